@@ -1,0 +1,134 @@
+"""From the parts of a message to its value: finds the handler, runs it, and counts.
+
+Runs without a socket: all it sees is lists of bytes. The contract of handlers stands at
+`Decoder`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from types import GeneratorType
+from typing import Any, TypeAlias
+
+from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
+from .handlers import DEFAULT
+from .message import Part, size_of
+from .receiver import Receiver
+from .statistics import Statistics
+
+Handler: TypeAlias = Callable[[Receiver], Any]
+"""A plain function that gives a value, or a generator function that yields one a message."""
+
+
+class Decoder:
+    """Decodes the messages of one stream, one after the other.
+
+    A handler is a plain function ``f(receiver) -> value``, called once a message, or a
+    generator function, started once and resumed once a message: it reads the message from
+    its receiver and yields the value, and what it must remember stays in its local
+    variables. A generator that raises is started afresh for the next message; one that
+    returns is started afresh on the same message from its first part. A function that is
+    registered under several htypes runs as one generator for all of them. The value None
+    means that the message is to be skipped.
+
+    Parameters
+    ----------
+    handlers : mapping of str to handler, optional
+        Which handler reads which htype; a copy of the built-in table by default.
+    copy : bool, optional
+        Whether handlers get parts as bytes (the default) or as memoryviews.
+    """
+
+    def __init__(self, handlers: Mapping[str, Handler] | None = None, copy: bool = True) -> None:
+        self.handlers: dict[str, Handler] = dict(DEFAULT if handlers is None else handlers)
+        self.statistics = Statistics()
+        self._receiver = Receiver(self.statistics, copy)
+        self._running: dict[Handler, Generator[Any, None, Any]] = {}
+
+    def decode(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
+        """Give the value of a message, or None if its handler skips it.
+
+        Parameters
+        ----------
+        parts : sequence of bytes-like
+            The parts of one whole message.
+        handler : handler, optional
+            Read it with this one, whatever its htype.
+
+        Raises
+        ------
+        DecodeError
+            If the message can't be read. It is counted as failed, nothing of it is kept,
+            and the next message is read from a clean start.
+        """
+        receiver = self._receiver
+        receiver.load(parts)
+        try:
+            value = self._value(handler or self._find(receiver))
+        except DecodeError as error:
+            self._fail()
+            error.parts = parts
+            raise
+        except Exception as error:
+            self._fail()
+            raise HandlerError(f"{type(error).__name__}: {error}", parts) from error
+        finally:
+            receiver.load(())
+        statistics = self.statistics
+        if value is None:
+            statistics.messages_skipped += 1
+        else:
+            statistics.messages_received += 1
+            statistics.total_bytes_received += size_of(parts)
+        return value
+
+    def close(self) -> None:
+        """Close every running generator, so that its ``finally`` runs."""
+        while self._running:
+            self._running.popitem()[1].close()
+
+    def _fail(self) -> None:
+        self.statistics.messages_failed += 1
+
+    def _find(self, receiver: Receiver) -> Handler:
+        try:
+            htype = receiver.header()["htype"]
+        except KeyError:
+            raise HeaderError("the header has no htype") from None
+        if isinstance(htype, list) and len(htype) == 1:
+            htype = htype[0]  # old PSI senders write a list of one name
+        try:
+            return self.handlers[htype]
+        except (KeyError, TypeError):
+            known = ", ".join(sorted(self.handlers)) or "none"
+            raise UnknownHtype(
+                f"no handler for htype {htype!r}: register one in stream.handlers (known: {known})"
+            ) from None
+
+    def _value(self, handler: Handler) -> Any:
+        running = self._running.get(handler)
+        if running is not None:
+            return self._resume(handler, running)
+        value = handler(self._receiver)
+        if type(value) is not GeneratorType:
+            return value
+        return self._start(handler, value)
+
+    def _resume(self, handler: Handler, running: Generator[Any, None, Any]) -> Any:
+        try:
+            return next(running)
+        except StopIteration:
+            del self._running[handler]
+        except BaseException:
+            del self._running[handler]
+            raise
+        self._receiver.rewind()
+        return self._start(handler, handler(self._receiver))
+
+    def _start(self, handler: Handler, fresh: Generator[Any, None, Any]) -> Any:
+        try:
+            value = next(fresh)
+        except StopIteration:
+            raise HandlerError(f"{handler!r} returned without a yield") from None
+        self._running[handler] = fresh
+        return value

@@ -1,0 +1,81 @@
+"""array-1.0: a JSON header, then one part for each array of the header's type and shape.
+
+Value: ``{"header": dict, "data": [numpy.ndarray or None, ...]}``, as in mflow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import DecodeError, EncodeError
+from ..jsontext import dumps
+from ..message import Part
+from ..receiver import Receiver
+from .shapes import dtype_of, item_count, read_array
+
+
+def receive(receiver: Receiver) -> dict[str, Any]:
+    """Read one message.
+
+    Returns
+    -------
+    dict
+        ``header``: the JSON object of part 0; ``data``: a list with an array for each further
+        part, read-only, with the dtype and the C-order shape of the header (slowest first);
+        None for an empty part where the shape is not empty.
+
+    Raises
+    ------
+    DecodeError
+        If type or shape is missing, unknown, negative, or doesn't fit the bytes.
+    """
+    header = receiver.header()
+    receiver.next(copy=False)
+    try:
+        shape, name = header["shape"], header["type"]
+    except KeyError as error:
+        raise DecodeError(f"the array-1.0 header has no {error}") from None
+    count = item_count(shape)
+    data = []
+    while receiver.has_more():
+        segment = receiver.next(copy=False)
+        if len(segment) == 0 and count:
+            data.append(None)
+        else:
+            data.append(read_array(segment, dtype_of(name, len(segment), count), shape))
+    return {"header": header, "data": data}
+
+
+def encode(value: dict[str, Any]) -> list[Part]:
+    """Give the parts of a message.
+
+    Parameters
+    ----------
+    value : dict
+        ``header`` and ``data`` as `receive` gives them; a segment may also be bytes.
+
+    Returns
+    -------
+    list of bytes-like
+        The header, then a part for each segment: its bytes in C order, not copied where the
+        array is contiguous.
+
+    Raises
+    ------
+    EncodeError
+        If ``header`` or ``data`` is missing.
+    """
+    try:
+        return [dumps(value["header"]), *map(_segment, value["data"])]
+    except KeyError as error:
+        raise EncodeError(f"an array-1.0 value needs {error}") from None
+
+
+def _segment(segment: Any) -> Part:
+    if segment is None:
+        return b""
+    if isinstance(segment, np.ndarray):
+        return np.ascontiguousarray(segment).reshape(-1).view(np.uint8).data
+    return segment

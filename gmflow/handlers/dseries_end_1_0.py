@@ -1,0 +1,29 @@
+"""dseries_end-1.0: the end of a series of DECTRIS detectors (stream v1).
+
+Value: ``{"header": dict}``, as in mflow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..jsontext import dumps_compact
+from ..message import Part
+from ..receiver import Receiver
+from .dectris import parts_of, read_json
+
+
+def receive(receiver: Receiver) -> dict[str, Any]:
+    """Read one message: a dict with ``header``."""
+    return {"header": read_json(receiver)}
+
+
+def encode(value: dict[str, Any]) -> list[Part]:
+    """Give the parts of a message: the inverse of `receive`.
+
+    Raises
+    ------
+    EncodeError
+        If ``header`` is missing.
+    """
+    return parts_of(value, {"header": dumps_compact}, "dseries_end-1.0")

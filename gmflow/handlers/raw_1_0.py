@@ -1,0 +1,44 @@
+"""raw-1.0: a JSON header, then parts that are left as they are.
+
+Value: ``{"header": dict, "data": [bytes or None, ...]}``, as in mflow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import EncodeError
+from ..jsontext import dumps
+from ..message import Part
+from ..receiver import Receiver
+
+
+def receive(receiver: Receiver) -> dict[str, Any]:
+    """Read one message.
+
+    Returns
+    -------
+    dict
+        ``header``: the JSON object of part 0; ``data``: a list of the further parts (bytes,
+        or memoryviews where the stream was opened with ``copy=False``), None for an empty one.
+    """
+    header = receiver.next(as_json=True)
+    data = []
+    while receiver.has_more():
+        segment = receiver.next()
+        data.append(segment if len(segment) else None)
+    return {"header": header, "data": data}
+
+
+def encode(value: dict[str, Any]) -> list[Part]:
+    """Give the parts of a message: the inverse of `receive`.
+
+    Raises
+    ------
+    EncodeError
+        If ``header`` or ``data`` is missing.
+    """
+    try:
+        return [dumps(value["header"]), *(b"" if s is None else s for s in value["data"])]
+    except KeyError as error:
+        raise EncodeError(f"a raw-1.0 value needs {error}") from None

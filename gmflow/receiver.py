@@ -1,0 +1,101 @@
+"""What a handler reads a message with: its parts, one after the other, and never past its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import HeaderError, MessageError
+from .jsontext import loads
+from .message import Part
+from .statistics import Statistics
+
+
+class Receiver:
+    """Reads the parts of one message after the other.
+
+    Parameters
+    ----------
+    statistics : Statistics, optional
+        The counters to keep; a fresh set by default.
+    copy : bool, optional
+        Whether `next` gives bytes (the default) or read-only memoryviews.
+    """
+
+    __slots__ = ("_header", "_index", "copy", "parts", "statistics")
+
+    def __init__(self, statistics: Statistics | None = None, copy: bool = True) -> None:
+        self.statistics = statistics or Statistics()
+        self.copy = copy
+        self.load(())
+
+    def load(self, parts: Sequence[Part]) -> None:
+        """Start on the parts of a new message."""
+        self.parts = parts
+        self._header: Any = None
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Start again on the message's first part."""
+        self._index = 0
+        self.statistics.bytes_received = 0
+
+    def has_more(self) -> bool:
+        """Tell whether the message has parts that were not read yet."""
+        return self._index < len(self.parts)
+
+    def header(self) -> dict[str, Any]:
+        """Give part 0 as a JSON object, parsed once; `next` still gives it.
+
+        Raises
+        ------
+        HeaderError
+            If part 0 is no JSON object.
+        """
+        if self._header is None:
+            try:
+                header = loads(self.parts[0])
+            except (ValueError, IndexError) as error:
+                raise HeaderError(f"the header is not JSON: {error}", self.parts) from None
+            if not isinstance(header, dict):
+                raise HeaderError(f"the header is not a JSON object: {header!r:.80}", self.parts)
+            self._header = header
+        return self._header  # type: ignore[no-any-return]
+
+    def next(self, as_json: bool = False, copy: bool | None = None) -> Any:
+        """Give the next part.
+
+        Parameters
+        ----------
+        as_json : bool, optional
+            Give the object that the part holds as JSON.
+        copy : bool, optional
+            Give bytes (True) or a read-only memoryview (False); as the stream was opened
+            by default.
+
+        Raises
+        ------
+        MessageError
+            If the message has no more parts, or the part is not JSON.
+        HeaderError
+            If part 0 is asked for as JSON and is no JSON object.
+        """
+        index = self._index
+        if index >= len(self.parts):
+            raise MessageError(f"the message has only {index} parts", self.parts)
+        part = self.parts[index]
+        self._index = index + 1
+        self.statistics.bytes_received += len(part)
+        if as_json:
+            return self._json(index)
+        if self.copy if copy is None else copy:
+            return bytes(part)
+        return memoryview(part).toreadonly()
+
+    def _json(self, index: int) -> Any:
+        if index == 0:
+            return self.header()
+        try:
+            return loads(self.parts[index])
+        except ValueError as error:
+            raise MessageError(f"part {index} is not JSON: {error}", self.parts) from None
