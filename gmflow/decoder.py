@@ -37,12 +37,21 @@ class Decoder:
         Which handler reads which htype; a copy of the built-in table by default.
     copy : bool, optional
         Whether handlers get parts as bytes (the default) or as memoryviews.
+
+    Attributes
+    ----------
+    handlers : dict
+        The table, for this decoder alone; it may be changed between messages.
+    statistics : Statistics
+        The counters.
+    receiver : Receiver
+        What the handlers read from.
     """
 
     def __init__(self, handlers: Mapping[str, Handler] | None = None, copy: bool = True) -> None:
         self.handlers: dict[str, Handler] = dict(DEFAULT if handlers is None else handlers)
         self.statistics = Statistics()
-        self._receiver = Receiver(self.statistics, copy)
+        self.receiver = Receiver(self.statistics, copy)
         self._running: dict[Handler, Generator[Any, None, Any]] = {}
 
     def decode(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
@@ -61,7 +70,7 @@ class Decoder:
             If the message can't be read. It is counted as failed, nothing of it is kept,
             and the next message is read from a clean start.
         """
-        receiver = self._receiver
+        receiver = self.receiver
         receiver.load(parts)
         try:
             value = self._value(handler or self._find(receiver))
@@ -109,7 +118,7 @@ class Decoder:
         running = self._running.get(handler)
         if running is not None:
             return self._resume(handler, running)
-        value = handler(self._receiver)
+        value = handler(self.receiver)
         if type(value) is not GeneratorType:
             return value
         return self._start(handler, value)
@@ -122,8 +131,8 @@ class Decoder:
         except BaseException:
             del self._running[handler]
             raise
-        self._receiver.rewind()
-        return self._start(handler, handler(self._receiver))
+        self.receiver.rewind()
+        return self._start(handler, handler(self.receiver))
 
     def _start(self, handler: Handler, fresh: Generator[Any, None, Any]) -> Any:
         try:

@@ -22,7 +22,7 @@ def loads(part: Part) -> Any:
         If the part is not UTF-8, not JSON, or nested deeper than Python's recursion limit.
     """
     try:
-        return json.loads(str(part, "utf-8"))  # type: ignore[arg-type]
+        return json.loads(str(part, "utf-8"))
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
 

@@ -27,30 +27,32 @@ class Message:
         What the handler made of the message; None where no handler read it.
     parts : sequence of bytes-like, optional
         The parts as received.
+    source : str, optional
+        The name of the source it came from, in a topology.
 
     Attributes
     ----------
+    size : int
+        The bytes of all parts together.
     error : DecodeError or None
         Why there is no `data`, where decoding failed.
     """
 
-    __slots__ = ("data", "error", "parts", "statistics")
+    __slots__ = ("data", "error", "parts", "size", "source", "statistics")
 
     def __init__(
         self,
         statistics: Statistics | None = None,
         data: Any = None,
         parts: Sequence[Part] = (),
+        source: str = "",
     ) -> None:
         self.statistics = statistics
         self.data = data
         self.parts = parts
+        self.source = source
+        self.size = size_of(parts)
         self.error: DecodeError | None = None
-
-    @property
-    def size(self) -> int:
-        """The payload of all parts together, in bytes."""
-        return size_of(self.parts)
 
     def __repr__(self) -> str:
         return f"<Message of {len(self.parts)} parts, {self.size} bytes>"

@@ -1,10 +1,12 @@
-"""The counters of one stream, and the one snapshot that every report is made from."""
+"""The counters of a stream and of a node, and the snapshots that every report is made from."""
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Statistics:
-    """Counters of a stream's receiving side.
+    """Counters of a stream.
 
     Attributes
     ----------
@@ -18,12 +20,18 @@ class Statistics:
         Messages that could not be decoded.
     messages_skipped : int
         Messages whose handler gave None.
+    messages_sent : int
+        Messages that went out whole.
+    messages_dropped : int
+        Messages that were given to send and did not go out.
     """
 
     __slots__ = (
         "bytes_received",
+        "messages_dropped",
         "messages_failed",
         "messages_received",
+        "messages_sent",
         "messages_skipped",
         "total_bytes_received",
     )
@@ -34,6 +42,8 @@ class Statistics:
         self.messages_received = 0
         self.messages_failed = 0
         self.messages_skipped = 0
+        self.messages_sent = 0
+        self.messages_dropped = 0
 
     def snapshot(self) -> dict[str, int]:
         """Give the counters as a plain dict."""
@@ -41,3 +51,61 @@ class Statistics:
 
     def __repr__(self) -> str:
         return f"<Statistics {self.snapshot()}>"
+
+
+class NodeStatistics:
+    """Counters of a node of a topology.
+
+    At the end ``received = sent + dropped + failed + left_over``, where dropped is the sum
+    over all causes.
+
+    Attributes
+    ----------
+    received, bytes_received : int
+        What came to the node.
+    sent, bytes_sent : int
+        What it passed on: to the next nodes, to its socket or to its function.
+    dropped : dict of str to int
+        What it left out, by cause: ``modulo`` (not chosen), ``full`` (no room), ``skipped``
+        (its handler gave None).
+    failed : int
+        What could not be decoded.
+    left_over : int
+        What was still in the node when it was stopped.
+    """
+
+    __slots__ = (
+        "bytes_received",
+        "bytes_sent",
+        "dropped",
+        "failed",
+        "left_over",
+        "received",
+        "sent",
+    )
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.bytes_received = 0
+        self.sent = 0
+        self.bytes_sent = 0
+        self.dropped: dict[str, int] = {}
+        self.failed = 0
+        self.left_over = 0
+
+    def drop(self, cause: str, count: int = 1) -> None:
+        """Count messages as dropped for a cause."""
+        if count:
+            self.dropped[cause] = self.dropped.get(cause, 0) + count
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give the counters as a plain dict."""
+        return {
+            "received": self.received,
+            "bytes_received": self.bytes_received,
+            "sent": self.sent,
+            "bytes_sent": self.bytes_sent,
+            "dropped": dict(self.dropped),
+            "failed": self.failed,
+            "left_over": self.left_over,
+        }

@@ -38,7 +38,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
     except KeyError as error:
         raise DecodeError(f"the array-1.0 header has no {error}") from None
     count = item_count(shape)
-    data = []
+    data: list[np.ndarray[Any, Any] | None] = []
     while receiver.has_more():
         segment = receiver.next(copy=False)
         if len(segment) == 0 and count:

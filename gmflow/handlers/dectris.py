@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import EncodeError, MessageError
@@ -36,7 +36,7 @@ def read_appendix(receiver: Receiver) -> Any:
 
 
 def parts_of(
-    value: dict[str, Any], writers: dict[str, Callable[[Any], Part]], htype: str
+    value: dict[str, Any], writers: Mapping[str, Callable[[Any], Part]], htype: str
 ) -> list[Part]:
     """Give a part for each key of `writers`, in that order, then the appendix if there is one.
 

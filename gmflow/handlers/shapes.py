@@ -38,7 +38,7 @@ def dtype_of(name: Any, size: int, count: int) -> np.dtype[Any]:
     if name == "float" and size == 4 * count:
         name = "float32"
     try:
-        dtype = np.dtype(name)
+        dtype: np.dtype[Any] = np.dtype(name)
     except (TypeError, ValueError):
         dtype = np.dtype(object)
     if not isinstance(name, str) or dtype.hasobject or dtype.itemsize == 0:

@@ -1,0 +1,55 @@
+# What a developer types; each target says what it does.
+#   PYTHON  the interpreter a virtual environment is made with    (python3)
+#   VENV    where the virtual environment is                      (.venv)
+#   ARGS    passed on to pytest, e.g. make test ARGS="-k split"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable
+# What the package is described by; its modules are used where they stand.
+PACKAGE = setup.py gmflow/version.py $(wildcard bin/m_*)
+
+.PHONY: help test test-all demo check clean
+.NOTPARALLEL:
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+test: $(VENV)/.test ## run every test
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+test-all: ## run every test under each of Python 3.10 to 3.13 that is installed
+	.ci/test_all
+
+demo: $(VENV)/.demo ## a topology at work, on this machine alone
+	$(VENV)/bin/python examples/demo.py
+
+check: $(VENV)/.check ## lint, formatting, types, layers
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m pytest -q tests/core/test_layers.py
+
+clean: ## remove what these targets made
+	rm -rf .venv .venv-3.* build dist *.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps are written last, so that what was interrupted is done again.
+$(VENV)/.made:
+	$(PYTHON) -m venv --clear $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.made $(PACKAGE)
+	$(INSTALL) .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.made $(PACKAGE)
+	$(INSTALL) '.[test]'
+	touch $@
+
+$(VENV)/.check: $(VENV)/.made $(PACKAGE)
+	$(INSTALL) '.[test,dev]'
+	touch $@

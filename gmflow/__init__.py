@@ -1,0 +1,63 @@
+"""gmflow: receive, merge, split, record, replay and watch ZeroMQ data streams on green threads.
+
+``import gmflow as mflow`` runs programs that were written for PSI's mflow.
+"""
+
+from . import tools, utils
+from .decoder import Decoder
+from .errors import (
+    ConfigError,
+    ConnectError,
+    DecodeError,
+    EncodeError,
+    GmflowError,
+    HandlerError,
+    HeaderError,
+    MessageError,
+    RecordingError,
+    SendTimeout,
+    UnknownHtype,
+)
+from .handlers import DEFAULT as receive_handlers
+from .message import Message
+from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
+from .receiver import Receiver
+from .statistics import Statistics
+from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream, connect, disconnect
+from .topology import Topology
+from .version import __version__
+
+__all__ = [
+    "BIND",
+    "CONNECT",
+    "PUB",
+    "PULL",
+    "PUSH",
+    "SUB",
+    "ConfigError",
+    "ConnectError",
+    "ConnectionCountMonitor",
+    "DecodeError",
+    "Decoder",
+    "EncodeError",
+    "GmflowError",
+    "HandlerError",
+    "HeaderError",
+    "Message",
+    "MessageError",
+    "Receiver",
+    "RecordingError",
+    "SendTimeout",
+    "SocketEventListener",
+    "Statistics",
+    "Stream",
+    "Topology",
+    "UnknownHtype",
+    "__version__",
+    "connect",
+    "disconnect",
+    "no_clients_timeout_notifier",
+    "receive_handlers",
+    "tools",
+    "utils",
+]

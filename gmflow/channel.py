@@ -1,0 +1,98 @@
+"""A bounded queue of messages between two greenlets: what is full pushes back, what ends is closed.
+
+One greenlet puts and one gets. The writer closes it when nothing more will come, and the
+reader still gets what is in it; the reader breaks it off when it will take nothing more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from gevent.event import Event
+
+from .message import Message
+
+CAPACITY = 128
+"""Messages a channel holds at most."""
+
+CAPACITY_BYTES = 4 << 20
+"""Bytes at which a channel is full, however few messages they are."""
+
+
+class Channel:
+    """A bounded queue of messages.
+
+    Parameters
+    ----------
+    capacity : int, optional
+        Messages it holds at most.
+    capacity_bytes : int, optional
+        Bytes at which it is full; one message always fits.
+    """
+
+    def __init__(self, capacity: int = CAPACITY, capacity_bytes: int = CAPACITY_BYTES) -> None:
+        self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._messages: deque[Message] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._broken = False
+        self._filled = Event()
+        self._emptied = Event()
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the writer will put nothing more."""
+        return self._closed
+
+    def put(self, message: Message) -> bool:
+        """Put a message, waiting for room; tell whether it went in before a break."""
+        while self._full() and not self._broken:
+            self._emptied.clear()
+            self._emptied.wait()
+        return self.offer(message)
+
+    def offer(self, message: Message) -> bool:
+        """Put a message if there is room, without waiting; tell whether it went in."""
+        if self._broken or self._full():
+            return False
+        self._append(message)
+        return True
+
+    def displace(self) -> Message:
+        """Take the oldest message out, to make room."""
+        message = self._messages.popleft()
+        self._bytes -= message.size
+        return message
+
+    def get(self) -> list[Message]:
+        """Give all messages that are there, waiting for the first; an empty list at the end."""
+        while not self._messages and not self._closed:
+            self._filled.clear()
+            self._filled.wait()
+        messages = list(self._messages)
+        self._messages.clear()
+        self._bytes = 0
+        self._emptied.set()
+        return messages
+
+    def close(self) -> None:
+        """Say that nothing more will be put; what is there can still be got."""
+        self._closed = True
+        self._filled.set()
+
+    def break_off(self) -> None:
+        """Say that nothing more will be got; a writer that waits goes on."""
+        self._broken = True
+        self._emptied.set()
+
+    def _full(self) -> bool:
+        return len(self._messages) >= self._capacity or self._bytes >= self._capacity_bytes
+
+    def _append(self, message: Message) -> None:
+        self._messages.append(message)
+        self._bytes += message.size
+        self._filled.set()

@@ -1,0 +1,48 @@
+"""The handlers that come with gmflow, one module an htype: the table that reads, and its inverse.
+
+A stream takes a copy of `DEFAULT`, so what one stream registers no other sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from ..message import Part
+from ..receiver import Receiver
+from . import (
+    array_1_0,
+    bsr_m_1_0,
+    bsr_m_1_1,
+    dheader_1_0,
+    dimage_1_0,
+    dseries_end_1_0,
+    raw_1_0,
+)
+
+DEFAULT: Mapping[str, Callable[[Receiver], Any]] = MappingProxyType(
+    {
+        "array-1.0": array_1_0.receive,
+        "raw-1.0": raw_1_0.receive,
+        "bsr_m-1.0": bsr_m_1_0.receive,
+        "bsr_m-1.1": bsr_m_1_1.receive,
+        "dheader-1.0": dheader_1_0.receive,
+        "dimage-1.0": dimage_1_0.receive,
+        "dseries_end-1.0": dseries_end_1_0.receive,
+    }
+)
+"""Which handler reads which htype."""
+
+ENCODERS: Mapping[str, Callable[[Any], list[Part]]] = MappingProxyType(
+    {
+        "array-1.0": array_1_0.encode,
+        "raw-1.0": raw_1_0.encode,
+        "bsr_m-1.0": bsr_m_1_0.encode,
+        "bsr_m-1.1": bsr_m_1_1.encode,
+        "dheader-1.0": dheader_1_0.encode,
+        "dimage-1.0": dimage_1_0.encode,
+        "dseries_end-1.0": dseries_end_1_0.encode,
+    }
+)
+"""What turns the value of which htype back into parts."""

@@ -1,0 +1,180 @@
+"""What happens to a socket's connections: events, the count of clients, and their absence.
+
+Callbacks run where mflow runs them: in a thread of the listener's own, so that they come
+even while the program sleeps in C; under ``gevent.monkey.patch_all()`` that thread is a
+greenlet.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from logging import getLogger
+from time import monotonic
+from typing import Any, TypeAlias
+
+import zmq
+from gevent.hub import get_hub
+from gevent.monkey import is_module_patched
+from zmq.utils.monitor import parse_monitor_message
+
+from .sockets import Socket
+
+logger = getLogger(__name__)
+
+Event: TypeAlias = dict[str, Any]
+Monitor: TypeAlias = Callable[[Event | None], None]
+"""Called with each event of the socket, and with None now and then as a heartbeat."""
+
+
+class SocketEventListener:
+    """Calls back at each event of a socket, and at a steady heartbeat between them.
+
+    Parameters
+    ----------
+    callbacks : list of callable
+        Each is called with the event (a dict as of `zmq.utils.monitor`) or None; the list is
+        read anew at each call.
+    events : int, optional
+        Mask of the events to listen for; all by default.
+    receive_timeout : float, optional
+        Seconds between heartbeats.
+    """
+
+    DEFAULT_SOCKET_RECEIVE_TIMEOUT = 0.1
+
+    def __init__(
+        self,
+        callbacks: list[Monitor],
+        events: int | None = None,
+        receive_timeout: float | None = None,
+    ) -> None:
+        self.callbacks = callbacks
+        self.events = events or zmq.EVENT_ALL
+        self._seconds = receive_timeout
+        self.monitor_listening = threading.Event()
+        self.monitor_thread: threading.Thread | None = None
+        self._socket: Socket | None = None
+
+    def start(self, socket: Socket) -> None:
+        """Start listening, if it doesn't yet."""
+        if self.monitor_listening.is_set():
+            return
+        pair = socket.get_monitor_socket(self.events)
+        self.monitor_listening.set()
+        self._socket = socket
+        self.monitor_thread = threading.Thread(target=self._listen, args=(pair,), daemon=True)
+        self.monitor_thread.start()
+
+    def stop(self) -> None:
+        """Stop listening and wait, off the hub, for the last callback to return."""
+        self.monitor_listening.clear()
+        socket, self._socket = self._socket, None
+        if socket is not None and not socket.closed:
+            socket.disable_monitor()  # wakes the listener with MONITOR_STOPPED
+        thread, self.monitor_thread = self.monitor_thread, None
+        if thread is None or thread is threading.current_thread():
+            return
+        if is_module_patched("threading"):
+            thread.join()
+        else:
+            get_hub().threadpool.apply(thread.join)
+
+    def _listen(self, pair: Socket) -> None:
+        seconds = self._seconds
+        if seconds is None:
+            seconds = self.DEFAULT_SOCKET_RECEIVE_TIMEOUT
+        receive = _green(pair, seconds) if is_module_patched("threading") else _plain(pair, seconds)
+        try:
+            while self.monitor_listening.is_set():
+                event = receive()
+                if event is not None and event["event"] == zmq.EVENT_MONITOR_STOPPED:
+                    break
+                if event is not None and event["event"] == zmq.EVENT_CLOSED:
+                    self.monitor_listening.clear()
+                self._notify(event)
+        finally:
+            pair.close(0)
+
+    def _notify(self, event: Event | None) -> None:
+        for callback in list(self.callbacks):
+            try:
+                callback(event)
+            except Exception:
+                logger.exception("the socket monitor %r failed", callback)
+
+
+def _green(pair: Socket, seconds: float) -> Callable[[], Event | None]:
+    def receive() -> Event | None:
+        parts = pair.receive(seconds)
+        return None if parts is None else _parse(parts)
+
+    return receive
+
+
+def _plain(pair: Socket, seconds: float) -> Callable[[], Event | None]:
+    blocking: zmq.Socket[bytes] = zmq.Socket.shadow(pair)
+
+    def receive() -> Event | None:
+        if not blocking.poll(int(seconds * 1000)):
+            return None
+        return _parse(blocking.recv_multipart())
+
+    return receive
+
+
+def _parse(parts: list[Any]) -> Event:
+    return dict(parse_monitor_message([bytes(part) for part in parts]))
+
+
+class ConnectionCountMonitor:
+    """Counts the clients of a socket that is bound.
+
+    Parameters
+    ----------
+    callback : callable
+        Called with the number of clients: 0 at once, then at each event and heartbeat.
+    """
+
+    def __init__(self, callback: Callable[[int], None]) -> None:
+        self.callback = callback
+        self.client_counter = 0
+        callback(0)
+
+    def __call__(self, event: Event | None) -> None:
+        kind = None if event is None else event["event"]
+        if kind == zmq.EVENT_ACCEPTED:
+            self.client_counter += 1
+        elif kind == zmq.EVENT_DISCONNECTED:
+            self.client_counter -= 1
+        elif kind == zmq.EVENT_CLOSED:
+            self.client_counter = 0
+        self.callback(self.client_counter)
+
+
+def no_clients_timeout_notifier(
+    no_client_action: Callable[[], None], no_client_timeout: float
+) -> Callable[[int], None]:
+    """Give a callback for `ConnectionCountMonitor` that acts when no client is there for long.
+
+    Parameters
+    ----------
+    no_client_action : callable
+        Called without arguments each time that `no_client_timeout` has passed without a client.
+    no_client_timeout : float
+        Seconds.
+    """
+    alone_since: float | None = None
+
+    def watch(clients: int) -> None:
+        nonlocal alone_since
+        now = monotonic()
+        if clients > 0:
+            alone_since = None
+        elif alone_since is None:
+            alone_since = now
+        elif now - alone_since > no_client_timeout:
+            alone_since = now
+            no_client_action()
+
+    return watch

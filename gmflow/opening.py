@@ -1,0 +1,85 @@
+"""How a socket is opened: address, kind, high-water mark, linger, topics, options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import zmq
+
+from .errors import ConfigError, ConnectError
+from .sockets import Context, Socket
+
+
+def open_socket(
+    context: Context,
+    address: str,
+    mode: int,
+    bind: bool,
+    queue_size: int = 100,
+    linger: int = 1000,
+    topics: Sequence[str | bytes] = ("",),
+    options: Mapping[str, Any] | None = None,
+) -> Socket:
+    """Open a socket.
+
+    Parameters
+    ----------
+    address : str
+        ``tcp://host:port``, ``ipc://path`` or ``inproc://name``.
+    mode : int
+        zmq.PULL, zmq.SUB, zmq.PUSH or zmq.PUB.
+    bind : bool
+        Bind to the address instead of connecting to it.
+    queue_size : int
+        High-water mark of each direction, in messages.
+    linger : int
+        Milliseconds that messages may wait to be sent after closing; -1 for ever.
+    topics : sequence of str or bytes
+        What a SUB socket subscribes to.
+    options : mapping of str to value, optional
+        Further socket options by their ZeroMQ names, ``{"RCVBUF": 1 << 20}``.
+
+    Raises
+    ------
+    ConnectError
+        If the address can't be bound or connected to.
+    ConfigError
+        If an option is unknown or its value is refused.
+    """
+    socket: Socket = context.socket(mode)
+    try:
+        socket.set(zmq.LINGER, linger)
+        socket.set_hwm(queue_size)
+        if mode == zmq.SUB:
+            for topic in topics:
+                socket.subscribe(topic)
+        for name, value in (options or {}).items():
+            _set_option(socket, name, value)
+        (socket.bind if bind else socket.connect)(address)
+    except zmq.ZMQError as error:
+        socket.close(0)
+        verb = "bind" if bind else "connect"
+        raise ConnectError(f"can't {verb} to {address}: {error.strerror}") from error
+    except BaseException:
+        socket.close(0)
+        raise
+    return socket
+
+
+def _set_option(socket: Socket, name: str, value: Any) -> None:
+    refused = {
+        "RCVTIMEO": "use receive_timeout",
+        "SNDTIMEO": "use send_timeout",
+        "CONFLATE": "it cuts messages of several parts",
+    }
+    if name in refused:
+        raise ConfigError(f"options: {name} is not for a green stream: {refused[name]}")
+    try:
+        option = zmq.SocketOption[name]
+    except KeyError:
+        raise ConfigError(f"options: {name!r} is no socket option of ZeroMQ") from None
+    try:
+        socket.set(option, value)
+    except (TypeError, zmq.ZMQError) as error:
+        raise ConfigError(f"options: {name} can't be {value!r}: {error}") from None

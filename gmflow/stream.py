@@ -1,0 +1,405 @@
+"""mflow's API on green sockets: a stream is one socket with its handlers and statistics.
+
+`connect` opens one. Everything mflow has keeps its name, position, default and behaviour;
+what goes beyond it is keyword-only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from logging import getLogger
+from types import TracebackType
+from typing import Any
+
+import zmq
+from gevent.hub import get_hub
+from gevent.monkey import is_module_patched
+
+from .decoder import Decoder, Handler
+from .errors import ConfigError, ConnectError, DecodeError
+from .handlers import DEFAULT
+from .message import Message, Part
+from .monitor import (
+    ConnectionCountMonitor,
+    Monitor,
+    SocketEventListener,
+    no_clients_timeout_notifier,
+)
+from .opening import open_socket
+from .receiver import Receiver
+from .sending import Sender, encoder_of
+from .sockets import Context, Socket
+from .statistics import Statistics
+
+logger = getLogger(__name__)
+
+CONNECT = "connect"
+BIND = "bind"
+
+PUB = zmq.PUB
+SUB = zmq.SUB
+PUSH = zmq.PUSH
+PULL = zmq.PULL
+
+
+class Stream:
+    """One ZeroMQ socket that receives or sends whole messages.
+
+    A stream belongs to the thread that connected it. It can be iterated over, and used as
+    a context manager that disconnects at the end.
+
+    Parameters
+    ----------
+    handlers : mapping of str to handler, optional
+        Which handler reads which htype; a copy of the built-in table by default.
+    on_error : {"log", "raise"}, optional
+        What `receive` and `forward` do with a message that can't be read or written.
+
+    Attributes
+    ----------
+    socket : Socket or None
+        The green socket, after `connect`.
+    context : Context or None
+        Its context.
+    address : str or None
+        What it is connected to.
+    """
+
+    def __init__(
+        self, *, handlers: Mapping[str, Handler] | None = None, on_error: str = "log"
+    ) -> None:
+        if on_error not in ("log", "raise"):
+            raise ConfigError(f"on_error is {on_error!r}; it can be 'log' or 'raise'")
+        self.context: Context | None = None
+        self.socket: Socket | None = None
+        self.address: str | None = None
+        self._owns_context = False
+        self._on_error = on_error
+        self._decoder = Decoder(handlers)
+        self._receive_timeout: float | None = None
+        self._sender: Sender | None = None
+        self._socket_monitors: list[Monitor] = []
+        self._listener = SocketEventListener(self._socket_monitors)
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        """Which handler reads which htype, of this stream alone."""
+        return self._decoder.handlers
+
+    @handlers.setter
+    def handlers(self, handlers: Mapping[str, Handler]) -> None:
+        self._decoder.handlers = dict(handlers)
+
+    @property
+    def statistics(self) -> Statistics:
+        """The counters of this stream, live."""
+        return self._decoder.statistics
+
+    @property
+    def receiver(self) -> Receiver:
+        """What the handlers read from; its ``statistics`` are the stream's."""
+        return self._decoder.receiver
+
+    def connect(
+        self,
+        address: str,
+        conn_type: str = CONNECT,
+        mode: int = PULL,
+        receive_timeout: float | None = None,
+        queue_size: int = 100,
+        linger: int = 1000,
+        context: Any = None,
+        copy: bool = True,
+        send_timeout: float | None = None,
+        *,
+        topics: Sequence[str | bytes] = ("",),
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Open the stream's socket.
+
+        Parameters
+        ----------
+        address : str
+            ``tcp://host:port``, ``ipc://path`` or ``inproc://name``.
+        conn_type : {"connect", "bind"}, optional
+            Whether to connect to the address or to bind to it.
+        mode : int, optional
+            PULL, PUSH, SUB or PUB.
+        receive_timeout, send_timeout : float, optional
+            Milliseconds; None, 0 and -1 wait for ever.
+        queue_size : int, optional
+            High-water mark, in messages.
+        linger : int, optional
+            Milliseconds that `disconnect` waits for messages to be sent; -1 for ever.
+        context : zmq.Context, optional
+            Use this context, plain or green, which stays the caller's; a new one by default.
+        copy : bool, optional
+            False gives parts as memoryviews and sends large parts without a copy.
+        topics : sequence of str or bytes, optional
+            What a SUB socket subscribes to; everything by default.
+        options : mapping of str to value, optional
+            Further socket options by their ZeroMQ names.
+
+        Raises
+        ------
+        ConnectError
+            If the address can't be bound or connected to.
+        ConfigError
+            If an argument is not one of those above.
+        """
+        if conn_type not in (CONNECT, BIND):
+            raise ConfigError(f"conn_type is {conn_type!r}; it can be 'connect' or 'bind'")
+        if self.socket is not None and not self.socket.closed:
+            raise ConnectError(f"the stream is connected to {self.address}: disconnect it first")
+        self.context = Context() if context is None else Context(shadow=context)
+        self._owns_context = context is None
+        try:
+            self.socket = open_socket(
+                self.context, address, mode, conn_type == BIND, queue_size, linger, topics, options
+            )
+        except BaseException:
+            self._end_context()
+            raise
+        self.address = address
+        self._decoder.receiver.copy = copy
+        # pyzmq frees what was sent without a copy in a thread, which may hang when patched
+        sends_copies = copy or is_module_patched("threading")
+        self._receive_timeout = _seconds(receive_timeout)
+        timeout = _seconds(send_timeout)
+        self._sender = Sender(self.socket, self.statistics, timeout, sends_copies)
+        if self._socket_monitors:
+            self._listener.start(self.socket)
+        logger.info("%s to %s", "Bound" if conn_type == BIND else "Connected", address)
+
+    def disconnect(self) -> None:
+        """Close the socket; what was sent goes out, for up to `linger`, off the hub.
+
+        Running handlers are closed. A stream that is closed already is left alone.
+        """
+        if self.socket is None or self.socket.closed:
+            logger.warning("the stream is not connected: nothing to disconnect")
+            return
+        self._listener.stop()
+        if self._sender is not None and self._sender.drop():
+            logger.warning("a message to %s lacked its last part, dropped", self.address)
+        self.socket.close()
+        self._decoder.close()
+        self._end_context()
+        logger.info("Disconnected from %s", self.address)
+
+    def _end_context(self) -> None:
+        if self._owns_context and self.context is not None:
+            get_hub().threadpool.apply(self.context.term)  # waits for the linger
+
+    # receiving
+
+    def receive(
+        self, handler: Handler | None = None, block: bool = True, *, on_error: str | None = None
+    ) -> Message | None:
+        """Receive one message.
+
+        Parameters
+        ----------
+        handler : handler, optional
+            Read the message with this one, whatever its htype.
+        block : bool, optional
+            Wait for a message.
+        on_error : {"log", "raise"}, optional
+            What to do with a message that can't be read; as the stream was made by default.
+
+        Returns
+        -------
+        Message or None
+            None after the receive time-out, with ``block=False`` when none is there, when the
+            handler skips the message, and when it can't be read (logged and counted).
+
+        Raises
+        ------
+        DecodeError
+            With ``on_error="raise"``, if the message can't be read.
+        ConnectError
+            If the stream is not connected, or belongs to another thread.
+        """
+        parts = self._open_socket().receive(self._receive_timeout if block else 0)
+        return None if parts is None else self._decode(parts, handler, on_error or self._on_error)
+
+    def receive_raw(self, block: bool = True) -> Message | None:
+        """Receive one message as raw-1.0, whatever its htype."""
+        return self.receive(DEFAULT["raw-1.0"], block)
+
+    def __iter__(self) -> Iterator[Message]:
+        """Give message after message, until the receive time-out passes or the stream closes."""
+        while self.socket is not None and not self.socket.closed:
+            parts = self.socket.receive(self._receive_timeout)
+            if parts is None:
+                return
+            message = self._decode(parts, None, self._on_error)
+            if message is not None:
+                yield message
+
+    def _decode(self, parts: list[Part], handler: Handler | None, on_error: str) -> Message | None:
+        decoder = self._decoder
+        try:
+            data = decoder.decode(parts, handler)
+        except DecodeError as error:
+            if on_error == "raise":
+                raise
+            logger.warning("a message from %s can't be read, skipped: %s", self.address, error)
+            return None
+        return None if data is None else Message(decoder.statistics, data, parts)
+
+    # sending
+
+    def send(
+        self, message: Any, send_more: bool = False, block: bool = True, as_json: bool = False
+    ) -> None:
+        """Send one part; the message goes out, whole, with its last part.
+
+        Parameters
+        ----------
+        message : bytes-like or object
+            The part; an object to be written as JSON with `as_json`.
+        send_more : bool, optional
+            More parts of the same message follow.
+        block : bool, optional
+            False for any part: drop the message, counted, if it can't be sent right now.
+
+        Raises
+        ------
+        SendTimeout
+            If the send time-out passed; nothing of the message went out.
+        """
+        self._open_sender().send(message, send_more, block, as_json)
+
+    def forward(
+        self, message: Any, handler: Callable[..., Any] | None = None, block: bool = True
+    ) -> None:
+        """Send a value as one whole message.
+
+        What can't be written or sent in time is logged and counted, as in mflow, or raised
+        where the stream was made with ``on_error="raise"``.
+
+        Parameters
+        ----------
+        message : object
+            The value, as `receive` gives it in ``message.data``.
+        handler : callable, optional
+            Called as ``handler(message, send=stream.send, block=block)``, sends the parts
+            itself; by default the value is written by its htype's ``encode``.
+        block : bool, optional
+            False: drop the message, counted, if it can't be sent right now.
+
+        Raises
+        ------
+        EncodeError
+            If the value has no known htype.
+        """
+        encode = None if handler else encoder_of(message)
+        sender = self._open_sender()
+        try:
+            if handler is not None:
+                handler(message, send=self.send, block=block)
+            elif encode is not None:
+                sender.send_parts(encode(message), block)
+        except Exception as error:
+            sender.drop()
+            if self._on_error == "raise":
+                raise
+            logger.warning("a message to %s was not sent, skipped: %s", self.address, error)
+
+    # monitors
+
+    def register_socket_monitor(self, monitor: Monitor) -> None:
+        """Have `monitor` called at each event of the socket, and with None between them."""
+        if monitor not in self._socket_monitors:
+            self._socket_monitors.append(monitor)
+        if self.socket is not None and not self.socket.closed:
+            self._listener.start(self.socket)
+
+    def remove_socket_monitor(self, callback_function: Monitor) -> None:
+        """Stop calling a monitor; the listener ends with the last one."""
+        if callback_function in self._socket_monitors:
+            self._socket_monitors.remove(callback_function)
+        if not self._socket_monitors:
+            self._listener.stop()
+
+    def _open_socket(self) -> Socket:
+        if self.socket is None or self.socket.closed:
+            raise ConnectError("the stream is not connected: call connect first")
+        return self.socket
+
+    def _open_sender(self) -> Sender:
+        self._open_socket()
+        assert self._sender is not None
+        return self._sender
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.disconnect()
+
+
+def connect(
+    address: str,
+    conn_type: str = CONNECT,
+    mode: int = PULL,
+    queue_size: int = 100,
+    receive_timeout: float | None = None,
+    linger: int = 1000,
+    no_client_action: Callable[[], None] | None = None,
+    no_client_timeout: float = 10,
+    copy: bool = True,
+    send_timeout: float | None = None,
+    *,
+    handlers: Mapping[str, Handler] | None = None,
+    topics: Sequence[str | bytes] = ("",),
+    options: Mapping[str, Any] | None = None,
+    context: Any = None,
+    on_error: str = "log",
+) -> Stream:
+    """Open a stream.
+
+    Parameters
+    ----------
+    no_client_action : callable, optional
+        Called each time that `no_client_timeout` seconds have passed without a client.
+    handlers, on_error
+        As of `Stream`; everything else as of `Stream.connect`.
+
+    Returns
+    -------
+    Stream
+    """
+    stream = Stream(handlers=handlers, on_error=on_error)
+    if no_client_action is not None:
+        notifier = no_clients_timeout_notifier(no_client_action, no_client_timeout)
+        stream.register_socket_monitor(ConnectionCountMonitor(notifier))
+    stream.connect(
+        address,
+        conn_type,
+        mode,
+        receive_timeout,
+        queue_size,
+        linger,
+        context,
+        copy,
+        send_timeout,
+        topics=topics,
+        options=options,
+    )
+    return stream
+
+
+def disconnect(stream: Stream) -> None:
+    """Close a stream."""
+    stream.disconnect()
+
+
+def _seconds(milliseconds: float | None) -> float | None:
+    return milliseconds / 1000 if milliseconds and milliseconds > 0 else None

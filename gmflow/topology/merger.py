@@ -1,0 +1,74 @@
+"""Several streams become one, in the order of a strategy; messages pass untouched."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from ..merging import RoundRobinStrategy
+from ..message import Message
+from .nodes import Giver
+from .splitter import Inlet
+
+
+class Merger(Giver):
+    """Takes from each of its nodes as the strategy says, waiting where one has nothing yet.
+
+    A node that ends leaves the order; the merger ends with the last one.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports.
+    nodes : sequence of Giver
+        The streams to merge.
+    strategy : RoundRobinStrategy
+        Says whose turn it is; for this merger alone.
+    """
+
+    kind = "merger"
+
+    def __init__(self, name: str, nodes: Sequence[Giver], strategy: RoundRobinStrategy) -> None:
+        super().__init__(name)
+        self._nodes = tuple(nodes)
+        self._strategy = strategy
+        self._inlets = [Inlet(self.statistics) for _ in nodes]
+        self._waiting: list[deque[Message]] = [deque() for _ in nodes]
+        self._merged: list[Message] = []
+        for node, inlet in zip(nodes, self._inlets, strict=True):
+            node.splitter.inlets.append(inlet)
+
+    def want_data(self) -> None:
+        for node in self._nodes:
+            node.want_data()
+
+    def run(self) -> None:
+        streams = list(range(len(self._inlets)))
+        while streams:
+            index = self._strategy.next(streams)
+            message = self._next(streams[index])
+            if message is None:
+                streams.pop(index)
+                self._strategy.leave(index)
+            else:
+                self._merged.append(message)
+        self._flush()
+
+    def _next(self, stream: int) -> Message | None:
+        waiting = self._waiting[stream]
+        if not waiting:
+            self._flush()
+            waiting.extend(self._inlets[stream].channel.get())
+        return waiting.popleft() if waiting else None
+
+    def _flush(self) -> None:
+        if self._merged:
+            merged, self._merged = self._merged, []
+            self.give(merged)
+
+    def close(self) -> None:
+        for inlet, waiting in zip(self._inlets, self._waiting, strict=True):
+            inlet.channel.break_off()
+            self.statistics.left_over += len(inlet.channel) + len(waiting)
+        self.statistics.left_over += len(self._merged)
+        super().close()

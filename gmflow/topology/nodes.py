@@ -1,0 +1,144 @@
+"""What every node of a topology is. Each runs in one greenlet of its own, from `open` to `close`.
+
+A giver passes messages on through its splitter, a taker gets them from its inlet's channel.
+For each at its end: received = sent + dropped + failed + left over.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import zmq
+
+from ..message import Message
+from ..sockets import Context, Socket
+from ..splitting import Modulo
+from ..statistics import NodeStatistics
+from .splitter import Inlet, Splitter
+
+
+class Node:
+    """A node; subclasses say what `run` does.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in reports.
+    address : str
+        Its socket's address, or an empty text.
+    statistics : NodeStatistics
+        Its counters.
+    """
+
+    kind = "node"
+
+    def __init__(self, name: str, address: str = "") -> None:
+        self.name = name
+        self.address = address
+        self.statistics = NodeStatistics()
+
+    def open(self, context: Context) -> None:
+        """Get ready to run; what is wrong with an address shows here."""
+
+    def run(self) -> None:
+        """Do the node's work until there is no more of it."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back what `open` took, and tell the neighbours that this node has ended."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give the node's kind, address and counters as a plain dict."""
+        return {"kind": self.kind, "address": self.address, **self.statistics.snapshot()}
+
+
+class Giver(Node):
+    """A node that passes messages on.
+
+    Attributes
+    ----------
+    splitter : Splitter
+        Where its messages go.
+    """
+
+    def __init__(self, name: str, address: str = "") -> None:
+        super().__init__(name, address)
+        self.splitter = Splitter()
+
+    def want_data(self) -> None:
+        """Have the messages decoded before they come by."""
+
+    def give(self, messages: Sequence[Message]) -> None:
+        """Pass messages on, counted; what a kill cuts short is left over."""
+        statistics = self.statistics
+        try:
+            self.splitter.send(messages)
+        except BaseException:
+            statistics.left_over += len(messages)
+            raise
+        statistics.sent += len(messages)
+        statistics.bytes_sent += sum(message.size for message in messages)
+
+    def close(self) -> None:
+        self.splitter.close()
+
+
+class Taker(Node):
+    """A node that messages end at.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports.
+    node : Giver
+        Where its messages come from.
+    choice : Modulo, optional
+        Which of them it takes.
+    when_full : str, optional
+        Its inlet's policy.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        node: Giver,
+        choice: Modulo | None = None,
+        when_full: str = "block",
+        address: str = "",
+    ) -> None:
+        super().__init__(name, address)
+        self.inlet = Inlet(self.statistics, choice, when_full)
+        self._hand: deque[Message] = deque()
+        node.splitter.inlets.append(self.inlet)
+
+    def run(self) -> None:
+        while messages := self.inlet.channel.get():
+            self._hand.extend(messages)
+            self.consume(self._hand)
+            if self._hand:
+                break
+
+    def consume(self, hand: deque[Message]) -> None:
+        """Deal with the messages in hand; what was dealt with leaves it, counted.
+
+        A hand that is left with messages says that the node has had enough.
+        """
+        raise NotImplementedError
+
+    def done(self, message: Message) -> None:
+        """Count a message as passed on."""
+        self.statistics.sent += 1
+        self.statistics.bytes_sent += message.size
+
+    def close(self) -> None:
+        self.inlet.channel.break_off()
+        self.statistics.left_over += len(self._hand) + len(self.inlet.channel)
+
+
+def endpoint(socket: Socket, address: str) -> str:
+    """Give the address that others reach a socket at: the port that ``*`` became."""
+    if not address.endswith(":*"):
+        return address
+    return socket.get(zmq.LAST_ENDPOINT).decode()  # type: ignore[union-attr]

@@ -1,0 +1,169 @@
+"""Where messages begin: a source receives them from a socket, a feed takes them from an iterable.
+
+They decode for the nodes after them, each stream by its own running handlers, because what a
+handler remembers belongs to one stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from logging import getLogger
+from typing import Any
+
+from gevent import GreenletExit, getcurrent
+
+from ..breathing import Breath
+from ..decoder import Decoder, Handler
+from ..errors import DecodeError
+from ..message import Message, Part
+from ..opening import open_socket
+from ..sockets import BURST, Context, Socket
+from .nodes import Giver, endpoint
+
+logger = getLogger(__name__)
+
+
+class Origin(Giver):
+    """A node that messages begin at, and that can be asked to stop.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports.
+    handlers : mapping of str to handler, optional
+        Which handler reads which htype, if a node after it wants values.
+    """
+
+    def __init__(
+        self, name: str, handlers: Mapping[str, Handler] | None = None, address: str = ""
+    ) -> None:
+        super().__init__(name, address)
+        self._decoder = Decoder(handlers)
+        self._decodes = False
+        self._stopping = False
+
+    def want_data(self) -> None:
+        self._decodes = True
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._stopping = True
+
+    def close(self) -> None:
+        self._decoder.close()
+        super().close()
+
+    def message(self, parts: Sequence[Part]) -> Message:
+        """Make a message of parts that came, counted."""
+        message = Message(self._decoder.statistics, None, parts, self.name)
+        self.statistics.received += 1
+        self.statistics.bytes_received += message.size
+        if self._decodes:
+            try:
+                message.data = self._decoder.decode(parts)
+            except DecodeError as error:
+                message.error = error
+                logger.warning("a message of %s can't be read: %s", self.name, error)
+        return message
+
+
+class Source(Origin):
+    """Receives from a socket.
+
+    Parameters
+    ----------
+    name, handlers
+        As of `Origin`.
+    address : str
+        The socket's address.
+    settings : dict
+        Further arguments of `gmflow.opening.open_socket`.
+    count : int, optional
+        End after so many messages.
+    """
+
+    kind = "source"
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        settings: dict[str, Any],
+        handlers: Mapping[str, Handler] | None = None,
+        count: int | None = None,
+    ) -> None:
+        super().__init__(name, handlers, address)
+        self._settings = settings
+        self._left = count
+        self._socket: Socket | None = None
+
+    def open(self, context: Context) -> None:
+        self._socket = open_socket(context, self.address, **self._settings)
+        self.address = endpoint(self._socket, self.address)
+
+    def run(self) -> None:
+        assert self._socket is not None
+        while not self._stopping and self._left != 0:
+            most = BURST if self._left is None else min(BURST, self._left)
+            burst = self._socket.receive_burst(most)
+            if self._left is not None:
+                self._left -= len(burst)
+            self.give([self.message(parts) for parts in burst])
+
+    def stop(self) -> None:
+        super().stop()
+        if self._socket is not None:
+            self._socket.wake()
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        super().close()
+
+
+class Feed(Origin):
+    """Gives the messages of an iterable.
+
+    Parameters
+    ----------
+    name, handlers
+        As of `Origin`.
+    messages : iterable of sequences of bytes-like
+        The parts of each message; the iterator may wait on the hub.
+    """
+
+    kind = "feed"
+
+    def __init__(
+        self,
+        name: str,
+        messages: Iterable[Sequence[Part]],
+        handlers: Mapping[str, Handler] | None = None,
+    ) -> None:
+        super().__init__(name, handlers)
+        self._messages = iter(messages)
+        self._greenlet: Any = None
+
+    def run(self) -> None:
+        breathe = Breath()
+        for parts in self._each():
+            self.give([self.message(parts)])
+            breathe()
+
+    def _each(self) -> Iterator[Sequence[Part]]:
+        while not self._stopping:
+            self._greenlet = getcurrent()
+            try:
+                parts = next(self._messages, None)
+            except GreenletExit:
+                return
+            finally:
+                self._greenlet = None
+            if parts is None:
+                return
+            yield parts
+
+    def stop(self) -> None:
+        super().stop()
+        if self._greenlet is not None:  # it waits in the iterable, for a file or for its turn
+            self._greenlet.kill(block=False)

@@ -1,0 +1,208 @@
+"""What ties nodes to a topology: where messages come from, and where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import zmq
+
+from ..config import conn_type_of, load, parse
+from ..decoder import Handler
+from ..errors import ConfigError
+from ..merging import RoundRobinStrategy
+from ..message import Part
+from ..splitting import Modulo
+from .group import Group
+from .merger import Merger
+from .nodes import Giver
+from .origins import Feed, Source
+from .takers import Consumer, Output, Sink
+
+MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB}
+
+
+class Topology(Group):
+    """Sources, mergers, outputs and sinks, tied by bounded channels, each in a greenlet.
+
+    Give it nodes, then `run` it, or `start` it, do something else, `stop` and `join` it. The
+    first node that fails stops the others, and `join` raises its error.
+    """
+
+    @classmethod
+    def from_config(cls, config: str | PathLike[str] | Mapping[str, Any]) -> Topology:
+        """Make the topology of m_split's configuration.
+
+        Parameters
+        ----------
+        config : path or mapping
+            A JSON file, or what it holds.
+
+        Raises
+        ------
+        ConfigError
+            If the file can't be read, or a key or value is wrong.
+        """
+        settings = parse(config) if isinstance(config, Mapping) else load(config)
+        topology = cls()
+        source = topology.source(**vars(settings.source))
+        for stream in settings.streams:
+            topology.output(source, **vars(stream))
+        return topology
+
+    def source(
+        self,
+        address: str,
+        mode: str | int = "PULL",
+        queue_size: int = 100,
+        conn_type: str | None = None,
+        *,
+        count: int | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+        topics: Sequence[str | bytes] = ("",),
+        options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> Source:
+        """Add a node that receives from a socket.
+
+        Parameters
+        ----------
+        address : str
+            ``tcp://*:port`` is bound to, anything else connected to.
+        mode : {"PULL", "SUB"} or int, optional
+            The kind of socket.
+        queue_size : int, optional
+            High-water mark, in messages.
+        conn_type : {"connect", "bind"}, optional
+            Overrules what the address says.
+        count : int, optional
+            End after so many messages.
+        handlers : mapping of str to handler, optional
+            Which handler reads which htype, where a sink wants values.
+        topics, options
+            As of `gmflow.Stream.connect`.
+        name : str, optional
+            What the node is called in reports.
+        """
+        settings = _settings(address, mode, ("PULL", "SUB"), queue_size, conn_type, options)
+        settings["topics"] = topics
+        name = self._name(name or f"source {address}")
+        return self.attach(Source(name, address, settings, handlers, count))
+
+    def feed(
+        self,
+        messages: Iterable[Sequence[Part]],
+        *,
+        handlers: Mapping[str, Handler] | None = None,
+        name: str | None = None,
+    ) -> Feed:
+        """Add a node that gives the messages of an iterable, each a sequence of parts."""
+        return self.attach(Feed(self._name(name or "feed"), messages, handlers))
+
+    def merge(
+        self,
+        *nodes: Giver,
+        strategy: RoundRobinStrategy | None = None,
+        name: str | None = None,
+    ) -> Merger:
+        """Add a node that makes one stream of several, round robin by default.
+
+        Raises
+        ------
+        ConfigError
+            If there is nothing to merge.
+        """
+        if not nodes:
+            raise ConfigError("merge needs at least one node")
+        name = self._name(name or "merger")
+        return self.attach(Merger(name, nodes, strategy or RoundRobinStrategy()))
+
+    def output(
+        self,
+        node: Giver,
+        address: str,
+        mode: str | int = "PUSH",
+        modulo: int = 1,
+        when_full: str | None = None,
+        queue_size: int = 100,
+        conn_type: str | None = None,
+        *,
+        linger: int = 1000,
+        options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> Output:
+        """Add a node that sends to a socket.
+
+        Parameters
+        ----------
+        node : Giver
+            Where its messages come from.
+        address : str
+            ``tcp://*:port`` is bound to, anything else connected to.
+        mode : {"PUSH", "PUB"} or int, optional
+            The kind of socket.
+        modulo : int, optional
+            n sends the n-th, 2n-th ... message.
+        when_full : {"block", "drop_newest", "drop_oldest"}, optional
+            What to do when receivers are slower; block for PUSH, drop_newest for PUB.
+        queue_size : int, optional
+            High-water mark, in messages.
+        conn_type : {"connect", "bind"}, optional
+            Overrules what the address says.
+        linger : int, optional
+            Milliseconds that messages may wait to be sent at the end; -1 for ever.
+        options
+            As of `gmflow.Stream.connect`.
+        name : str, optional
+            What the node is called in reports.
+        """
+        settings = _settings(address, mode, ("PUSH", "PUB"), queue_size, conn_type, options)
+        settings["linger"] = linger
+        publishes = settings["mode"] == zmq.PUB
+        if publishes:  # otherwise libzmq drops without a word
+            settings["options"] = {"XPUB_NODROP": 1, **settings["options"]}
+        policy = when_full or ("drop_newest" if publishes else "block")
+        name = self._name(name or f"output {address}")
+        return self.attach(Output(name, node, address, settings, Modulo(modulo), policy))
+
+    def sink(
+        self, node: Giver, function: Consumer, *, decode: bool = True, name: str | None = None
+    ) -> Sink:
+        """Add a node that hands each message to a function, or to a generator's ``yield``.
+
+        Parameters
+        ----------
+        node : Giver
+            Where its messages come from.
+        function : callable or generator
+            ``function(message)``, or a generator (function) that gets ``message = yield``.
+        decode : bool, optional
+            False for messages without ``data``, with their ``parts`` alone.
+        name : str, optional
+            What the node is called in reports.
+        """
+        return self.attach(Sink(self._name(name or "sink"), node, function, decode))
+
+
+def _settings(
+    address: str,
+    mode: str | int,
+    modes: tuple[str, str],
+    queue_size: int,
+    conn_type: str | None,
+    options: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Give the arguments of `gmflow.opening.open_socket`, checked."""
+    number = MODES.get(mode.upper()) if isinstance(mode, str) else mode
+    if number not in [MODES[name] for name in modes]:
+        raise ConfigError(f"mode is {mode!r}; it can be {' or '.join(modes)}")
+    conn_type = conn_type or conn_type_of(address)
+    if conn_type not in ("bind", "connect"):
+        raise ConfigError(f"conn_type is {conn_type!r}; it can be 'bind' or 'connect'")
+    return {
+        "mode": number,
+        "bind": conn_type == "bind",
+        "queue_size": queue_size,
+        "options": dict(options or {}),
+    }
