@@ -89,8 +89,8 @@ class SplitConfig:
 
 
 def conn_type_of(address: str) -> str:
-    """Give "bind" for ``tcp://*:port``, "connect" for any other address."""
-    return "bind" if address.startswith("tcp://*:") else "connect"
+    """Give "bind" for ``tcp://*:port`` and ``tcp://host:*``, "connect" for any other address."""
+    return "bind" if address.startswith("tcp://*:") or address.endswith(":*") else "connect"
 
 
 def load(path: str | os.PathLike[str]) -> SplitConfig:

@@ -14,10 +14,10 @@ from time import monotonic
 from typing import Any, TypeAlias
 
 import zmq
-from gevent.hub import get_hub
 from gevent.monkey import is_module_patched
 from zmq.utils.monitor import parse_monitor_message
 
+from .offhub import off_hub
 from .sockets import Socket
 
 logger = getLogger(__name__)
@@ -78,7 +78,7 @@ class SocketEventListener:
         if is_module_patched("threading"):
             thread.join()
         else:
-            get_hub().threadpool.apply(thread.join)
+            off_hub(thread.join)
 
     def _listen(self, pair: Socket) -> None:
         seconds = self._seconds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +11,20 @@ import zmq
 
 from .errors import ConfigError, ConnectError
 from .sockets import Context, Socket
+
+FORM = "an address looks like tcp://host:port, ipc://path or inproc://name"
+
+HINTS = {
+    errno.EADDRINUSE: "another program has it: stop that one or choose another port",
+    errno.EADDRNOTAVAIL: "this machine has no such address: bind to tcp://*:port",
+    errno.ENODEV: "this machine has no such address: bind to tcp://*:port",
+    errno.EACCES: "choose a port above 1023, or a path you may write to",
+    errno.ENOENT: "make the folder of the path first",
+    errno.EINVAL: FORM,
+    errno.EPROTONOSUPPORT: FORM,
+    errno.ECONNREFUSED: "nothing is bound to it in this context yet",
+}
+"""What to do about the errors of bind and connect."""
 
 
 def open_socket(
@@ -47,6 +63,9 @@ def open_socket(
     ConfigError
         If an option is unknown or its value is refused.
     """
+    port = re.fullmatch(r"tcp://.*:(\d+)", address)
+    if port and not 0 < int(port[1]) < 65536:  # libzmq takes it modulo 65536
+        raise ConfigError(f"{address} has no port from 1 to 65535; {FORM}")
     socket: Socket = context.socket(mode)
     try:
         socket.set(zmq.LINGER, linger)
@@ -60,7 +79,8 @@ def open_socket(
     except zmq.ZMQError as error:
         socket.close(0)
         verb = "bind" if bind else "connect"
-        raise ConnectError(f"can't {verb} to {address}: {error.strerror}") from error
+        hint = HINTS.get(error.errno or 0, "see whether the address is right")
+        raise ConnectError(f"can't {verb} to {address}: {error.strerror}; {hint}") from error
     except BaseException:
         socket.close(0)
         raise

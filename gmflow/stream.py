@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any
 
 import zmq
-from gevent.hub import get_hub
 from gevent.monkey import is_module_patched
 
 from .decoder import Decoder, Handler
@@ -25,6 +24,7 @@ from .monitor import (
     SocketEventListener,
     no_clients_timeout_notifier,
 )
+from .offhub import off_hub
 from .opening import open_socket
 from .receiver import Receiver
 from .sending import Sender, encoder_of
@@ -189,7 +189,7 @@ class Stream:
 
     def _end_context(self) -> None:
         if self._owns_context and self.context is not None:
-            get_hub().threadpool.apply(self.context.term)  # waits for the linger
+            off_hub(self.context.term)  # waits for the linger
 
     # receiving
 

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import gevent
 import zmq
 from gevent import Greenlet, GreenletExit, getcurrent
-from gevent.hub import get_hub
+from gevent.event import Event
 
 from ..errors import ConfigError
+from ..offhub import off_hub
 from ..sockets import Context
 from .nodes import Giver, Node, Taker
 from .origins import Origin
@@ -31,6 +32,8 @@ class Group:
         self._error: BaseException | None = None
         self._started = 0.0
         self._ended = 0.0
+        self._finished = Event()
+        self._finished.set()
 
     def attach(self, node: N) -> N:
         """Add a node.
@@ -53,25 +56,25 @@ class Group:
         ConnectError
             If an address can't be bound or connected to; nothing is left open.
         ConfigError
-            If messages of a node would go nowhere.
+            If messages of a node would go nowhere, or the topology has started before.
         """
-        for node in self._nodes.values():
-            if isinstance(node, Giver) and not node.splitter.inlets:
-                raise ConfigError(f"messages of {node.name!r} go nowhere: add an output or a sink")
-        self._context = Context()
-        self._context.set(zmq.MAX_SOCKETS, max(1023, 2 * len(self._nodes)))
+        self._check()
+        self._context = context = Context()
+        context.set(zmq.MAX_SOCKETS, max(1023, 2 * len(self._nodes)))
         opened: list[Node] = []
         try:
             for node in self._nodes.values():
                 opened.append(node)
-                node.open(self._context)
+                node.open(context)
         except BaseException:
             for node in opened:
                 node.close()
-            self._end_context()
+            off_hub(context.term)
             raise
         self._started = monotonic()
+        self._finished.clear()
         self._greenlets = [gevent.spawn(self._run, node) for node in self._nodes.values()]
+        gevent.spawn(self._finish, context)
 
     def stop(self, timeout: float | None = 1.0) -> None:
         """Have sources take nothing more, let what is under way drain, then end the rest.
@@ -81,15 +84,19 @@ class Group:
         Parameters
         ----------
         timeout : float, optional
-            Seconds that draining may take; None for as long as it takes.
+            Seconds that it may take in all: a half of it is for what is in the channels, the
+            rest for the outputs' linger. None for as long as it takes.
         """
+        until = None if timeout is None else monotonic() + timeout
         for node in self._nodes.values():
             if isinstance(node, Origin):
                 node.stop()
-        if getcurrent() not in self._greenlets:
-            gevent.joinall(self._greenlets, timeout)
-            gevent.killall(self._greenlets)
-            self._end_context()
+        if getcurrent() in self._greenlets:
+            return
+        gevent.joinall(self._greenlets, None if timeout is None else timeout / 2)
+        gevent.killall(self._greenlets)
+        self._finished.wait(None if until is None else max(0, until - monotonic()))
+        self._finished.set()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until every node has ended and what was sent is out, up to its linger.
@@ -104,10 +111,8 @@ class Group:
         Exception
             The error of the first node that failed.
         """
-        gevent.joinall(self._greenlets, timeout)
-        if not all(greenlet.dead for greenlet in self._greenlets):
+        if not self._finished.wait(timeout):
             return False
-        self._end_context()
         if self._error is not None:
             raise self._error
         return True
@@ -134,6 +139,13 @@ class Group:
             "nodes": {name: node.snapshot() for name, node in self._nodes.items()},
         }
 
+    def _check(self) -> None:
+        if self._context is not None:
+            raise ConfigError("the topology has started before: make a new one")
+        for node in self._nodes.values():
+            if isinstance(node, Giver) and not node.splitter.inlets:
+                raise ConfigError(f"messages of {node.name!r} go nowhere: add an output or a sink")
+
     def _run(self, node: Node) -> None:
         try:
             node.run()
@@ -145,12 +157,13 @@ class Group:
         finally:
             node.close()
         if isinstance(node, Taker) and not node.inlet.channel.closed:
-            gevent.spawn(self.stop)
+            gevent.spawn(self.stop)  # it has had enough
 
-    def _end_context(self) -> None:
-        self._ended = self._ended or monotonic()
-        if self._context is not None and not self._context.closed:
-            get_hub().threadpool.apply(self._context.term)  # waits for the linger
+    def _finish(self, context: Context) -> None:
+        gevent.joinall(self._greenlets)
+        self._ended = monotonic()
+        off_hub(context.term)  # waits for the linger
+        self._finished.set()
 
     def _name(self, wanted: str) -> str:
         name, number = wanted, 1

@@ -545,6 +545,7 @@ def test_values_that_do_not_fit_their_channel(channel: dict[str, Any], value: An
         ({"type": "uint8", "shape": []}, np.array(3, "u1"), b"\3"),
         ({"type": "uint8"}, np.array([3], "u1"), b"\3"),
         ({"type": "int8"}, True, b"\1"),
+        ({"type": "int8", "shape": [0]}, np.empty(0, "i8"), b""),
         ({"type": "string"}, "é", "é".encode()),
         ({"type": "string"}, np.str_("x"), b"x"),
     ],

@@ -23,12 +23,12 @@ BELOW = [
 # The green line.
 ABOVE = [
     "breathing channel sockets",
-    "monitor",
-    "stream",
+    "monitor opening sending",
+    "stream stream_merge",
     "topology",
     "cli web",
 ]
-DOORS = "tools utils mflow"  # they and the package itself hand names on, and nobody enters there
+DOORS = "tools utils mflow"  # they and the package hand names on; nothing inside imports them
 PACKAGE, SCRIPTS = "", "bin"
 
 LAYERS = [set(layer.split()) for layer in [*BELOW, *ABOVE, DOORS]] + [{PACKAGE}, {SCRIPTS}]
@@ -120,7 +120,9 @@ def complaints(modules: list[Module]) -> list[str]:
     found = circles(modules, known)
     for module in modules:
         if module.room not in LEVEL:
-            found.append(f"{module.name} has no place yet: put it into a layer in {__file__}")
+            found.append(
+                f"{module.name} has no place yet: put it into a layer in {Path(__file__).name}"
+            )
             continue
         for one in imports_of(module, known):
             check = check_ours if one.target.split(".")[0] == "gmflow" else check_foreign
@@ -134,7 +136,7 @@ def check_ours(room: str, one: Import) -> str | None:
     target = room_of(one.target)
     if room == SCRIPTS and target != "cli":
         return "a script imports from gmflow.cli alone"
-    if room != PACKAGE and target in {PACKAGE, *DOORS.split()}:
+    if target == PACKAGE or (target in DOORS.split() and room not in [PACKAGE, *DOORS.split()]):
         return "a door; import it from where it is made"
     if LEVEL.get(target, -1) > LEVEL[room]:
         return "it is of a higher layer"
@@ -168,7 +170,8 @@ def circles(modules: list[Module], known: set[str]) -> list[str]:
 
 
 def test_imports_go_downward() -> None:
-    assert not complaints(house())
+    found = complaints(house())
+    assert not found, "\n".join(found)
 
 
 def test_every_module_is_read() -> None:
@@ -195,7 +198,7 @@ def test_every_module_is_read() -> None:
         ("topology.nodes", "if TYPE_CHECKING:\n    pass\nelse:\n    from .. import cli", "higher"),
         ("cli.stats", "from ..tools import Merge", "a door"),
         ("cli.stats", "from gmflow import Stream", "a door"),
-        ("utils", "from .tools import Merge", "a door"),
+        ("utils", "from . import Stream", "a door"),
         ("stream", "import docopt", "not for here"),
         ("stream", "import requests", "not for here"),
         ("codecs", "import imagecodecs", "inside a function"),
@@ -223,7 +226,7 @@ def test_a_script_imports_from_cli_alone() -> None:
         ("codecs", "def f():\n    import imagecodecs"),
         ("sockets", "import gevent, zmq.green, json"),
         ("cli.stats", "from docopt import docopt\nfrom ..topology.nodes import Source"),
-        ("tools", "from .stream import Stream"),
+        ("tools", "from .stream import Stream\nfrom .utils import Merge"),
     ],
 )
 def test_a_right_import_passes(name: str, source: str) -> None:

@@ -29,7 +29,7 @@ runpy.run_path("setup.py")
 def setup() -> dict[str, Any]:
     """What setup.py hands to setuptools."""
     command = [sys.executable, "-c", READ_SETUP]
-    text = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    text = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     keywords: dict[str, Any] = json.loads(text)
     return keywords
 
