@@ -4,6 +4,7 @@
 """
 
 from . import tools, utils
+from .connecting import connect, disconnect
 from .decoder import Decoder
 from .errors import (
     ConfigError,
@@ -23,7 +24,7 @@ from .message import Message
 from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
 from .receiver import Receiver
 from .statistics import Statistics
-from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream, connect, disconnect
+from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
 from .topology import Topology
 from .version import __version__
 

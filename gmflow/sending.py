@@ -69,6 +69,21 @@ class Sender:
         else:
             self._statistics.messages_dropped += 1
 
+    def send_value(self, value: Any, block: bool) -> None:
+        """Send a value as its htype's ``encode`` writes it.
+
+        Raises
+        ------
+        EncodeError
+            If it can't be written; it is counted as dropped.
+        """
+        try:
+            parts = encoder_of(value)(value)
+        except EncodeError:
+            self._statistics.messages_dropped += 1
+            raise
+        self.send_parts(parts, block)
+
     def drop(self) -> bool:
         """Drop the parts of a message whose last part did not come; tell if there were any."""
         if not self._collected:

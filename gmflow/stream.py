@@ -15,19 +15,18 @@ import zmq
 from gevent.monkey import is_module_patched
 
 from .decoder import Decoder, Handler
-from .errors import ConfigError, ConnectError, DecodeError
+from .errors import ConfigError, ConnectError
 from .handlers import DEFAULT
-from .message import Message, Part
+from .message import Message
 from .monitor import (
-    ConnectionCountMonitor,
     Monitor,
     SocketEventListener,
-    no_clients_timeout_notifier,
 )
 from .offhub import off_hub
 from .opening import open_socket
 from .receiver import Receiver
-from .sending import Sender, encoder_of
+from .receiving import Reader
+from .sending import Sender
 from .sockets import Context, Socket
 from .statistics import Statistics
 
@@ -45,8 +44,9 @@ PULL = zmq.PULL
 class Stream:
     """One ZeroMQ socket that receives or sends whole messages.
 
-    A stream belongs to the thread that connected it. It can be iterated over, and used as
-    a context manager that disconnects at the end.
+    A stream belongs to the thread that connected it; elsewhere, or before `connect`, its
+    methods raise ConnectError. It can be iterated over, and used as a context manager that
+    disconnects at the end.
 
     Parameters
     ----------
@@ -76,8 +76,7 @@ class Stream:
         self._owns_context = False
         self._on_error = on_error
         self._decoder = Decoder(handlers)
-        self._receive_timeout: float | None = None
-        self._sender: Sender | None = None
+        self._sides: tuple[Reader, Sender] | None = None
         self._socket_monitors: list[Monitor] = []
         self._listener = SocketEventListener(self._socket_monitors)
 
@@ -127,18 +126,12 @@ class Stream:
             PULL, PUSH, SUB or PUB.
         receive_timeout, send_timeout : float, optional
             Milliseconds; None, 0 and -1 wait for ever.
-        queue_size : int, optional
-            High-water mark, in messages.
-        linger : int, optional
-            Milliseconds that `disconnect` waits for messages to be sent; -1 for ever.
+        queue_size, linger, topics, options
+            As of `gmflow.opening.open_socket`.
         context : zmq.Context, optional
             Use this context, plain or green, which stays the caller's; a new one by default.
         copy : bool, optional
             False gives parts as memoryviews and sends large parts without a copy.
-        topics : sequence of str or bytes, optional
-            What a SUB socket subscribes to; everything by default.
-        options : mapping of str to value, optional
-            Further socket options by their ZeroMQ names.
 
         Raises
         ------
@@ -163,10 +156,11 @@ class Stream:
         self.address = address
         self._decoder.receiver.copy = copy
         # pyzmq frees what was sent without a copy in a thread, which may hang when patched
-        sends_copies = copy or is_module_patched("threading")
-        self._receive_timeout = _seconds(receive_timeout)
-        timeout = _seconds(send_timeout)
-        self._sender = Sender(self.socket, self.statistics, timeout, sends_copies)
+        copy = copy or is_module_patched("threading")
+        self._sides = (
+            Reader(self.socket, self._decoder, _seconds(receive_timeout), address),
+            Sender(self.socket, self.statistics, _seconds(send_timeout), copy),
+        )
         if self._socket_monitors:
             self._listener.start(self.socket)
         logger.info("%s to %s", "Bound" if conn_type == BIND else "Connected", address)
@@ -180,7 +174,8 @@ class Stream:
             logger.warning("the stream is not connected: nothing to disconnect")
             return
         self._listener.stop()
-        if self._sender is not None and self._sender.drop():
+        _, sender = self._open()
+        if sender.drop():
             logger.warning("a message to %s lacked its last part, dropped", self.address)
         self.socket.close()
         self._decoder.close()
@@ -217,11 +212,9 @@ class Stream:
         ------
         DecodeError
             With ``on_error="raise"``, if the message can't be read.
-        ConnectError
-            If the stream is not connected, or belongs to another thread.
         """
-        parts = self._open_socket().receive(self._receive_timeout if block else 0)
-        return None if parts is None else self._decode(parts, handler, on_error or self._on_error)
+        reader, _ = self._open()
+        return reader.receive(handler, block, (on_error or self._on_error) == "raise")
 
     def receive_raw(self, block: bool = True) -> Message | None:
         """Receive one message as raw-1.0, whatever its htype."""
@@ -229,24 +222,8 @@ class Stream:
 
     def __iter__(self) -> Iterator[Message]:
         """Give message after message, until the receive time-out passes or the stream closes."""
-        while self.socket is not None and not self.socket.closed:
-            parts = self.socket.receive(self._receive_timeout)
-            if parts is None:
-                return
-            message = self._decode(parts, None, self._on_error)
-            if message is not None:
-                yield message
-
-    def _decode(self, parts: list[Part], handler: Handler | None, on_error: str) -> Message | None:
-        decoder = self._decoder
-        try:
-            data = decoder.decode(parts, handler)
-        except DecodeError as error:
-            if on_error == "raise":
-                raise
-            logger.warning("a message from %s can't be read, skipped: %s", self.address, error)
-            return None
-        return None if data is None else Message(decoder.statistics, data, parts)
+        reader, _ = self._open()
+        return reader.each(self._on_error == "raise")
 
     # sending
 
@@ -269,7 +246,8 @@ class Stream:
         SendTimeout
             If the send time-out passed; nothing of the message went out.
         """
-        self._open_sender().send(message, send_more, block, as_json)
+        _, sender = self._open()
+        sender.send(message, send_more, block, as_json)
 
     def forward(
         self, message: Any, handler: Callable[..., Any] | None = None, block: bool = True
@@ -288,19 +266,13 @@ class Stream:
             itself; by default the value is written by its htype's ``encode``.
         block : bool, optional
             False: drop the message, counted, if it can't be sent right now.
-
-        Raises
-        ------
-        EncodeError
-            If the value has no known htype.
         """
-        encode = None if handler else encoder_of(message)
-        sender = self._open_sender()
+        _, sender = self._open()
         try:
-            if handler is not None:
+            if handler is None:
+                sender.send_value(message, block)
+            else:
                 handler(message, send=self.send, block=block)
-            elif encode is not None:
-                sender.send_parts(encode(message), block)
         except Exception as error:
             sender.drop()
             if self._on_error == "raise":
@@ -323,15 +295,10 @@ class Stream:
         if not self._socket_monitors:
             self._listener.stop()
 
-    def _open_socket(self) -> Socket:
-        if self.socket is None or self.socket.closed:
+    def _open(self) -> tuple[Reader, Sender]:
+        if self._sides is None or self.socket is None or self.socket.closed:
             raise ConnectError("the stream is not connected: call connect first")
-        return self.socket
-
-    def _open_sender(self) -> Sender:
-        self._open_socket()
-        assert self._sender is not None
-        return self._sender
+        return self._sides
 
     def __enter__(self) -> Stream:
         return self
@@ -343,62 +310,6 @@ class Stream:
         trace: TracebackType | None,
     ) -> None:
         self.disconnect()
-
-
-def connect(
-    address: str,
-    conn_type: str = CONNECT,
-    mode: int = PULL,
-    queue_size: int = 100,
-    receive_timeout: float | None = None,
-    linger: int = 1000,
-    no_client_action: Callable[[], None] | None = None,
-    no_client_timeout: float = 10,
-    copy: bool = True,
-    send_timeout: float | None = None,
-    *,
-    handlers: Mapping[str, Handler] | None = None,
-    topics: Sequence[str | bytes] = ("",),
-    options: Mapping[str, Any] | None = None,
-    context: Any = None,
-    on_error: str = "log",
-) -> Stream:
-    """Open a stream.
-
-    Parameters
-    ----------
-    no_client_action : callable, optional
-        Called each time that `no_client_timeout` seconds have passed without a client.
-    handlers, on_error
-        As of `Stream`; everything else as of `Stream.connect`.
-
-    Returns
-    -------
-    Stream
-    """
-    stream = Stream(handlers=handlers, on_error=on_error)
-    if no_client_action is not None:
-        notifier = no_clients_timeout_notifier(no_client_action, no_client_timeout)
-        stream.register_socket_monitor(ConnectionCountMonitor(notifier))
-    stream.connect(
-        address,
-        conn_type,
-        mode,
-        receive_timeout,
-        queue_size,
-        linger,
-        context,
-        copy,
-        send_timeout,
-        topics=topics,
-        options=options,
-    )
-    return stream
-
-
-def disconnect(stream: Stream) -> None:
-    """Close a stream."""
-    stream.disconnect()
 
 
 def _seconds(milliseconds: float | None) -> float | None:

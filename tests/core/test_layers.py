@@ -22,9 +22,9 @@ BELOW = [
 ]
 # The green line.
 ABOVE = [
-    "breathing channel sockets",
-    "monitor opening sending",
-    "stream stream_merge",
+    "breathing offhub channel sockets",
+    "monitor opening receiving sending",
+    "stream connecting stream_merge",
     "topology",
     "cli web",
 ]

@@ -1,0 +1,73 @@
+"""The receiving side of a stream: whole messages are decoded, or logged and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from logging import getLogger
+
+from .decoder import Decoder, Handler
+from .errors import DecodeError
+from .message import Message, Part
+from .sockets import Socket
+
+logger = getLogger(__name__)
+
+
+class Reader:
+    """Receives messages from a socket and decodes them.
+
+    Parameters
+    ----------
+    socket : Socket
+        The socket; this is the only one that receives from it.
+    decoder : Decoder
+        What decodes and counts.
+    timeout : float or None
+        Seconds that a blocking call waits at most.
+    address : str
+        What the log calls the stream.
+    """
+
+    def __init__(
+        self, socket: Socket, decoder: Decoder, timeout: float | None, address: str
+    ) -> None:
+        self._socket = socket
+        self._decoder = decoder
+        self._timeout = timeout
+        self._address = address
+
+    def receive(self, handler: Handler | None, block: bool, raises: bool) -> Message | None:
+        """Give the next message; None if there is none in time or it is not to be had.
+
+        Parameters
+        ----------
+        handler : handler or None
+            Read the message with this one, whatever its htype.
+        block : bool
+            Wait for a message, up to the time-out.
+        raises : bool
+            Raise the DecodeError of a message that can't be read, instead of logging it.
+        """
+        parts = self._socket.receive(self._timeout if block else 0)
+        return None if parts is None else self._decode(parts, handler, raises)
+
+    def each(self, raises: bool) -> Iterator[Message]:
+        """Give message after message until the time-out passes or the socket is closed."""
+        while not self._socket.closed:
+            parts = self._socket.receive(self._timeout)
+            if parts is None:
+                return
+            message = self._decode(parts, None, raises)
+            if message is not None:
+                yield message
+
+    def _decode(self, parts: list[Part], handler: Handler | None, raises: bool) -> Message | None:
+        decoder = self._decoder
+        try:
+            data = decoder.decode(parts, handler)
+        except DecodeError as error:
+            if raises:
+                raise
+            logger.warning("a message from %s can't be read, skipped: %s", self._address, error)
+            return None
+        return None if data is None else Message(decoder.statistics, data, parts)
