@@ -3,6 +3,8 @@
 ``import gmflow as mflow`` runs programs that were written for PSI's mflow.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import tools, utils
 from .connecting import connect, disconnect
 from .decoder import Decoder
@@ -25,8 +27,10 @@ from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_tim
 from .receiver import Receiver
 from .statistics import Statistics
 from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
-from .topology import Topology
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .topology import Topology
 
 __all__ = [
     "BIND",
@@ -62,3 +66,11 @@ __all__ = [
     "tools",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Topology":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .topology import Topology  # late: a program that only has streams starts sooner
+
+    return Topology

@@ -11,10 +11,10 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from typing import Any, NoReturn
 
+from .addresses import conn_type_of
 from .errors import ConfigError
 
 TCP = re.compile(r"tcp://([^\s/;]+;)?(\*|\[[^\s/\[\]]+\]|[^\s/:;\[\]]+):([0-9]{1,5})")
@@ -86,11 +86,6 @@ class SplitConfig:
 
     source: SourceConfig
     streams: tuple[OutputConfig, ...]
-
-
-def conn_type_of(address: str) -> str:
-    """Give "bind" for ``tcp://*:port`` and ``tcp://host:*``, "connect" for any other address."""
-    return "bind" if address.startswith("tcp://*:") or address.endswith(":*") else "connect"
 
 
 def load(path: str | os.PathLike[str]) -> SplitConfig:
@@ -168,6 +163,8 @@ def _check_keys(
     dot = f"{place}." if place else ""
     for key, value in mapping.items():
         if key not in known:
+            from difflib import get_close_matches  # late: only a wrong key needs it
+
             close = get_close_matches(str(key), known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"the keys are {', '.join(known)}"
             name = str(key).encode("unicode_escape").decode()

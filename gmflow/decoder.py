@@ -6,7 +6,7 @@ Runs without a socket: all it sees is lists of bytes. The contract of handlers s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from types import GeneratorType
 from typing import Any, TypeAlias
 
@@ -49,7 +49,9 @@ class Decoder:
     """
 
     def __init__(self, handlers: Mapping[str, Handler] | None = None, copy: bool = True) -> None:
-        self.handlers: dict[str, Handler] = dict(DEFAULT if handlers is None else handlers)
+        self.handlers: MutableMapping[str, Handler] = dict(
+            DEFAULT if handlers is None else handlers
+        )
         self.statistics = Statistics()
         self.receiver = Receiver(self.statistics, copy)
         self._running: dict[Handler, Generator[Any, None, Any]] = {}

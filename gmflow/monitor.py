@@ -14,10 +14,8 @@ from time import monotonic
 from typing import Any, TypeAlias
 
 import zmq
-from gevent.monkey import is_module_patched
-from zmq.utils.monitor import parse_monitor_message
 
-from .offhub import off_hub
+from .offhub import off_hub, threads_are_green
 from .sockets import Socket
 
 logger = getLogger(__name__)
@@ -75,7 +73,7 @@ class SocketEventListener:
         thread, self.monitor_thread = self.monitor_thread, None
         if thread is None or thread is threading.current_thread():
             return
-        if is_module_patched("threading"):
+        if threads_are_green():
             thread.join()
         else:
             off_hub(thread.join)
@@ -84,7 +82,7 @@ class SocketEventListener:
         seconds = self._seconds
         if seconds is None:
             seconds = self.DEFAULT_SOCKET_RECEIVE_TIMEOUT
-        receive = _green(pair, seconds) if is_module_patched("threading") else _plain(pair, seconds)
+        receive = _green(pair, seconds) if threads_are_green() else _plain(pair, seconds)
         try:
             while self.monitor_listening.is_set():
                 event = receive()
@@ -124,6 +122,8 @@ def _plain(pair: Socket, seconds: float) -> Callable[[], Event | None]:
 
 
 def _parse(parts: list[Any]) -> Event:
+    from zmq.utils.monitor import parse_monitor_message  # late: it brings all of asyncio
+
     return dict(parse_monitor_message([bytes(part) for part in parts]))
 
 

@@ -1,7 +1,8 @@
-"""Blocking work in a native thread, while the hub goes on."""
+"""Blocking work in a native thread, while the hub goes on; and what threads are here."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -35,3 +36,9 @@ def off_hub(function: Callable[..., T], *arguments: Any) -> T:
     if error:
         raise error.pop()
     return value
+
+
+def threads_are_green() -> bool:
+    """Tell whether gevent has patched threads, so that they are greenlets."""
+    monkey = sys.modules.get("gevent.monkey")  # without it nothing is patched
+    return monkey is not None and bool(monkey.is_module_patched("threading"))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import errno
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import zmq
 
+from .addresses import FORM, has_wrong_port
 from .errors import ConfigError, ConnectError
 from .sockets import Context, Socket
-
-FORM = "an address looks like tcp://host:port, ipc://path or inproc://name"
 
 HINTS = {
     errno.EADDRINUSE: "another program has it: stop that one or choose another port",
@@ -63,8 +61,7 @@ def open_socket(
     ConfigError
         If an option is unknown or its value is refused.
     """
-    port = re.fullmatch(r"tcp://.*:(\d+)", address)
-    if port and not 0 < int(port[1]) < 65536:  # libzmq takes it modulo 65536
+    if has_wrong_port(address):
         raise ConfigError(f"{address} has no port from 1 to 65535; {FORM}")
     socket: Socket = context.socket(mode)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from zmq.utils.jsonapi import dumps as dumps_json
@@ -13,6 +13,8 @@ from .handlers import ENCODERS
 from .message import Part
 from .sockets import Socket
 from .statistics import Statistics
+
+Encoder: TypeAlias = Callable[[Any], list[Part]]
 
 
 class Sender:
@@ -69,17 +71,11 @@ class Sender:
         else:
             self._statistics.messages_dropped += 1
 
-    def send_value(self, value: Any, block: bool) -> None:
-        """Send a value as its htype's ``encode`` writes it.
-
-        Raises
-        ------
-        EncodeError
-            If it can't be written; it is counted as dropped.
-        """
+    def send_value(self, encode: Encoder, value: Any, block: bool) -> None:
+        """Send a value as `encode` writes it; one that can't be written is counted as dropped."""
         try:
-            parts = encoder_of(value)(value)
-        except EncodeError:
+            parts = encode(value)
+        except Exception:
             self._statistics.messages_dropped += 1
             raise
         self.send_parts(parts, block)
@@ -105,7 +101,7 @@ class Sender:
         return part
 
 
-def encoder_of(value: Any) -> Callable[[Any], list[Part]]:
+def encoder_of(value: Any) -> Encoder:
     """Give the function that writes a value of this htype as parts.
 
     Raises

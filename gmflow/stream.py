@@ -6,27 +6,22 @@ what goes beyond it is keyword-only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from logging import getLogger
-from types import TracebackType
 from typing import Any
 
 import zmq
-from gevent.monkey import is_module_patched
 
 from .decoder import Decoder, Handler
 from .errors import ConfigError, ConnectError
 from .handlers import DEFAULT
 from .message import Message
-from .monitor import (
-    Monitor,
-    SocketEventListener,
-)
-from .offhub import off_hub
+from .monitor import Monitor, SocketEventListener
+from .offhub import off_hub, threads_are_green
 from .opening import open_socket
 from .receiver import Receiver
 from .receiving import Reader
-from .sending import Sender
+from .sending import Sender, encoder_of
 from .sockets import Context, Socket
 from .statistics import Statistics
 
@@ -57,10 +52,8 @@ class Stream:
 
     Attributes
     ----------
-    socket : Socket or None
-        The green socket, after `connect`.
-    context : Context or None
-        Its context.
+    socket, context : Socket and Context, or None
+        The green socket and its context, after `connect`.
     address : str or None
         What it is connected to.
     """
@@ -81,13 +74,13 @@ class Stream:
         self._listener = SocketEventListener(self._socket_monitors)
 
     @property
-    def handlers(self) -> dict[str, Handler]:
+    def handlers(self) -> MutableMapping[str, Handler]:
         """Which handler reads which htype, of this stream alone."""
         return self._decoder.handlers
 
     @handlers.setter
-    def handlers(self, handlers: Mapping[str, Handler]) -> None:
-        self._decoder.handlers = dict(handlers)
+    def handlers(self, handlers: MutableMapping[str, Handler]) -> None:
+        self._decoder.handlers = handlers
 
     @property
     def statistics(self) -> Statistics:
@@ -120,10 +113,8 @@ class Stream:
         ----------
         address : str
             ``tcp://host:port``, ``ipc://path`` or ``inproc://name``.
-        conn_type : {"connect", "bind"}, optional
-            Whether to connect to the address or to bind to it.
-        mode : int, optional
-            PULL, PUSH, SUB or PUB.
+        conn_type : {CONNECT, BIND}, optional
+        mode : {PULL, PUSH, SUB, PUB}, optional
         receive_timeout, send_timeout : float, optional
             Milliseconds; None, 0 and -1 wait for ever.
         queue_size, linger, topics, options
@@ -135,10 +126,8 @@ class Stream:
 
         Raises
         ------
-        ConnectError
-            If the address can't be bound or connected to.
-        ConfigError
-            If an argument is not one of those above.
+        ConnectError, ConfigError
+            If the address can't be bound or connected to, or an argument is none of those.
         """
         if conn_type not in (CONNECT, BIND):
             raise ConfigError(f"conn_type is {conn_type!r}; it can be 'connect' or 'bind'")
@@ -156,7 +145,7 @@ class Stream:
         self.address = address
         self._decoder.receiver.copy = copy
         # pyzmq frees what was sent without a copy in a thread, which may hang when patched
-        copy = copy or is_module_patched("threading")
+        copy = copy or threads_are_green()
         self._sides = (
             Reader(self.socket, self._decoder, _seconds(receive_timeout), address),
             Sender(self.socket, self.statistics, _seconds(send_timeout), copy),
@@ -186,8 +175,6 @@ class Stream:
         if self._owns_context and self.context is not None:
             off_hub(self.context.term)  # waits for the linger
 
-    # receiving
-
     def receive(
         self, handler: Handler | None = None, block: bool = True, *, on_error: str | None = None
     ) -> Message | None:
@@ -198,15 +185,14 @@ class Stream:
         handler : handler, optional
             Read the message with this one, whatever its htype.
         block : bool, optional
-            Wait for a message.
         on_error : {"log", "raise"}, optional
             What to do with a message that can't be read; as the stream was made by default.
 
         Returns
         -------
         Message or None
-            None after the receive time-out, with ``block=False`` when none is there, when the
-            handler skips the message, and when it can't be read (logged and counted).
+            None after the receive time-out, with ``block=False`` when none is there, when its
+            handler skips it, and when it can't be read (logged and counted).
 
         Raises
         ------
@@ -225,8 +211,6 @@ class Stream:
         reader, _ = self._open()
         return reader.each(self._on_error == "raise")
 
-    # sending
-
     def send(
         self, message: Any, send_more: bool = False, block: bool = True, as_json: bool = False
     ) -> None:
@@ -237,9 +221,9 @@ class Stream:
         message : bytes-like or object
             The part; an object to be written as JSON with `as_json`.
         send_more : bool, optional
-            More parts of the same message follow.
+            More parts follow.
         block : bool, optional
-            False for any part: drop the message, counted, if it can't be sent right now.
+            False for any part: drop the message, counted, if it can't go out right now.
 
         Raises
         ------
@@ -266,20 +250,24 @@ class Stream:
             itself; by default the value is written by its htype's ``encode``.
         block : bool, optional
             False: drop the message, counted, if it can't be sent right now.
+
+        Raises
+        ------
+        EncodeError
+            If the value has no header with a known htype.
         """
         _, sender = self._open()
+        encode = None if handler else encoder_of(message)
         try:
-            if handler is None:
-                sender.send_value(message, block)
-            else:
+            if encode:
+                sender.send_value(encode, message, block)
+            elif handler:
                 handler(message, send=self.send, block=block)
         except Exception as error:
             sender.drop()
             if self._on_error == "raise":
                 raise
             logger.warning("a message to %s was not sent, skipped: %s", self.address, error)
-
-    # monitors
 
     def register_socket_monitor(self, monitor: Monitor) -> None:
         """Have `monitor` called at each event of the socket, and with None between them."""
@@ -303,12 +291,7 @@ class Stream:
     def __enter__(self) -> Stream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.disconnect()
 
 

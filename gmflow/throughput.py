@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from argparse import Namespace
 from collections import OrderedDict, deque
 from collections.abc import MutableSequence
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 RATES = "Data rate: {data_rate: >10.3f} MB/s    Message rate: {message_rate: >10.3f} Hz"
@@ -71,7 +71,7 @@ class ThroughputStatistics:
         sampling_interval: float = 0.2,
     ) -> None:
         self.sampling_interval = sampling_interval
-        self.n = Namespace() if namespace is None else namespace
+        self.n = SimpleNamespace() if namespace is None else namespace
         self._buffer = deque(maxlen=100) if buffer is None else buffer
         self._logger = logging.getLogger(type(self).__name__)
         self.n.initial_time = time.time()

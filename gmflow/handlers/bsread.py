@@ -6,7 +6,6 @@ Value: a `BsreadMessage`, with the attributes of psi-bsread's message.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DecodeError
@@ -19,7 +18,6 @@ OFFSETS = ("ns", "ns_offset")
 """The names that senders have given to the two halves of the global timestamp."""
 
 
-@dataclass(slots=True, eq=False)
 class Value:
     """What one channel says in one message.
 
@@ -35,9 +33,20 @@ class Value:
         Nanoseconds on top.
     """
 
-    value: Any = None
-    timestamp: int | None = None
-    timestamp_offset: int | None = None
+    __slots__ = ("timestamp", "timestamp_offset", "value")
+
+    def __init__(
+        self,
+        value: Any = None,
+        timestamp: int | None = None,
+        timestamp_offset: int | None = None,
+    ) -> None:
+        self.value = value
+        self.timestamp = timestamp
+        self.timestamp_offset = timestamp_offset
+
+    def __repr__(self) -> str:
+        return f"Value({self.value!r}, {self.timestamp}, {self.timestamp_offset})"
 
 
 class BsreadMessage:

@@ -5,12 +5,11 @@ It is checked once, and used for every message that comes with the same data hea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from math import prod
 from struct import Struct
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,8 +58,7 @@ STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.value
 """A timestamp: seconds and nanoseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(NamedTuple):
     """One channel of a data header.
 
     Attributes
@@ -118,8 +116,7 @@ class Channel:
         return seconds, offset
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """A data header: its text, and the channels it describes.
 
     Attributes

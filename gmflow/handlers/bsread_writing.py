@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import md5
 from operator import index
 from struct import error as StructError
 from typing import Any
@@ -123,6 +122,8 @@ def _header(message: BsreadMessage, layout: Layout) -> bytes:
     header = dict(kept)
     header.setdefault("htype", "bsr_m-1.1")
     if not layout.received or (message.hash is None and not isinstance(kept, JsonText)):
+        from hashlib import md5  # late: it brings all of OpenSSL
+
         header["hash"] = md5(layout.text, usedforsecurity=False).hexdigest()
     elif message.hash is not None or "hash" in header:
         header["hash"] = message.hash

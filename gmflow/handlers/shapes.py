@@ -60,8 +60,7 @@ def read_array(part: Part, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray
             f"the part has {len(part)} bytes; shape {shape} of {dtype} needs {expected}"
         )
     try:
-        return np.frombuffer(part, dtype).reshape(shape)
-    except ValueError as error:  # an empty part, or more dimensions than NumPy has
-        if len(part) == 0:
-            return np.empty(shape, dtype)
+        flat = np.frombuffer(part, dtype) if expected else np.empty(0, dtype)
+        return flat.reshape(shape)
+    except ValueError as error:  # more or larger dimensions than NumPy has
         raise DecodeError(f"shape {shape!r:.80}: {error}") from None

@@ -8,7 +8,7 @@ from typing import Any
 
 import zmq
 
-from ..config import conn_type_of, load, parse
+from ..addresses import conn_type_of
 from ..decoder import Handler
 from ..errors import ConfigError
 from ..merging import RoundRobinStrategy
@@ -44,6 +44,8 @@ class Topology(Group):
         ConfigError
             If the file can't be read, or a key or value is wrong.
         """
+        from ..config import load, parse  # late: most programs have no configuration
+
         settings = parse(config) if isinstance(config, Mapping) else load(config)
         topology = cls()
         source = topology.source(**vars(settings.source))

@@ -1,0 +1,20 @@
+"""ZeroMQ addresses: how they look, and whether one is to be bound or connected to."""
+
+from __future__ import annotations
+
+import re
+
+FORM = "an address looks like tcp://host:port, ipc://path or inproc://name"
+
+_PORT = re.compile(r"tcp://.*:([0-9]+)")
+
+
+def conn_type_of(address: str) -> str:
+    """Give "bind" for ``tcp://*:port`` and ``tcp://host:*``, "connect" for any other address."""
+    return "bind" if address.startswith("tcp://*:") or address.endswith(":*") else "connect"
+
+
+def has_wrong_port(address: str) -> bool:
+    """Tell whether the port of a TCP address is not from 1 to 65535; libzmq would wrap it."""
+    port = _PORT.fullmatch(address)
+    return port is not None and not 0 < int(port[1]) < 65536

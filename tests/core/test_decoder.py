@@ -1,0 +1,256 @@
+"""The contract of handlers: one value a message, started, resumed and restarted as promised."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gmflow.decoder import Decoder
+from gmflow.errors import (
+    DecodeError,
+    HandlerError,
+    HeaderError,
+    MessageError,
+    UnknownHtype,
+)
+
+
+def message(htype: object = "x-1.0", *parts: bytes) -> list[bytes]:
+    return [json.dumps({"htype": htype}).encode(), *parts]
+
+
+def text(receiver):
+    receiver.next()
+    return receiver.next()
+
+
+def test_plain_function_is_called_once_a_message():
+    decoder = Decoder({"x-1.0": text})
+    assert [decoder.decode(message("x-1.0", part)) for part in (b"a", b"b")] == [b"a", b"b"]
+
+
+def test_generator_remembers_from_message_to_message():
+    def total(receiver):
+        so_far = 0
+        while True:
+            receiver.next()
+            so_far += int(receiver.next())
+            yield so_far
+
+    decoder = Decoder({"x-1.0": total})
+    assert [decoder.decode(message("x-1.0", b"%d" % n)) for n in (1, 2, 3)] == [1, 3, 6]
+
+
+def test_each_decoder_has_a_generator_of_its_own():
+    def count(receiver):
+        for number in range(1, 100):
+            yield number
+
+    one, other = Decoder({"x-1.0": count}), Decoder({"x-1.0": count})
+    assert [one.decode(message()), one.decode(message()), other.decode(message())] == [1, 2, 1]
+
+
+def test_one_generator_serves_several_htypes():
+    def count(receiver):
+        number = 0
+        while True:
+            number += 1
+            yield number
+
+    decoder = Decoder({"x-1.0": count, "y-1.0": count})
+    assert [decoder.decode(message(htype)) for htype in ("x-1.0", "y-1.0", "x-1.0")] == [1, 2, 3]
+
+
+def test_generator_without_a_loop_starts_afresh_on_the_same_message():
+    starts = []
+
+    def once(receiver):
+        starts.append(1)
+        receiver.next()
+        yield receiver.next()
+
+    decoder = Decoder({"x-1.0": once})
+    values = [decoder.decode(message("x-1.0", part)) for part in (b"a", b"b", b"c")]
+    assert values == [b"a", b"b", b"c"]
+    assert len(starts) == 3
+
+
+def test_generator_that_returns_twice_for_one_message_is_an_error():
+    def moody(receiver):
+        if receiver.header().get("htype") == "x-1.0":
+            yield 1
+
+    decoder = Decoder({"x-1.0": moody, "y-1.0": moody})
+    assert decoder.decode(message("x-1.0")) == 1
+    with pytest.raises(HandlerError, match="without a yield"):
+        decoder.decode(message("y-1.0"))
+    assert decoder.decode(message("x-1.0")) == 1
+    assert decoder.statistics.messages_failed == 1
+
+
+def test_generator_that_raises_starts_afresh_for_the_next_message():
+    def fragile(receiver):
+        seen = 0
+        while True:
+            receiver.next()
+            seen += 1
+            yield seen, int(receiver.next())
+
+    decoder = Decoder({"x-1.0": fragile})
+    assert decoder.decode(message("x-1.0", b"1")) == (1, 1)
+    with pytest.raises(HandlerError, match="ValueError") as caught:
+        decoder.decode(message("x-1.0", b"no number"))
+    assert caught.value.parts == message("x-1.0", b"no number")
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert decoder.decode(message("x-1.0", b"2")) == (1, 2)
+
+
+def test_close_runs_the_finally_of_running_generators():
+    closed = []
+
+    def handler(receiver):
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.append(1)
+
+    decoder = Decoder({"x-1.0": handler})
+    decoder.decode(message())
+    decoder.close()
+    assert closed == [1]
+
+
+def test_explicit_handler_reads_any_htype_and_non_json():
+    decoder = Decoder()
+    assert decoder.decode([b"\xff", b"b"], text) == b"b"
+    assert decoder.decode(message("unknown", b"c"), text) == b"c"
+
+
+def test_bound_generator_method_runs_on():
+    class Reader:
+        def read(self, receiver):
+            number = 0
+            while True:
+                number += 1
+                yield number
+
+    reader, decoder = Reader(), Decoder()
+    assert [decoder.decode(message(), reader.read) for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("value", [np.array([]), 0, "", [], {}])
+def test_only_none_skips(value):
+    decoder = Decoder({"x-1.0": lambda receiver: value})
+    assert decoder.decode(message()) is value
+    assert decoder.statistics.messages_received == 1
+
+
+def test_none_skips_and_is_counted():
+    decoder = Decoder({"x-1.0": lambda receiver: None})
+    assert decoder.decode(message()) is None
+    assert decoder.statistics.messages_skipped == 1
+    assert decoder.statistics.messages_received == 0
+    assert decoder.statistics.total_bytes_received == 0
+
+
+def test_counting_is_atomic():
+    decoder = Decoder({"x-1.0": text})
+    good, bad = message("x-1.0", b"abc"), message("x-1.0")
+    decoder.decode(good)
+    with pytest.raises(MessageError):
+        decoder.decode(bad)
+    decoder.decode(good)
+    assert decoder.statistics.messages_received == 2
+    assert decoder.statistics.messages_failed == 1
+    assert decoder.statistics.total_bytes_received == 2 * sum(map(len, good))
+    assert decoder.statistics.bytes_received == 0
+
+
+def test_bytes_received_is_what_the_handler_has_read():
+    seen = []
+
+    def watch(receiver):
+        receiver.next()
+        seen.append(receiver.statistics.bytes_received)
+        return 1
+
+    parts = message("x-1.0", b"unread")
+    decoder = Decoder({"x-1.0": watch})
+    decoder.decode(parts)
+    assert seen == [len(parts[0])]
+    assert decoder.statistics.total_bytes_received == sum(map(len, parts))
+
+
+def test_htype_may_be_a_list_of_one_name():
+    assert Decoder({"x-1.0": text}).decode(message(["x-1.0"], b"a")) == b"a"
+
+
+@pytest.mark.parametrize(
+    ("parts", "error"),
+    [
+        ([b"{bad"], HeaderError),
+        ([b""], HeaderError),
+        ([], HeaderError),
+        ([b"\xff\xfe"], HeaderError),
+        ([b"[" * 100_000], HeaderError),
+        ([b"1" * 10_000], HeaderError),
+        ([b"[]"], HeaderError),
+        ([b'"array-1.0"'], HeaderError),
+        ([b"null"], HeaderError),
+        ([b"{}"], HeaderError),
+        (message("nobody's"), UnknownHtype),
+        (message(["a", "b"]), UnknownHtype),
+        (message([]), UnknownHtype),
+        (message({}), UnknownHtype),
+        (message(None), UnknownHtype),
+    ],
+)
+def test_bad_header_is_a_typed_error_and_the_next_message_is_read(parts, error):
+    decoder = Decoder({"x-1.0": text})
+    with pytest.raises(error) as caught:
+        decoder.decode(parts)
+    assert caught.value.parts == parts
+    assert "\n" not in str(caught.value)
+    assert decoder.decode(message("x-1.0", b"good")) == b"good"
+
+
+def test_receiver_never_runs_past_its_message():
+    def greedy(receiver):
+        while True:
+            receiver.next()
+
+    decoder = Decoder({"x-1.0": greedy})
+    with pytest.raises(MessageError, match="only 2 parts"):
+        decoder.decode(message("x-1.0", b"a"))
+
+
+def test_header_is_parsed_once_and_next_still_gives_it():
+    def handler(receiver):
+        header = receiver.header()
+        assert receiver.next(as_json=True) is header
+        return header["htype"], receiver.has_more()
+
+    assert Decoder({"x-1.0": handler}).decode(message()) == ("x-1.0", False)
+
+
+def test_parts_as_views_without_a_copy():
+    parts = [json.dumps({"htype": "x-1.0"}).encode(), bytearray(b"abc")]
+    view = Decoder({"x-1.0": text}, copy=False).decode(parts)
+    assert isinstance(view, memoryview)
+    assert view.readonly
+    parts[1][0] = ord("z")
+    assert bytes(view) == b"zbc"
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_random_bytes_give_a_value_or_a_decode_error(parts):
+    decoder = Decoder()
+    try:
+        decoder.decode(parts)
+    except DecodeError:
+        assert decoder.statistics.messages_failed == 1

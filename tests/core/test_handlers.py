@@ -1,0 +1,197 @@
+"""Handlers of array-1.0, raw-1.0 and DECTRIS stream v1, on messages made here."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as numpy_st
+
+from gmflow.decoder import Decoder
+from gmflow.errors import DecodeError, EncodeError, HandlerError, MessageError
+from gmflow.handlers import DEFAULT, ENCODERS
+
+ALL = json.dumps(
+    {"header_detail": "all", "htype": "dheader-1.0", "series": 1}, separators=(",", ":")
+).encode()
+TABLES = [b'{"nimages":1}', b'{"htype":"dflatfield-1.0"}', b"flat", b'{"htype":"dpixelmask-1.0"}']
+TABLES += [b"mask", b'{"htype":"dcountrate_table-1.0"}', b"rate"]
+IMAGE = [
+    b'{"frame":3,"hash":"","htype":"dimage-1.0","series":1}',
+    b'{"encoding":"<","htype":"dimage_d-1.0","shape":[2,1],"size":4,"type":"uint16"}',
+    b"\x01\x00\x02\x00",
+    b'{"htype":"dconfig-1.0","real_time":1,"start_time":2,"stop_time":3}',
+]
+
+
+def array(header: dict, *segments: bytes) -> list[bytes]:
+    return [json.dumps({"htype": "array-1.0", **header}).encode(), *segments]
+
+
+def decode(parts):
+    return Decoder().decode(parts)
+
+
+def encode(value):
+    return ENCODERS[value["header"]["htype"]](value)
+
+
+def test_tables_can_not_be_changed():
+    with pytest.raises(TypeError):
+        DEFAULT["x"] = None
+    assert set(DEFAULT) == set(ENCODERS)
+
+
+@given(
+    numpy_st.arrays(
+        dtype=st.sampled_from(["i1", "u1", "<i2", ">u2", "<f4", ">f8", "c8", "?", "S3", "<M8[ns]"]),
+        shape=numpy_st.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4),
+    ),
+    st.integers(1, 3),
+)
+def test_array_round_trip(values, segments):
+    header = {"type": values.dtype.str, "shape": list(values.shape), "frame": 1}
+    parts = array(header, *[values.tobytes()] * segments)
+    value = decode(parts)
+    assert value["header"]["frame"] == 1
+    assert len(value["data"]) == segments
+    for got in value["data"]:
+        assert got.dtype == values.dtype
+        assert got.shape == values.shape
+        assert got.tobytes() == values.tobytes()
+        if got.size:
+            assert not got.flags.writeable
+    assert encode(value) == parts
+
+
+def test_array_is_sent_in_c_order():
+    values = np.arange(6, dtype="i4").reshape(2, 3)
+    header = {"htype": "array-1.0", "type": "int32", "shape": [3, 2]}
+    parts = encode({"header": header, "data": [values.T]})
+    assert bytes(parts[1]) == np.ascontiguousarray(values.T).tobytes()
+    assert np.array_equal(decode(parts)["data"][0], values.T)
+
+
+def test_empty_part_is_none_where_the_shape_is_not_empty():
+    value = decode(array({"type": "i4", "shape": [2]}, b"", b"12345678"))
+    assert value["data"][0] is None
+    assert value["data"][1].shape == (2,)
+    assert encode(value) == array({"type": "i4", "shape": [2]}, b"", b"12345678")
+
+
+def test_float_means_what_fits():
+    assert decode(array({"type": "float", "shape": [2]}, bytes(8)))["data"][0].dtype == "f4"
+    assert decode(array({"type": "float", "shape": [2]}, bytes(16)))["data"][0].dtype == "f8"
+
+
+@pytest.mark.parametrize(
+    ("header", "segment"),
+    [
+        ({"shape": [1]}, b"1"),
+        ({"type": "u1"}, b"1"),
+        ({"type": "u1", "shape": [2]}, b"1"),
+        ({"type": "u1", "shape": [-1]}, b"1"),
+        ({"type": "u1", "shape": [-1, -1]}, b"1"),
+        ({"type": "u1", "shape": [2**63]}, b"1"),
+        ({"type": "u1", "shape": [2**40, 2**40]}, b"1"),
+        ({"type": "u1", "shape": [0, 10**30]}, b""),
+        ({"type": "u1", "shape": [1] * 100}, b"1"),
+        ({"type": "u1", "shape": [True]}, b"1"),
+        ({"type": "u1", "shape": [1.0]}, b"1"),
+        ({"type": "u1", "shape": "1"}, b"1"),
+        ({"type": "u1", "shape": None}, b"1"),
+        ({"type": "u1", "shape": 1}, b"1"),
+        ({"type": "nothing", "shape": [1]}, b"1"),
+        ({"type": "O", "shape": [1]}, b"12345678"),
+        ({"type": "S0", "shape": [1]}, b"1"),
+        ({"type": 7, "shape": [1]}, b"1"),
+        ({"type": None, "shape": [1]}, b"12345678"),
+        ({"type": ["u1"], "shape": [1]}, b"1"),
+        ({"type": "u1,u1", "shape": [10**9, 10**9]}, b"1"),
+    ],
+)
+def test_array_that_does_not_fit_is_an_error(header, segment):
+    with pytest.raises(DecodeError) as caught:
+        decode(array(header, segment))
+    assert not isinstance(caught.value, HandlerError), "a typed reason, not a stray exception"
+    assert "\n" not in str(caught.value)
+
+
+def test_raw_round_trip():
+    header = json.dumps({"htype": "raw-1.0", "shape": [1, 2621.25]}).encode()
+    parts = [header, b"a", b"", b"bc"]
+    value = decode(parts)
+    assert value["data"] == [b"a", None, b"bc"]
+    assert encode(value) == parts
+
+
+@pytest.mark.parametrize(
+    ("detail", "tables"), [("none", []), ("basic", TABLES[:1]), ("all", TABLES)]
+)
+@pytest.mark.parametrize(
+    ("appendix", "read"),
+    [
+        ([], None),
+        ([b'{"filename": "", "rotate": 0}'], {"filename": "", "rotate": 0}),
+        ([b"{}"], {}),
+        ([b"[1,2]"], [1, 2]),
+        ([b"plain text"], b"plain text"),
+        ([b"\xff\x00"], b"\xff\x00"),
+        ([b""], b""),
+    ],
+)
+def test_dheader_round_trip(detail, tables, appendix, read):
+    parts = [ALL.replace(b'"all"', b'"%s"' % detail.encode()), *tables, *appendix]
+    value = decode(parts)
+    assert value["header"]["header_detail"] == detail
+    assert value.get("appendix") == read
+    assert ("part_2" in value) is (detail != "none")
+    if detail == "all":
+        assert (value["part_4_raw"], value["part_6_raw"], value["part_8_raw"]) == (
+            b"flat",
+            b"mask",
+            b"rate",
+        )
+    assert encode(value) == parts
+
+
+@pytest.mark.parametrize("detail", [None, "some", 1, []])
+def test_unknown_header_detail_is_an_error(detail):
+    header = json.dumps({"htype": "dheader-1.0", "header_detail": detail}).encode()
+    with pytest.raises(DecodeError, match="header_detail"):
+        decode([header])
+    with pytest.raises(EncodeError, match="header_detail"):
+        encode({"header": json.loads(header)})
+
+
+@pytest.mark.parametrize("appendix", [[], [b"{}"], [b"acqID=test_1"]])
+def test_dimage_round_trip(appendix):
+    value = decode(IMAGE + appendix)
+    assert value["header"]["frame"] == 3
+    assert value["part_2"]["shape"] == [2, 1]
+    assert value["part_3_raw"] == IMAGE[2]
+    assert value["part_4"]["stop_time"] == 3
+    assert encode(value) == IMAGE + appendix
+
+
+@pytest.mark.parametrize("parts", [IMAGE[:n] for n in (1, 2, 3)] + [[ALL, *TABLES[:4]]])
+def test_truncated_message_is_an_error(parts):
+    with pytest.raises(MessageError, match="only"):
+        decode(parts)
+
+
+def test_json_goes_out_as_it_came_unless_changed():
+    parts = [b'{"htype": "dseries_end-1.0",  "series":7.50e-05}\n']
+    value = decode(parts)
+    assert encode(value) == parts
+    value["header"]["series"] = 8
+    assert encode(value) == [b'{"htype":"dseries_end-1.0","series":8}']
+
+
+@pytest.mark.parametrize("htype", ["array-1.0", "raw-1.0", "dimage-1.0"])
+def test_value_that_lacks_a_key_can_not_be_written(htype):
+    with pytest.raises(EncodeError, match="needs"):
+        encode({"header": {"htype": htype}})
