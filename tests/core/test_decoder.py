@@ -47,8 +47,7 @@ def test_generator_remembers_from_message_to_message():
 
 def test_each_decoder_has_a_generator_of_its_own():
     def count(receiver):
-        for number in range(1, 100):
-            yield number
+        yield from range(1, 100)
 
     one, other = Decoder({"x-1.0": count}), Decoder({"x-1.0": count})
     assert [one.decode(message()), one.decode(message()), other.decode(message())] == [1, 2, 1]
