@@ -156,8 +156,8 @@ class Group:
             gevent.spawn(self.stop)
         finally:
             node.close()
-        if isinstance(node, Taker) and not node.inlet.channel.closed:
-            gevent.spawn(self.stop)  # it has had enough
+        if isinstance(node, Taker) and node.satisfied:
+            gevent.spawn(self.stop)
 
     def _finish(self, context: Context) -> None:
         gevent.joinall(self._greenlets)

@@ -98,6 +98,13 @@ class Taker(Node):
         Which of them it takes.
     when_full : str, optional
         Its inlet's policy.
+
+    Attributes
+    ----------
+    inlet : Inlet
+        What its messages come in by.
+    satisfied : bool
+        Whether it has had enough: the topology then stops.
     """
 
     def __init__(
@@ -110,21 +117,17 @@ class Taker(Node):
     ) -> None:
         super().__init__(name, address)
         self.inlet = Inlet(self.statistics, choice, when_full)
+        self.satisfied = False
         self._hand: deque[Message] = deque()
         node.splitter.inlets.append(self.inlet)
 
     def run(self) -> None:
-        while messages := self.inlet.channel.get():
+        while not self.satisfied and (messages := self.inlet.channel.get()):
             self._hand.extend(messages)
             self.consume(self._hand)
-            if self._hand:
-                break
 
     def consume(self, hand: deque[Message]) -> None:
-        """Deal with the messages in hand; what was dealt with leaves it, counted.
-
-        A hand that is left with messages says that the node has had enough.
-        """
+        """Deal with the messages in hand; what was dealt with leaves it, counted."""
         raise NotImplementedError
 
     def done(self, message: Message) -> None:

@@ -84,48 +84,43 @@ class Sink(Taker):
 
     def __init__(self, name: str, node: Giver, function: Consumer, decode: bool = True) -> None:
         super().__init__(name, node)
-        self._function = function
+        self._function = function() if isgeneratorfunction(function) else function
         self._decode = decode
         if decode:
             node.want_data()
 
     def run(self) -> None:
-        self._call = _caller(self._function)
+        if isinstance(self._function, GeneratorType):
+            self._drive(next, self._function)
         super().run()
 
     def consume(self, hand: deque[Message]) -> None:
         breathe = Breath()
-        while hand:
+        while hand and not self.satisfied:
             message = hand[0]
             if self._decode and message.error is not None:
                 self.statistics.failed += 1
             elif self._decode and message.data is None:
                 self.statistics.drop("skipped")
-            elif self._call(message):
-                self.done(message)
             else:
-                return
+                self._pass(message)
+                self.done(message)
             hand.popleft()
             breathe()
+
+    def _pass(self, message: Message) -> None:
+        if isinstance(self._function, GeneratorType):
+            self._drive(self._function.send, message)
+        else:
+            self._function(message)  # type: ignore[operator]
+
+    def _drive(self, step: Callable[[Any], Any], argument: Any) -> None:
+        try:
+            step(argument)
+        except StopIteration:
+            self.satisfied = True
 
     def close(self) -> None:
         super().close()
         if isinstance(self._function, GeneratorType):
             self._function.close()
-
-
-def _caller(function: Any) -> Callable[[Message], bool]:
-    """Give what deals with one message and tells whether it did."""
-    generator = function() if isgeneratorfunction(function) else function
-    if not isinstance(generator, GeneratorType):
-        return lambda message: (function(message), True)[1]
-    next(generator, None)
-
-    def send(message: Message) -> bool:
-        try:
-            generator.send(message)
-        except StopIteration:
-            return False
-        return True
-
-    return send
