@@ -62,7 +62,7 @@ def open_socket(
         If an option is unknown or its value is refused.
     """
     if has_wrong_port(address):
-        raise ConfigError(f"{address} has no port from 1 to 65535; {FORM}")
+        raise ConnectError(f"{address} has no port from 1 to 65535; {FORM}")
     socket: Socket = context.socket(mode)
     try:
         socket.set(zmq.LINGER, linger)
@@ -82,6 +82,13 @@ def open_socket(
         socket.close(0)
         raise
     return socket
+
+
+def endpoint(socket: Socket, address: str) -> str:
+    """Give the address that others reach a socket at: the port that ``*`` became."""
+    if not address.endswith(":*"):
+        return address
+    return socket.get(zmq.LAST_ENDPOINT).decode()  # type: ignore[union-attr]
 
 
 def _set_option(socket: Socket, name: str, value: Any) -> None:

@@ -18,7 +18,7 @@ from .handlers import DEFAULT
 from .message import Message
 from .monitor import Monitor, SocketEventListener
 from .offhub import off_hub, threads_are_green
-from .opening import open_socket
+from .opening import endpoint, open_socket
 from .receiver import Receiver
 from .receiving import Reader
 from .sending import Sender, encoder_of
@@ -142,7 +142,7 @@ class Stream:
         except BaseException:
             self._end_context()
             raise
-        self.address = address
+        self.address = address = endpoint(self.socket, address)
         self._decoder.receiver.copy = copy
         # pyzmq frees what was sent without a copy in a thread, which may hang when patched
         copy = copy or threads_are_green()

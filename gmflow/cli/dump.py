@@ -19,6 +19,7 @@ Options:
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import deque
 from collections.abc import Sequence
@@ -54,6 +55,33 @@ class Recorder(Taker):
             self._number += 1
 
 
+class Screen(Taker):
+    """Prints the parts of messages, off the hub: who reads them may be slow, or a stopped terminal.
+
+    It writes to the file itself. A thread that is stuck in `sys.stdout` at the end would hold
+    its lock, and Python could not exit.
+    """
+
+    kind = "screen"
+
+    def __init__(self, node: Giver, skip: int | None) -> None:
+        super().__init__("screen", node)
+        self._most = skip - 1 if skip else None
+        self._file = sys.stdout.fileno()
+
+    def consume(self, hand: deque[Message]) -> None:
+        off_hub(self._print, list(hand))
+        while hand:
+            self.done(hand.popleft())
+
+    def _print(self, messages: list[Message]) -> None:
+        for message in messages:
+            lines = [f"{bytes(part)!r}\n" for part in message.parts[: self._most]]
+            text = memoryview("".join(lines).encode())
+            while text:
+                text = text[os.write(self._file, text) :]
+
+
 def main(early: Sequence[int] = ()) -> None:
     """Run the script."""
     run_program(__doc__ or "", dump, early)
@@ -73,16 +101,8 @@ def dump(arguments: dict[str, Any], early: Sequence[int]) -> None:
             print(f"m_dump: {folder} is not empty: files may be overwritten", file=sys.stderr)
         topology.attach(Recorder(source, folder, skip))
     else:
-        topology.sink(source, _printer(skip), decode=False, name="screen")
+        topology.attach(Screen(source, skip))
     progress = Progress()
     run_topology(topology, early, tick=lambda: progress.show(topology.statistics()))
     progress.end()
     print(table(topology.statistics()), file=sys.stdout if folder else sys.stderr)
-
-
-def _printer(skip: int | None) -> Any:
-    def show(message: Message) -> None:
-        for part in message.parts[: skip - 1 if skip else None]:
-            print(bytes(part))
-
-    return show

@@ -49,7 +49,8 @@ class Meter(Taker):
             self._counted.total_bytes_received += message.size
             if self._each:
                 self.printer.save_statistics(self._counted)
-        self.printer.save_statistics(self._counted)
+        if not self._each:  # after the last message it would show a rate of zero
+            self.printer.save_statistics(self._counted)
 
 
 def main(early: Sequence[int] = ()) -> None:

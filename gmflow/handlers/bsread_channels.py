@@ -179,8 +179,8 @@ def check_uncompressed(compression: Any, what: str) -> None:
     name = compression.lower() if isinstance(compression, str) else compression
     if name not in NONE:
         raise DecodeError(
-            f"{what} is compressed ({compression!r:.40}), "
-            "which needs an extra: pip install gmflow[bsread]"
+            f"{what} is compressed ({compression!r:.40}), which this version can't read:"
+            " the codecs are to come with the extra gmflow[bsread]"
         )
 
 

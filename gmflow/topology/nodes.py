@@ -10,10 +10,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-import zmq
-
 from ..message import Message
-from ..sockets import Context, Socket
+from ..sockets import Context
 from ..splitting import Modulo
 from ..statistics import NodeStatistics
 from .splitter import Inlet, Splitter
@@ -138,10 +136,3 @@ class Taker(Node):
     def close(self) -> None:
         self.inlet.channel.break_off()
         self.statistics.left_over += len(self._hand) + len(self.inlet.channel)
-
-
-def endpoint(socket: Socket, address: str) -> str:
-    """Give the address that others reach a socket at: the port that ``*`` became."""
-    if not address.endswith(":*"):
-        return address
-    return socket.get(zmq.LAST_ENDPOINT).decode()  # type: ignore[union-attr]

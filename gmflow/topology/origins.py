@@ -16,9 +16,9 @@ from ..breathing import Breath
 from ..decoder import Decoder, Handler
 from ..errors import DecodeError
 from ..message import Message, Part
-from ..opening import open_socket
+from ..opening import endpoint, open_socket
 from ..sockets import BURST, Context, Socket
-from .nodes import Giver, endpoint
+from .nodes import Giver
 
 logger = getLogger(__name__)
 

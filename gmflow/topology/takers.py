@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
-from inspect import isgeneratorfunction
+from inspect import GEN_CREATED, getgeneratorstate, isgeneratorfunction
 from types import GeneratorType
 from typing import Any, TypeAlias
 
 from ..breathing import Breath
 from ..message import Message
-from ..opening import open_socket
+from ..opening import endpoint, open_socket
 from ..sockets import Context, Socket
 from ..splitting import Modulo
-from .nodes import Giver, Taker, endpoint
+from .nodes import Giver, Taker
 
 Consumer: TypeAlias = Callable[..., Any] | Generator[Any, Message, Any]
 """A function of a message, or a generator (or generator function without arguments) that gets
@@ -90,8 +90,9 @@ class Sink(Taker):
             node.want_data()
 
     def run(self) -> None:
-        if isinstance(self._function, GeneratorType):
-            self._drive(next, self._function)
+        function = self._function
+        if isinstance(function, GeneratorType) and getgeneratorstate(function) == GEN_CREATED:
+            self._drive(next, function)
         super().run()
 
     def consume(self, hand: deque[Message]) -> None:

@@ -292,7 +292,7 @@ def test_not_compressed(compression: str | None) -> None:
 
 
 def test_compressed_parts_say_what_is_missing() -> None:
-    needs = "which needs an extra: pip install gmflow[bsread]"
+    needs = "which this version can't read: the codecs are to come with the extra gmflow[bsread]"
     parts = wire([{"name": "A", "compression": "lz4"}], bytes(8), stamp())
     assert refused(parts) == f"channel 'A' is compressed ('lz4'), {needs}"
     parts = wire(b"\0\0", dh_compression="bitshuffle_lz4")

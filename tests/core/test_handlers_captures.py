@@ -69,7 +69,7 @@ def test_compressed_bsread_says_what_is_missing(name: str, what: str) -> None:
     for parts in read_capture(f"{BSREAD}/{name}"):
         with pytest.raises(DecodeError, match=what) as caught:
             decoder.decode(parts)
-        assert "pip install gmflow[bsread]" in str(caught.value)
+        assert "the extra gmflow[bsread]" in str(caught.value)
         assert "lz4" in str(caught.value)
 
 
