@@ -77,14 +77,13 @@ class Decoder:
         try:
             value = self._value(handler or self._find(receiver))
         except DecodeError as error:
-            self._fail()
+            self._drop()
             error.parts = parts
             raise
         except Exception as error:
-            self._fail()
+            self._drop()
             raise HandlerError(f"{type(error).__name__}: {error}", parts) from error
-        finally:
-            receiver.load(())
+        receiver.rewind()
         statistics = self.statistics
         if value is None:
             statistics.messages_skipped += 1
@@ -98,10 +97,17 @@ class Decoder:
         while self._running:
             self._running.popitem()[1].close()
 
-    def _fail(self) -> None:
+    def _drop(self) -> None:
         self.statistics.messages_failed += 1
+        self.receiver.load(())
 
     def _find(self, receiver: Receiver) -> Handler:
+        try:
+            return self.handlers[receiver.header()["htype"]]
+        except (KeyError, TypeError):
+            return self._search(receiver)
+
+    def _search(self, receiver: Receiver) -> Handler:
         try:
             htype = receiver.header()["htype"]
         except KeyError:

@@ -32,13 +32,11 @@ class Message:
 
     Attributes
     ----------
-    size : int
-        The bytes of all parts together.
     error : DecodeError or None
         Why there is no `data`, where decoding failed.
     """
 
-    __slots__ = ("data", "error", "parts", "size", "source", "statistics")
+    __slots__ = ("_size", "data", "error", "parts", "source", "statistics")
 
     def __init__(
         self,
@@ -51,8 +49,15 @@ class Message:
         self.data = data
         self.parts = parts
         self.source = source
-        self.size = size_of(parts)
         self.error: DecodeError | None = None
+        self._size = -1
+
+    @property
+    def size(self) -> int:
+        """The bytes of all parts together, counted once."""
+        if self._size < 0:
+            self._size = size_of(self.parts)
+        return self._size
 
     def __repr__(self) -> str:
         return f"<Message of {len(self.parts)} parts, {self.size} bytes>"

@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import HeaderError, MessageError
 from .jsontext import loads
-from .message import Part
+from .message import Part, size_of
 from .statistics import Statistics
 
 
@@ -26,6 +26,7 @@ class Receiver:
 
     def __init__(self, statistics: Statistics | None = None, copy: bool = True) -> None:
         self.statistics = statistics or Statistics()
+        self.statistics.reading = self
         self.copy = copy
         self.load(())
 
@@ -33,12 +34,15 @@ class Receiver:
         """Start on the parts of a new message."""
         self.parts = parts
         self._header: Any = None
-        self.rewind()
+        self._index = 0
 
     def rewind(self) -> None:
         """Start again on the message's first part."""
         self._index = 0
-        self.statistics.bytes_received = 0
+
+    def bytes_read(self) -> int:
+        """Give the bytes of the parts that were read of this message."""
+        return size_of(self.parts[: self._index])
 
     def has_more(self) -> bool:
         """Tell whether the message has parts that were not read yet."""
@@ -85,12 +89,17 @@ class Receiver:
             raise MessageError(f"the message has only {index} parts", self.parts)
         part = self.parts[index]
         self._index = index + 1
-        self.statistics.bytes_received += len(part)
         if as_json:
             return self._json(index)
         if self.copy if copy is None else copy:
             return bytes(part)
         return memoryview(part).toreadonly()
+
+    def rest(self) -> list[memoryview]:
+        """Give all parts that were not read yet, as read-only memoryviews."""
+        left = self.parts[self._index :]
+        self._index = len(self.parts)
+        return [memoryview(part).toreadonly() for part in left]
 
     def _json(self, index: int) -> Any:
         if index == 0:

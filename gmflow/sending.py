@@ -52,12 +52,13 @@ class Sender:
         SendTimeout
             If the time-out passed.
         """
-        self._collected.append(self._part(part, as_json, more))
-        self._block = self._block and block
+        part = self._part(part, as_json, more)
+        if not self._collected:
+            self._block = block  # as in mflow, whose senders wait with the header alone
+        self._collected.append(part)
         if not more:
             parts, self._collected = self._collected, []
-            block, self._block = self._block, True
-            self.send_parts(parts, block)
+            self.send_parts(parts, self._block)
 
     def send_parts(self, parts: list[Part], block: bool) -> None:
         """Send a whole message; one that can't go out without blocking is dropped, counted."""
@@ -71,10 +72,16 @@ class Sender:
         else:
             self._statistics.messages_dropped += 1
 
-    def send_value(self, encode: Encoder, value: Any, block: bool) -> None:
-        """Send a value as `encode` writes it; one that can't be written is counted as dropped."""
+    def send_value(self, htype: Any, value: Any, block: bool) -> None:
+        """Send a value as its htype is written.
+
+        Raises
+        ------
+        EncodeError
+            If the value can't be written, or nobody knows how; it is counted as dropped.
+        """
         try:
-            parts = encode(value)
+            parts = _encoder_of(htype)(value)
         except Exception:
             self._statistics.messages_dropped += 1
             raise
@@ -85,7 +92,6 @@ class Sender:
         if not self._collected:
             return False
         self._collected = []
-        self._block = True
         self._statistics.messages_dropped += 1
         return True
 
@@ -101,18 +107,26 @@ class Sender:
         return part
 
 
-def encoder_of(value: Any) -> Encoder:
-    """Give the function that writes a value of this htype as parts.
+def htype_of(value: Any) -> Any:
+    """Give the htype in a value's header.
 
     Raises
     ------
     EncodeError
-        If the value has no header, or its htype is not known.
+        If the value has no header with an htype.
     """
     try:
         header = value["header"] if isinstance(value, dict) else value.header
-        htype = header["htype"]
-        return ENCODERS[htype[0] if isinstance(htype, list) and len(htype) == 1 else htype]
+        return header["htype"]
     except (KeyError, TypeError, AttributeError):
+        raise EncodeError("the value has no header with an htype") from None
+
+
+def _encoder_of(htype: Any) -> Encoder:
+    if isinstance(htype, list) and len(htype) == 1:
+        htype = htype[0]  # old PSI senders write a list of one name
+    try:
+        return ENCODERS[htype]
+    except (KeyError, TypeError):
         known = ", ".join(ENCODERS)
-        raise EncodeError(f"the value has no header with a known htype ({known})") from None
+        raise EncodeError(f"no encoder for htype {htype!r:.80} (known: {known})") from None

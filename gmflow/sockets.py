@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import Iterator, Sequence
+from itertools import chain, repeat
 from time import monotonic
 from typing import Any
 
@@ -61,6 +61,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
     _receiver: Any = None
     _sender: Any = None
     _breathe: Any = None
+    _taking = False
     recovered = 0
     """How often a look found what libzmq had not signalled."""
 
@@ -75,20 +76,25 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
 
     def take(self) -> list[Part] | None:
         """Give the parts of the next message, or None if none is there right now."""
+        if self._taking:
+            self._skip_rest()
+        self._taking = True
         try:
             frame = _recv(self, _NOBLOCK, False)
         except zmq.Again:
+            self._taking = False
             return None
         parts = [frame]
-        try:
-            while frame.more:
-                frame = _recv(self, _NOBLOCK, False)
-                parts.append(frame)
-        except BaseException:  # a signal handler that raises: the rest must not pass for a message
-            while _get(self, zmq.RCVMORE):
-                _recv(self, _NOBLOCK, False)
-            raise
+        while frame.more:
+            frame = _recv(self, _NOBLOCK, False)
+            parts.append(frame)
+        self._taking = False
         return parts
+
+    def _skip_rest(self) -> None:
+        # a signal handler raised in `take`: what is left must not pass for a message
+        while _get(self, zmq.RCVMORE):
+            _recv(self, _NOBLOCK, False)
 
     def receive(self, timeout: float | None = None) -> list[Part] | None:
         """Give the parts of the next message; wait for it on the hub.
@@ -154,10 +160,15 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
 
         Raises
         ------
+        TypeError
+            If a part is not contiguous bytes.
+        ValueError
+            If there are no parts.
         SendTimeout
             If the time-out passed.
         """
         self._enter()
+        _check(parts)
         until = None if timeout is None else monotonic() + timeout
         looked = False
         while not self._send_now(parts, copy):
@@ -166,7 +177,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
                 return False
             if left is not None and left <= 0:
                 raise SendTimeout(f"no receiver took the message within {timeout} s")
-            if not self._wait(_POLLOUT, left) and left is None:
+            if self._wait(_POLLOUT, left) is False:
                 return False
             if looked:
                 gevent.sleep(RETRY)  # a PUB socket that may not drop always calls itself ready
@@ -174,13 +185,16 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         return True
 
     def _send_now(self, parts: Sequence[Part], copy: bool) -> bool:
-        # Without bytecode between the parts no signal handler can come between them. Where
-        # Again comes after the first part, libzmq has taken back what it had of the message.
+        more = chain(repeat(_MORE, len(parts) - 1), (_NOBLOCK,))
+        sending = map(_send, repeat(self), parts, more, repeat(copy))
         try:
-            deque(map(_send, repeat(self), parts[:-1], repeat(_MORE), repeat(copy)), 0)
-            _send(self, parts[-1], _NOBLOCK, copy)
-        except zmq.Again:
+            deque(sending, 0)
+        except zmq.Again:  # after the first part libzmq has taken back what it had of the message
             return False
+        except BaseException:  # a signal handler that raises: what began to go out goes out whole
+            while not _finish(sending):
+                pass
+            raise
         return True
 
     # waiting
@@ -197,8 +211,8 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
     def _wait_write(self) -> None:  # zmq.green's send waits here
         self._wait(_POLLOUT, None)
 
-    def _wait(self, event: int, timeout: float | None) -> bool:
-        """Wait until the socket is ready; tell whether it is."""
+    def _wait(self, event: int, timeout: float | None) -> bool | None:
+        """Wait until the socket is ready: True; False after `wake`, None after the time-out."""
         self._check_owner()
         if not self._watchers:
             self._watch()
@@ -213,9 +227,9 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         setattr(self, side, getcurrent())
         timer = None if timeout is None else self._hub.loop.timer(max(timeout, 0))
         if timer is not None:
-            timer.start(self._switch, getcurrent(), False)
+            timer.start(self._switch, getcurrent(), None, update=True)
         try:
-            ready = bool(self._hub.switch())
+            ready: bool | None = self._hub.switch()
         finally:
             self._breathe.taken()
             setattr(self, side, None)
@@ -226,7 +240,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
             raise ConnectError("the socket was closed while a greenlet waited on it")
         return ready
 
-    def _switch(self, greenlet: Any, ready: bool) -> None:
+    def _switch(self, greenlet: Any, ready: bool | None) -> None:
         if greenlet is self._receiver or greenlet is self._sender:
             greenlet.switch(ready)
 
@@ -261,8 +275,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
             self._switch(sender, True)
 
     def _enter(self) -> None:
-        if get_hub() is not self._hub:
-            self._check_owner()
+        self._check_owner()
         if self._breathe():
             self._check_owner()
 
@@ -281,6 +294,29 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
             watcher.stop()
             watcher.close()
         self.wake()
+
+
+def _check(parts: Sequence[Part]) -> None:
+    """See that no part is refused when the ones before it are on their way."""
+    if not parts:
+        raise ValueError("a message has at least one part")
+    for part in parts:
+        if type(part) is not bytes and type(part) is not zmq.Frame:
+            if isinstance(part, str):
+                raise TypeError("a part is bytes, not str: encode it first")
+            if not memoryview(part).c_contiguous:
+                raise TypeError("a part must be contiguous: use numpy.ascontiguousarray")
+
+
+def _finish(sending: Iterator[Any]) -> bool:
+    """Send what is left of a message; tell whether no signal handler raised meanwhile."""
+    try:
+        deque(sending, 0)
+    except zmq.Again:
+        return True
+    except BaseException:
+        return False
+    return True
 
 
 class Context(zmq.green.Context):  # type: ignore[type-arg]

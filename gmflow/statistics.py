@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
+
+
+class Reading(Protocol):
+    """What knows how much of the current message was read."""
+
+    def bytes_read(self) -> int:
+        """Give that number of bytes."""
 
 
 class Statistics:
@@ -14,8 +21,6 @@ class Statistics:
         Messages that gave a value.
     total_bytes_received : int
         Bytes of those messages, all parts.
-    bytes_received : int
-        Bytes that the handler has read of the message it is on; 0 between messages.
     messages_failed : int
         Messages that could not be decoded.
     messages_skipped : int
@@ -27,17 +32,17 @@ class Statistics:
     """
 
     __slots__ = (
-        "bytes_received",
         "messages_dropped",
         "messages_failed",
         "messages_received",
         "messages_sent",
         "messages_skipped",
+        "reading",
         "total_bytes_received",
     )
 
     def __init__(self) -> None:
-        self.bytes_received = 0
+        self.reading: Reading | None = None
         self.total_bytes_received = 0
         self.messages_received = 0
         self.messages_failed = 0
@@ -45,9 +50,15 @@ class Statistics:
         self.messages_sent = 0
         self.messages_dropped = 0
 
+    @property
+    def bytes_received(self) -> int:
+        """Bytes that the handler has read of the message it is on; 0 between messages."""
+        return self.reading.bytes_read() if self.reading else 0
+
     def snapshot(self) -> dict[str, int]:
         """Give the counters as a plain dict."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        names = (name for name in self.__slots__ if name != "reading")
+        return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:
         return f"<Statistics {self.snapshot()}>"

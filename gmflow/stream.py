@@ -21,7 +21,7 @@ from .offhub import off_hub, threads_are_green
 from .opening import endpoint, open_socket
 from .receiver import Receiver
 from .receiving import Reader
-from .sending import Sender, encoder_of
+from .sending import Sender, htype_of
 from .sockets import Context, Socket
 from .statistics import Statistics
 
@@ -223,7 +223,7 @@ class Stream:
         send_more : bool, optional
             More parts follow.
         block : bool, optional
-            False for any part: drop the message, counted, if it can't go out right now.
+            False for the first part: drop the message, counted, if it can't go out right now.
 
         Raises
         ------
@@ -254,15 +254,15 @@ class Stream:
         Raises
         ------
         EncodeError
-            If the value has no header with a known htype.
+            If the value has no header with an htype.
         """
         _, sender = self._open()
-        encode = None if handler else encoder_of(message)
+        htype = None if handler else htype_of(message)
         try:
-            if encode:
-                sender.send_value(encode, message, block)
-            elif handler:
+            if handler:
                 handler(message, send=self.send, block=block)
+            else:
+                sender.send_value(htype, message, block)
         except Exception as error:
             sender.drop()
             if self._on_error == "raise":

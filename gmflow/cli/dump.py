@@ -23,7 +23,10 @@ import os
 import sys
 from collections import deque
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
+
+from gevent import GreenletExit
 
 from ..message import Message
 from ..offhub import off_hub
@@ -33,30 +36,61 @@ from .program import choice_of, number_of, run_program, run_topology
 from .report import Progress, table
 
 
-class Recorder(Taker):
-    """Writes messages into a folder, off the hub."""
+class Writer(Taker):
+    """Writes messages off the hub, one after the other; one that is stopped counts what is out."""
+
+    def __init__(self, name: str, node: Giver, skip: int | None) -> None:
+        super().__init__(name, node)
+        self._skip = skip
+        self._written = 0
+        self._stopping = False
+        self._busy = Lock()
+
+    def consume(self, hand: deque[Message]) -> None:
+        try:
+            off_hub(self._write_all, list(hand))
+        except GreenletExit:
+            self._stopping = True
+            self.let_go()
+            raise
+        finally:
+            while self.statistics.sent < self._written:
+                self.done(hand.popleft())
+
+    def _write_all(self, messages: list[Message]) -> None:
+        for message in messages:
+            with self._busy:
+                if self._stopping:
+                    return
+                self.write(message, self._written)
+                self._written += 1
+
+    def write(self, message: Message, number: int) -> None:
+        """Write a message, in a native thread."""
+        raise NotImplementedError
+
+    def let_go(self) -> None:
+        """Wait for the message that is being written, if that is wanted."""
+
+
+class Recorder(Writer):
+    """Writes messages into a folder."""
 
     kind = "recorder"
 
     def __init__(self, node: Giver, folder: str, skip: int | None) -> None:
-        super().__init__(f"folder {folder}", node)
+        super().__init__(f"folder {folder}", node, skip)
         self._folder = folder
-        self._skip = skip
-        self._number = 0
 
-    def consume(self, hand: deque[Message]) -> None:
-        off_hub(self._write, list(hand))
-        while hand:
-            self.done(hand.popleft())
+    def write(self, message: Message, number: int) -> None:
+        write_message(self._folder, number, message.parts, self._skip)
 
-    def _write(self, messages: list[Message]) -> None:
-        for message in messages:
-            write_message(self._folder, self._number, message.parts, self._skip)
-            self._number += 1
+    def let_go(self) -> None:
+        off_hub(self._busy.acquire)  # no half of a message stays in the folder
 
 
-class Screen(Taker):
-    """Prints the parts of messages, off the hub: who reads them may be slow, or a stopped terminal.
+class Screen(Writer):
+    """Prints the parts of messages; who reads them may be slow, or a stopped terminal.
 
     It writes to the file itself. A thread that is stuck in `sys.stdout` at the end would hold
     its lock, and Python could not exit.
@@ -65,21 +99,14 @@ class Screen(Taker):
     kind = "screen"
 
     def __init__(self, node: Giver, skip: int | None) -> None:
-        super().__init__("screen", node)
-        self._most = skip - 1 if skip else None
+        super().__init__("screen", node, skip)
         self._file = sys.stdout.fileno()
 
-    def consume(self, hand: deque[Message]) -> None:
-        off_hub(self._print, list(hand))
-        while hand:
-            self.done(hand.popleft())
-
-    def _print(self, messages: list[Message]) -> None:
-        for message in messages:
-            lines = [f"{bytes(part)!r}\n" for part in message.parts[: self._most]]
-            text = memoryview("".join(lines).encode())
-            while text:
-                text = text[os.write(self._file, text) :]
+    def write(self, message: Message, number: int) -> None:
+        parts = message.parts[: self._skip - 1 if self._skip else None]
+        text = memoryview("".join(f"{bytes(part)!r}\n" for part in parts).encode())
+        while text:
+            text = text[os.write(self._file, text) :]
 
 
 def main(early: Sequence[int] = ()) -> None:

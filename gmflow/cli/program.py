@@ -53,6 +53,8 @@ def run_program(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (GmflowError, OSError) as error:
         status = _complain(name, str(error), 1)
+    for number in STOP_SIGNALS:  # Python, on its way out, would set them back to sudden death
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 

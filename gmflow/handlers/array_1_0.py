@@ -13,7 +13,7 @@ from ..errors import DecodeError, EncodeError
 from ..jsontext import dumps
 from ..message import Part
 from ..receiver import Receiver
-from .shapes import dtype_of, item_count, read_array
+from .shapes import layout, view_array
 
 
 def receive(receiver: Receiver) -> dict[str, Any]:
@@ -31,21 +31,22 @@ def receive(receiver: Receiver) -> dict[str, Any]:
     DecodeError
         If type or shape is missing, unknown, negative, or doesn't fit the bytes.
     """
-    header = receiver.header()
-    receiver.next(copy=False)
+    header = receiver.next(as_json=True)
     try:
         shape, name = header["shape"], header["type"]
     except KeyError as error:
         raise DecodeError(f"the array-1.0 header has no {error}") from None
-    count = item_count(shape)
-    data: list[np.ndarray[Any, Any] | None] = []
-    while receiver.has_more():
-        segment = receiver.next(copy=False)
-        if len(segment) == 0 and count:
-            data.append(None)
-        else:
-            data.append(read_array(segment, dtype_of(name, len(segment), count), shape))
-    return {"header": header, "data": data}
+    if type(shape) is not list:
+        raise DecodeError(f"shape {shape!r:.80} is not a list")
+    return {"header": header, "data": [_array(part, name, shape) for part in receiver.rest()]}
+
+
+def _array(part: Part, name: Any, shape: list[Any]) -> np.ndarray[Any, Any] | None:
+    try:
+        dtype = layout(name, len(part), *shape)
+    except TypeError:
+        raise DecodeError(f"type {name!r:.80} and shape {shape!r:.80} are of no array") from None
+    return None if dtype is None else view_array(part, dtype, shape)
 
 
 def encode(value: dict[str, Any]) -> list[Part]:

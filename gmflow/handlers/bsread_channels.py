@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import DecodeError
 from ..jsontext import dumps, loads
 from ..message import Part
-from .shapes import item_count, read_array
+from .shapes import check_size, item_count, view_array
 
 NUMBERS = MappingProxyType(
     {
@@ -97,7 +97,8 @@ class Channel(NamedTuple):
         """
         if self.dtype is None:
             return str(part, "utf-8", "surrogateescape")
-        array = read_array(part, self.dtype, self.shape)
+        check_size(len(part), self.dtype, self.shape)
+        array = view_array(part, self.dtype, self.shape)
         return array[0] if self.is_scalar else array
 
     def read_stamp(self, part: Part) -> tuple[int | None, int | None]:

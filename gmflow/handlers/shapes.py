@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -24,19 +25,33 @@ def item_count(shape: Any) -> int:
     return prod(shape)
 
 
-def dtype_of(name: Any, size: int, count: int) -> np.dtype[Any]:
-    """Give the dtype that a header's ``type`` names.
+@lru_cache(maxsize=64, typed=True)  # a stream repeats itself: its checks are made once
+def layout(name: Any, size: int, *shape: Any) -> np.dtype[Any] | None:
+    """Give the dtype of an array in a part of `size` bytes, from a header's ``type`` and shape.
 
     ``float`` is 4 bytes with some senders (UFO) and NumPy's 8 with others: the one that
-    fits `size` bytes for `count` elements is taken.
+    fits is taken.
+
+    Returns
+    -------
+    numpy.dtype or None
+        None for an empty part where the shape is not empty.
 
     Raises
     ------
     DecodeError
-        If the name is no fixed-size type of NumPy's.
+        If the name is no fixed-size type of NumPy's, the shape is not made of whole numbers
+        from 0 up, or both don't fit the bytes.
     """
-    if name == "float" and size == 4 * count:
-        name = "float32"
+    count = item_count(list(shape))
+    dtype = _dtype("float32" if name == "float" and size == 4 * count else name)
+    if size == 0 and count:
+        return None
+    check_size(size, dtype, list(shape))
+    return dtype
+
+
+def _dtype(name: Any) -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = np.dtype(name)
     except (TypeError, ValueError):
@@ -46,21 +61,31 @@ def dtype_of(name: Any, size: int, count: int) -> np.dtype[Any]:
     return dtype
 
 
-def read_array(part: Part, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray[Any, Any]:
-    """Give the array in a part, without a copy, read-only.
+def check_size(size: int, dtype: np.dtype[Any], shape: list[int]) -> None:
+    """Refuse a part with more or fewer bytes than `dtype` and `shape` ask for.
 
     Raises
     ------
     DecodeError
-        If the part has more or fewer bytes than `dtype` and `shape` ask for.
+        If `size` is not what they ask for.
     """
     expected = prod(shape) * dtype.itemsize
-    if len(part) != expected:
-        raise DecodeError(
-            f"the part has {len(part)} bytes; shape {shape} of {dtype} needs {expected}"
-        )
+    if size != expected:
+        raise DecodeError(f"the part has {size} bytes; shape {shape} of {dtype} needs {expected}")
+
+
+def view_array(part: Part, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray[Any, Any]:
+    """Give the array in a part whose size was checked, without a copy, read-only.
+
+    Raises
+    ------
+    DecodeError
+        If the shape has more or larger dimensions than NumPy has.
+    """
+    flat = np.frombuffer(part, dtype) if len(part) else np.empty(0, dtype)
+    if len(shape) == 1:
+        return flat
     try:
-        flat = np.frombuffer(part, dtype) if expected else np.empty(0, dtype)
         return flat.reshape(shape)
-    except ValueError as error:  # more or larger dimensions than NumPy has
+    except ValueError as error:
         raise DecodeError(f"shape {shape!r:.80}: {error}") from None
