@@ -1,0 +1,23 @@
+"""Scripts and peers for a test; whatever it started is ended after it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.peers import Peers
+from tests.cli.scripts import Scripts
+
+
+@pytest.fixture
+def peers() -> Iterator[Peers]:
+    opened = Peers()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def scripts(peers: Peers) -> Iterator[Scripts]:
+    """Scripts, which end before the peers that they talk to."""
+    started = Scripts()
+    yield started
+    started.close()
