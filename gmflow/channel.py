@@ -48,6 +48,11 @@ class Channel:
         """Whether the writer will put nothing more."""
         return self._closed
 
+    @property
+    def broken(self) -> bool:
+        """Whether the reader will get nothing more."""
+        return self._broken
+
     def put(self, message: Message) -> bool:
         """Put a message, waiting for room; tell whether it went in before a break."""
         while self._full() and not self._broken:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from logging import getLogger
 from time import monotonic
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 import zmq
 
@@ -58,7 +59,8 @@ class SocketEventListener:
         """Start listening, if it doesn't yet."""
         if self.monitor_listening.is_set():
             return
-        pair = socket.get_monitor_socket(self.events)
+        # an address of its own: libzmq frees that of the last listener a while after its end
+        pair = socket.get_monitor_socket(self.events, f"inproc://gmflow-monitor-{uuid4().hex}")
         self.monitor_listening.set()
         self._socket = socket
         self.monitor_thread = threading.Thread(target=self._listen, args=(pair,), daemon=True)

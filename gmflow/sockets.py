@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain, repeat
+from operator import length_hint
 from time import monotonic
 from typing import Any
 
@@ -62,6 +63,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
     _sender: Any = None
     _breathe: Any = None
     _taking = False
+    _torn = False
     recovered = 0
     """How often a look found what libzmq had not signalled."""
 
@@ -166,9 +168,17 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
             If there are no parts.
         SendTimeout
             If the time-out passed.
+        ConnectError
+            If the socket is of another thread, another greenlet is sending, or a signal
+            handler raised between the parts of an earlier message.
         """
         self._enter()
         _check(parts)
+        if self._torn:
+            raise ConnectError(
+                "an exception came between the parts of a message: close the socket,"
+                " which drops them, and open it again"
+            )
         until = None if timeout is None else monotonic() + timeout
         looked = False
         while not self._send_now(parts, copy):
@@ -185,15 +195,14 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         return True
 
     def _send_now(self, parts: Sequence[Part], copy: bool) -> bool:
+        begun = iter(parts)
         more = chain(repeat(_MORE, len(parts) - 1), (_NOBLOCK,))
-        sending = map(_send, repeat(self), parts, more, repeat(copy))
         try:
-            deque(sending, 0)
+            deque(map(_send, repeat(self), begun, more, repeat(copy)), 0)
         except zmq.Again:  # after the first part libzmq has taken back what it had of the message
             return False
-        except BaseException:  # a signal handler that raises: what began to go out goes out whole
-            while not _finish(sending):
-                pass
+        except BaseException:  # a signal handler that raises: did this part go out? nobody knows
+            self._torn = len(parts) > 1 and length_hint(begun) < len(parts)
             raise
         return True
 
@@ -306,17 +315,6 @@ def _check(parts: Sequence[Part]) -> None:
                 raise TypeError("a part is bytes, not str: encode it first")
             if not memoryview(part).c_contiguous:
                 raise TypeError("a part must be contiguous: use numpy.ascontiguousarray")
-
-
-def _finish(sending: Iterator[Any]) -> bool:
-    """Send what is left of a message; tell whether no signal handler raised meanwhile."""
-    try:
-        deque(sending, 0)
-    except zmq.Again:
-        return True
-    except BaseException:
-        return False
-    return True
 
 
 class Context(zmq.green.Context):  # type: ignore[type-arg]

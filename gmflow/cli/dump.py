@@ -35,6 +35,9 @@ from ..topology import Giver, Taker, Topology
 from .program import choice_of, number_of, run_program, run_topology
 from .report import Progress, table
 
+PATIENCE = 0.5
+"""Seconds that a stop waits for the disk, at most."""
+
 
 class Writer(Taker):
     """Writes messages off the hub, one after the other; one that is stopped counts what is out."""
@@ -86,7 +89,7 @@ class Recorder(Writer):
         write_message(self._folder, number, message.parts, self._skip)
 
     def let_go(self) -> None:
-        off_hub(self._busy.acquire)  # no half of a message stays in the folder
+        off_hub(self._busy.acquire, True, PATIENCE)  # no half of a message stays in the folder
 
 
 class Screen(Writer):

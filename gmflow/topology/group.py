@@ -15,6 +15,7 @@ from ..offhub import off_hub
 from ..sockets import Context
 from .nodes import Giver, Node, Taker
 from .origins import Origin
+from .takers import Output
 
 N = TypeVar("N", bound=Node)
 
@@ -84,8 +85,8 @@ class Group:
         Parameters
         ----------
         timeout : float, optional
-            Seconds that it may take in all: a half of it is for what is in the channels, the
-            rest for the outputs' linger. None for as long as it takes.
+            Seconds that it may take in all; where there are outputs, a half of it is kept for
+            their linger. None for as long as it takes.
         """
         until = None if timeout is None else monotonic() + timeout
         for node in self._nodes.values():
@@ -93,7 +94,8 @@ class Group:
                 node.stop()
         if getcurrent() in self._greenlets:
             return
-        gevent.joinall(self._greenlets, None if timeout is None else timeout / 2)
+        lingers = any(isinstance(node, Output) for node in self._nodes.values())
+        gevent.joinall(self._greenlets, timeout / 2 if timeout and lingers else timeout)
         gevent.killall(self._greenlets)
         self._finished.wait(None if until is None else max(0, until - monotonic()))
         self._finished.set()
@@ -151,7 +153,7 @@ class Group:
             node.run()
         except GreenletExit:
             pass
-        except Exception as error:
+        except (Exception, gevent.Timeout) as error:  # a Timeout is no Exception
             self._error = self._error or error
             gevent.spawn(self.stop)
         finally:

@@ -71,13 +71,16 @@ class Inlet:
         return self.channel.put(message)
 
     def _drop_newest(self, message: Message) -> bool:
-        if not self.channel.offer(message):
-            self._statistics.drop("full")
+        if self.channel.offer(message):
+            return True
+        if self.channel.broken:
+            return False
+        self._statistics.drop("full")
         return True
 
     def _drop_oldest(self, message: Message) -> bool:
         while not self.channel.offer(message):
-            if not len(self.channel):
+            if self.channel.broken:
                 return False
             self.channel.displace()
             self._statistics.drop("full")
