@@ -12,7 +12,6 @@ from collections.abc import Callable
 from logging import getLogger
 from time import monotonic
 from typing import Any, TypeAlias
-from uuid import uuid4
 
 import zmq
 
@@ -54,15 +53,20 @@ class SocketEventListener:
         self.monitor_listening = threading.Event()
         self.monitor_thread: threading.Thread | None = None
         self._socket: Socket | None = None
+        self._starts = 0
+        self._pair: Any = None
 
     def start(self, socket: Socket) -> None:
         """Start listening, if it doesn't yet."""
         if self.monitor_listening.is_set():
             return
         # an address of its own: libzmq frees that of the last listener a while after its end
-        pair = socket.get_monitor_socket(self.events, f"inproc://gmflow-monitor-{uuid4().hex}")
+        self._starts += 1
+        address = f"inproc://gmflow-monitor-{id(self)}-{self._starts}"
+        pair = socket.get_monitor_socket(self.events, address)
         self.monitor_listening.set()
         self._socket = socket
+        self._pair = pair
         self.monitor_thread = threading.Thread(target=self._listen, args=(pair,), daemon=True)
         self.monitor_thread.start()
 
@@ -73,7 +77,10 @@ class SocketEventListener:
         if socket is not None and not socket.closed:
             socket.disable_monitor()  # wakes the listener with MONITOR_STOPPED
         thread, self.monitor_thread = self.monitor_thread, None
-        if thread is None or thread is threading.current_thread():
+        if thread is None:
+            return
+        if thread is threading.current_thread():  # a callback that disconnects
+            self._pair.close(0)  # or the context would wait for it, and it for the context
             return
         if threads_are_green():
             thread.join()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from logging import getLogger
 
 from .decoder import Decoder, Handler
-from .errors import DecodeError
+from .errors import ConnectError, DecodeError
 from .message import Message, Part
 from .sockets import Socket
 
@@ -53,13 +53,21 @@ class Reader:
 
     def each(self, raises: bool) -> Iterator[Message]:
         """Give message after message until the time-out passes or the socket is closed."""
-        while not self._socket.closed:
-            parts = self._socket.receive(self._timeout)
+        while not self._closed():
+            try:
+                parts = self._socket.receive(self._timeout)
+            except ConnectError:
+                if self._closed():  # meanwhile
+                    return
+                raise
             if parts is None:
                 return
             message = self._decode(parts, None, raises)
             if message is not None:
                 yield message
+
+    def _closed(self) -> bool:
+        return bool(self._socket.closed)
 
     def _decode(self, parts: list[Part], handler: Handler | None, raises: bool) -> Message | None:
         decoder = self._decoder

@@ -228,16 +228,16 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         if _get(self, zmq.EVENTS) & event:  # the last look before the switch: see take
             return True
         side = "_receiver" if event == _POLLIN else "_sender"
-        if getattr(self, side) is not None:
+        if getattr(self, side) not in (None, getcurrent()):  # itself: a signal handler raised here
             raise ConnectError(
                 "another greenlet already waits on this socket: let one greenlet own each"
                 " side of it and hand messages on through a queue"
             )
-        setattr(self, side, getcurrent())
         timer = None if timeout is None else self._hub.loop.timer(max(timeout, 0))
-        if timer is not None:
-            timer.start(self._switch, getcurrent(), None, update=True)
         try:
+            setattr(self, side, getcurrent())
+            if timer is not None:
+                timer.start(self._switch, getcurrent(), None, update=True)
             ready: bool | None = self._hub.switch()
         finally:
             self._breathe.taken()
@@ -275,7 +275,12 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         receiver, sender = self._receiver, self._sender
         if unsignalled and receiver is None and sender is None:
             return
-        events = _get(self, zmq.EVENTS)
+        try:
+            events = _get(self, zmq.EVENTS)
+        except zmq.ZMQError:  # the context is terminated: those who wait find out for themselves
+            events = _POLLIN | _POLLOUT
+            for watcher in self._watchers:
+                watcher.stop()
         if receiver is not None and events & _POLLIN:
             self.recovered += unsignalled
             self._switch(receiver, True)
@@ -298,6 +303,12 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
     def close(self, linger: int | None = None) -> None:
         """Close the socket; a greenlet that waits on it gets a ConnectError."""
         super().close(linger)
+        if get_hub() is self._hub:
+            self._release()
+        else:  # a monitor's thread; libev is not for two threads at once
+            self._hub.loop.run_callback_threadsafe(self._release)
+
+    def _release(self) -> None:
         watchers, self._watchers = self._watchers, ()
         for watcher in watchers:
             watcher.stop()

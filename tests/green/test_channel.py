@@ -1,0 +1,148 @@
+"""Channels: order, bounds, the two ways to end, and greenlets that are killed while they wait."""
+
+import gevent
+import pytest
+
+from gmflow.channel import Channel
+from gmflow.message import Message
+
+
+def message(number, size=1):
+    return Message(None, number, [b"x" * size])
+
+
+def numbers(messages):
+    return [each.data for each in messages]
+
+
+def waits(function, *arguments):
+    """Start a call that has to wait; give its greenlet."""
+    greenlet = gevent.spawn(function, *arguments)
+    gevent.idle()
+    assert not greenlet.ready()
+    return greenlet
+
+
+def test_messages_come_in_order():
+    channel = Channel()
+    for number in range(5):
+        assert channel.put(message(number))
+    assert len(channel) == 5
+    assert numbers(channel.get()) == [0, 1, 2, 3, 4]
+    assert len(channel) == 0
+
+
+def test_order_holds_while_writer_and_reader_wait_for_each_other():
+    channel, got = Channel(capacity=3), []
+
+    def write():
+        for number in range(1000):
+            assert channel.put(message(number))
+        channel.close()
+
+    gevent.spawn(write)
+    while messages := channel.get():
+        assert len(messages) <= 3
+        got += numbers(messages)
+    assert got == list(range(1000))
+
+
+def test_bound_by_count():
+    channel = Channel(capacity=2)
+    assert channel.offer(message(0)) and channel.offer(message(1))
+    assert not channel.offer(message(2))
+    writer = waits(channel.put, message(3))
+    assert numbers(channel.get()) == [0, 1]
+    assert writer.get(timeout=1) is True
+    assert numbers(channel.get()) == [3]
+
+
+def test_bound_by_bytes():
+    channel = Channel(capacity=100, capacity_bytes=10)
+    assert channel.offer(message(0, 9)) and channel.offer(message(1, 50))  # one always fits
+    assert not channel.offer(message(2, 1))
+    writer = waits(channel.put, message(3))
+    assert channel.displace().data == 0
+    assert not channel.offer(message(4))  # 50 bytes are left
+    assert numbers(channel.get()) == [1]
+    assert writer.get(timeout=1) is True
+    assert channel.offer(message(5, 8))
+    assert channel.offer(message(6, 8))
+    assert not channel.offer(message(7, 0))
+
+
+def test_displace_takes_the_oldest():
+    channel = Channel(capacity=2)
+    channel.put(message(0))
+    channel.put(message(1))
+    assert channel.displace().data == 0
+    assert channel.offer(message(2))
+    assert numbers(channel.get()) == [1, 2]
+
+
+def test_reader_gets_what_a_closed_channel_holds_then_the_end():
+    channel = Channel()
+    channel.put(message(0))
+    assert not channel.closed
+    channel.close()
+    assert channel.closed
+    assert numbers(channel.get()) == [0]
+    assert channel.get() == []
+    assert channel.get() == []
+
+
+def test_close_wakes_a_waiting_reader():
+    channel = Channel()
+    reader = waits(channel.get)
+    channel.close()
+    assert reader.get(timeout=1) == []
+
+
+def test_break_off_lets_a_waiting_writer_go_on():
+    channel = Channel(capacity=1)
+    channel.put(message(0))
+    writer = waits(channel.put, message(1))
+    channel.break_off()
+    assert writer.get(timeout=1) is False
+    assert channel.put(message(2)) is False
+    assert channel.offer(message(3)) is False
+    assert len(channel) == 1
+
+
+def test_break_off_refuses_where_there_is_room():
+    channel = Channel()
+    channel.break_off()
+    assert channel.put(message(0)) is False
+    assert len(channel) == 0
+
+
+@pytest.mark.parametrize("by", ["kill", "timeout"])
+def test_reader_ended_while_it_waits_leaves_the_channel_usable(by):
+    channel = Channel()
+    if by == "kill":
+        waits(channel.get).kill()
+    else:
+        with gevent.Timeout(0.001, False):
+            channel.get()
+    channel.put(message(0))
+    assert numbers(channel.get()) == [0]
+    reader = waits(channel.get)
+    channel.put(message(1))
+    assert numbers(reader.get(timeout=1)) == [1]
+
+
+@pytest.mark.parametrize("by", ["kill", "timeout"])
+def test_writer_ended_while_it_waits_leaves_the_channel_usable(by):
+    channel = Channel(capacity=1)
+    channel.put(message(0))
+    if by == "kill":
+        waits(channel.put, message(1)).kill()
+    else:
+        with gevent.Timeout(0.001, False):
+            channel.put(message(1))
+    assert numbers(channel.get()) == [0]
+    channel.put(message(2))
+    writer = waits(channel.put, message(3))
+    assert numbers(channel.get()) == [2]
+    assert writer.get(timeout=1) is True
+    assert numbers(channel.get()) == [3]
