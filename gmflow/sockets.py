@@ -1,14 +1,11 @@
 """Green sockets: a whole message at a time is received and sent, and nothing blocks the hub.
 
 A `Socket` belongs to the thread that opened it. One greenlet at a time may receive from it
-and one may send. Waiting goes through one persistent watcher on the socket's file
-descriptor; a socket that never has to wait breathes, so that other greenlets run.
+and one may send. A socket that never has to wait breathes, so that other greenlets run.
 """
 
 from __future__ import annotations
 
-import os
-import weakref
 from collections import deque
 from collections.abc import Sequence
 from itertools import chain, repeat
@@ -19,16 +16,11 @@ from typing import Any
 import gevent
 import zmq
 import zmq.green
-from gevent import getcurrent
-from gevent.hub import get_hub
 from zmq.backend import Socket as _Backend  # its methods don't know of the hub: no switch, no look
 
-from .breathing import Breath
 from .errors import ConnectError, SendTimeout
 from .message import Part, size_of
-
-CHECK = 1.0
-"""Seconds after which a waiting socket is looked at even if libzmq signalled nothing."""
+from .readiness import POLLIN, POLLOUT, Readiness
 
 RETRY = 0.001
 """Seconds between two attempts to send where libzmq can't tell when the next is worth it."""
@@ -41,8 +33,6 @@ BURST_BYTES = 4 << 20
 
 _NOBLOCK = int(zmq.NOBLOCK)  # plain numbers: a flag made of enums costs 0.6 microseconds a call
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
-_POLLIN = int(zmq.POLLIN)
-_POLLOUT = int(zmq.POLLOUT)
 _recv = _Backend.recv
 _send = _Backend.send
 _get: Any = _Backend.get
@@ -55,26 +45,20 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
     ``zmq.green`` do and wait through the same watcher.
     """
 
-    _hub: Any = None
     _state_event: Any = None
-    _pid = 0
-    _watchers: tuple[Any, ...] = ()
-    _receiver: Any = None
-    _sender: Any = None
-    _breathe: Any = None
+    _readiness: Any = None
     _taking = False
     _torn = False
-    recovered = 0
-    """How often a look found what libzmq had not signalled."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._state_event.stop()  # zmq.green's own watcher looks and signals at every message
-        self._hub = get_hub()
-        self._pid = os.getpid()
-        self._breathe = Breath()
+        self._readiness = Readiness(self)
 
-    # receiving
+    @property
+    def recovered(self) -> int:
+        """How often a look found what libzmq had not signalled."""
+        return int(self._readiness.recovered)
 
     def take(self) -> list[Part] | None:
         """Give the parts of the next message, or None if none is there right now."""
@@ -116,9 +100,9 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         ConnectError
             If the socket is of another thread, or another greenlet is receiving.
         """
-        self._enter()
+        self._readiness.enter()
         parts = self.take()
-        if parts is None and timeout != 0 and self._wait(_POLLIN, timeout):
+        if parts is None and timeout != 0 and self._readiness.wait(POLLIN, timeout):
             parts = self.take()
         return parts
 
@@ -127,7 +111,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
 
         The burst ends at `most` messages, at `BURST_BYTES` bytes, or when the socket is empty.
         """
-        self._enter()
+        self._readiness.enter()
         burst: list[list[Part]] = []
         size = 0
         while len(burst) < most and size < BURST_BYTES:
@@ -135,11 +119,9 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
             if parts is not None:
                 burst.append(parts)
                 size += size_of(parts)
-            elif burst or not self._wait(_POLLIN, None):
+            elif burst or not self._readiness.wait(POLLIN, None):
                 break
         return burst
-
-    # sending
 
     def send_parts(
         self, parts: Sequence[Part], timeout: float | None = None, copy: bool = True
@@ -172,7 +154,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
             If the socket is of another thread, another greenlet is sending, or a signal
             handler raised between the parts of an earlier message.
         """
-        self._enter()
+        self._readiness.enter()
         _check(parts)
         if self._torn:
             raise ConnectError(
@@ -187,7 +169,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
                 return False
             if left is not None and left <= 0:
                 raise SendTimeout(f"no receiver took the message within {timeout} s")
-            if self._wait(_POLLOUT, left) is False:
+            if self._readiness.wait(POLLOUT, left) is False:
                 return False
             if looked:
                 gevent.sleep(RETRY)  # a PUB socket that may not drop always calls itself ready
@@ -206,114 +188,20 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
             raise
         return True
 
-    # waiting
-
     def wake(self) -> None:
         """Make a greenlet that waits in `receive` or `send_parts` return empty-handed."""
-        for greenlet in (self._receiver, self._sender):
-            if greenlet is not None:
-                self._hub.loop.run_callback(self._switch, greenlet, False)
+        self._readiness.wake()
 
     def _wait_read(self) -> None:  # zmq.green's recv waits here
-        self._wait(_POLLIN, None)
+        self._readiness.wait(POLLIN, None)
 
     def _wait_write(self) -> None:  # zmq.green's send waits here
-        self._wait(_POLLOUT, None)
-
-    def _wait(self, event: int, timeout: float | None) -> bool | None:
-        """Wait until the socket is ready: True; False after `wake`, None after the time-out."""
-        self._check_owner()
-        if not self._watchers:
-            self._watch()
-        if _get(self, zmq.EVENTS) & event:  # the last look before the switch: see take
-            return True
-        side = "_receiver" if event == _POLLIN else "_sender"
-        if getattr(self, side) not in (None, getcurrent()):  # itself: a signal handler raised here
-            raise ConnectError(
-                "another greenlet already waits on this socket: let one greenlet own each"
-                " side of it and hand messages on through a queue"
-            )
-        timer = None if timeout is None else self._hub.loop.timer(max(timeout, 0))
-        try:
-            setattr(self, side, getcurrent())
-            if timer is not None:
-                timer.start(self._switch, getcurrent(), None, update=True)
-            ready: bool | None = self._hub.switch()
-        finally:
-            self._breathe.taken()
-            setattr(self, side, None)
-            if timer is not None:
-                timer.stop()
-                timer.close()
-        if self.closed:
-            raise ConnectError("the socket was closed while a greenlet waited on it")
-        return ready
-
-    def _switch(self, greenlet: Any, ready: bool | None) -> None:
-        if greenlet is self._receiver or greenlet is self._sender:
-            greenlet.switch(ready)
-
-    def _watch(self) -> None:
-        """Start the watchers; they hold no reference that would keep the socket alive."""
-        loop = self._hub.loop
-        io, timer = loop.io(_get(self, zmq.FD), 1), loop.timer(CHECK, CHECK, ref=False)
-        self._watchers = (io, timer)
-        itself = weakref.ref(self)
-
-        def look(unsignalled: int) -> None:
-            socket = itself()
-            if socket is None or socket.closed or socket._pid != os.getpid():
-                io.stop()  # in a forked child it would be ready for ever
-                timer.stop()
-            else:
-                socket._look(unsignalled)
-
-        io.start(look, 0)
-        timer.start(look, 1)
-
-    def _look(self, unsignalled: int) -> None:
-        receiver, sender = self._receiver, self._sender
-        if unsignalled and receiver is None and sender is None:
-            return
-        try:
-            events = _get(self, zmq.EVENTS)
-        except zmq.ZMQError:  # the context is terminated: those who wait find out for themselves
-            events = _POLLIN | _POLLOUT
-            for watcher in self._watchers:
-                watcher.stop()
-        if receiver is not None and events & _POLLIN:
-            self.recovered += unsignalled
-            self._switch(receiver, True)
-        if sender is not None and events & _POLLOUT and not self.closed:
-            self.recovered += unsignalled
-            self._switch(sender, True)
-
-    def _enter(self) -> None:
-        self._check_owner()
-        if self._breathe():
-            self._check_owner()
-
-    def _check_owner(self) -> None:
-        if get_hub() is not self._hub or os.getpid() != self._pid:
-            raise ConnectError(
-                "the socket belongs to the thread and process that opened it:"
-                " open one here, or hand messages over through a queue"
-            )
+        self._readiness.wait(POLLOUT, None)
 
     def close(self, linger: int | None = None) -> None:
         """Close the socket; a greenlet that waits on it gets a ConnectError."""
         super().close(linger)
-        if get_hub() is self._hub:
-            self._release()
-        else:  # a monitor's thread; libev is not for two threads at once
-            self._hub.loop.run_callback_threadsafe(self._release)
-
-    def _release(self) -> None:
-        watchers, self._watchers = self._watchers, ()
-        for watcher in watchers:
-            watcher.stop()
-            watcher.close()
-        self.wake()
+        self._readiness.release()
 
 
 def _check(parts: Sequence[Part]) -> None:

@@ -32,7 +32,7 @@ from ..message import Message
 from ..offhub import off_hub
 from ..recording.folder import is_empty, write_message
 from ..topology import Giver, Taker, Topology
-from .program import choice_of, number_of, run_program, run_topology
+from .program import STOP_SECONDS, choice_of, number_of, run_program, run_topology
 from .report import Progress, table
 
 PATIENCE = 0.5
@@ -133,6 +133,7 @@ def dump(arguments: dict[str, Any], early: Sequence[int]) -> None:
     else:
         topology.attach(Screen(source, skip))
     progress = Progress()
-    run_topology(topology, early, tick=lambda: progress.show(topology.statistics()))
+    seconds = STOP_SECONDS - PATIENCE
+    run_topology(topology, early, 1.0, lambda: progress.show(topology.statistics()), seconds)
     progress.end()
     print(table(topology.statistics()), file=sys.stdout if folder else sys.stderr)

@@ -63,6 +63,7 @@ def run_topology(
     early: Sequence[int] = (),
     every: float = 1.0,
     tick: Callable[[], None] | None = None,
+    seconds: float = STOP_SECONDS,
 ) -> None:
     """Run a topology until it ends by itself or a signal stops it.
 
@@ -76,12 +77,14 @@ def run_topology(
         Seconds between two calls of `tick`.
     tick : callable, optional
         Reports on progress.
+    seconds : float, optional
+        How long a stop may take.
     """
     topology.start()
     for number in STOP_SIGNALS:
-        gevent.signal_handler(number, topology.stop, STOP_SECONDS)
+        gevent.signal_handler(number, topology.stop, seconds)
     if early:
-        gevent.spawn(topology.stop, STOP_SECONDS)
+        gevent.spawn(topology.stop, seconds)
     ticker = gevent.spawn(_tick, every, tick) if tick else None
     try:
         topology.join()

@@ -22,7 +22,7 @@ BELOW = [
 ]
 # The green line.
 ABOVE = [
-    "breathing offhub channel sockets",
+    "breathing offhub channel readiness sockets",
     "monitor opening receiving sending",
     "stream connecting stream_merge",
     "topology",
