@@ -75,7 +75,12 @@ class Decoder:
         receiver = self.receiver
         receiver.load(parts)
         try:
-            value = self._value(handler or self._find(receiver))
+            if handler is None:
+                handler = self._find(receiver)
+            running = self._running.get(handler) if self._running else None
+            value = handler(receiver) if running is None else self._resume(handler, running)
+            if type(value) is GeneratorType:
+                value = self._start(handler, value)
         except DecodeError as error:
             self._drop()
             error.parts = parts
@@ -122,15 +127,6 @@ class Decoder:
                 f"no handler for htype {htype!r}: register one in stream.handlers (known: {known})"
             ) from None
 
-    def _value(self, handler: Handler) -> Any:
-        running = self._running.get(handler)
-        if running is not None:
-            return self._resume(handler, running)
-        value = handler(self.receiver)
-        if type(value) is not GeneratorType:
-            return value
-        return self._start(handler, value)
-
     def _resume(self, handler: Handler, running: Generator[Any, None, Any]) -> Any:
         try:
             return next(running)
@@ -140,7 +136,7 @@ class Decoder:
             del self._running[handler]
             raise
         self.receiver.rewind()
-        return self._start(handler, handler(self.receiver))
+        return handler(self.receiver)
 
     def _start(self, handler: Handler, fresh: Generator[Any, None, Any]) -> Any:
         try:

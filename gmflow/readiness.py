@@ -27,6 +27,20 @@ POLLOUT = int(zmq.POLLOUT)
 _get: Any = _Backend.get  # zmq.green's own would switch and look
 
 
+class Forks:
+    """How many forks lie between the first process and this one: cheaper to ask than the pid."""
+
+    count = 0
+
+    @classmethod
+    def add(cls) -> None:
+        """Count this process's own fork, in the child."""
+        cls.count += 1
+
+
+os.register_at_fork(after_in_child=Forks.add)
+
+
 class Readiness:
     """Tells when a socket can be received from or sent to.
 
@@ -41,16 +55,19 @@ class Readiness:
     ----------
     recovered : int
         How often a look found what libzmq had not signalled.
+    slept : bool
+        Whether the last `wait` found it not ready at once.
     """
 
     def __init__(self, socket: Any) -> None:
         self._socket = weakref.ref(socket)
         self._hub = get_hub()
-        self._pid = os.getpid()
         self._breathe = Breath()
         self._watchers: tuple[Any, ...] = ()
         self._waiting: dict[int, Any] = {}
         self.recovered = 0
+        self.slept = False
+        self._forks = Forks.count
 
     def enter(self) -> None:
         """Let other greenlets run if it is their turn, and see that the caller is the owner.
@@ -90,13 +107,17 @@ class Readiness:
         here: Any = getcurrent()
         if not self._watchers:
             self._watch(socket)
+        self.slept = False
         if _get(socket, zmq.EVENTS) & event:  # after the last attempt: it takes the signal away
             return True
+        if timeout == 0:
+            return None
         if self._waiting.get(event, here) is not here:  # itself: a signal handler raised below
             raise ConnectError(
                 "another greenlet already waits on this socket: let one greenlet own each"
                 " side of it and hand messages on through a queue"
             )
+        self.slept = True
         ready = self._sleep(event, here, timeout)
         if socket.closed:
             raise ConnectError("the socket was closed while a greenlet waited on it")
@@ -115,7 +136,7 @@ class Readiness:
             self._hub.loop.run_callback_threadsafe(self._stop)
 
     def _check_owner(self) -> None:
-        if get_thread_ident() != self._hub.thread_ident or os.getpid() != self._pid:
+        if get_thread_ident() != self._hub.thread_ident or Forks.count != self._forks:
             raise ConnectError(
                 "the socket belongs to the thread and process that opened it:"
                 " open one here, or hand messages over through a queue"
@@ -160,7 +181,7 @@ class Readiness:
     def _events(self) -> int:
         socket = self._socket()
         gone = socket is None or socket.closed
-        if not gone and os.getpid() == self._pid:
+        if not gone and Forks.count == self._forks:
             try:
                 return int(_get(socket, zmq.EVENTS))
             except zmq.ZMQError:  # the context is terminated: who waits finds out for itself

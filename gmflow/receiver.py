@@ -95,11 +95,11 @@ class Receiver:
             return bytes(part)
         return memoryview(part).toreadonly()
 
-    def rest(self) -> list[memoryview]:
-        """Give all parts that were not read yet, as read-only memoryviews."""
+    def rest(self) -> Sequence[Part]:
+        """Give all parts that were not read yet, as they are."""
         left = self.parts[self._index :]
         self._index = len(self.parts)
-        return [memoryview(part).toreadonly() for part in left]
+        return left
 
     def _json(self, index: int) -> Any:
         if index == 0:

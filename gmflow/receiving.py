@@ -8,7 +8,7 @@ from logging import getLogger
 from .decoder import Decoder, Handler
 from .errors import ConnectError, DecodeError
 from .message import Message, Part
-from .sockets import Socket
+from .sockets import BURST, Socket
 
 logger = getLogger(__name__)
 
@@ -35,6 +35,9 @@ class Reader:
         self._decoder = decoder
         self._timeout = timeout
         self._address = address
+        self._most = min(BURST, socket.get_hwm() or BURST)
+        self._pace = 1
+        self._burst = socket.taken
 
     def receive(self, handler: Handler | None, block: bool, raises: bool) -> Message | None:
         """Give the next message; None if there is none in time or it is not to be had.
@@ -48,26 +51,34 @@ class Reader:
         raises : bool
             Raise the DecodeError of a message that can't be read, instead of logging it.
         """
-        parts = self._socket.receive(self._timeout if block else 0)
-        return None if parts is None else self._decode(parts, handler, raises)
+        burst = self._burst
+        if not burst:
+            self._fill(self._timeout if block else 0)
+            if not burst:
+                return None
+        return self._decode(burst.popleft(), handler, raises)
 
     def each(self, raises: bool) -> Iterator[Message]:
         """Give message after message until the time-out passes or the socket is closed."""
-        while not self._closed():
+        burst = self._burst
+        while not self._socket.closed:
             try:
-                parts = self._socket.receive(self._timeout)
+                if not burst:
+                    self._fill(self._timeout)
             except ConnectError:
-                if self._closed():  # meanwhile
-                    return
-                raise
-            if parts is None:
+                if not self._socket.closed:  # or it was closed meanwhile, which ends the loop
+                    raise
+            if not burst:
                 return
-            message = self._decode(parts, None, raises)
+            message = self._decode(burst.popleft(), None, raises)
             if message is not None:
                 yield message
 
-    def _closed(self) -> bool:
-        return bool(self._socket.closed)
+    def _fill(self, timeout: float | None) -> None:
+        """Take more at a time the more is there: to find the socket empty costs most of all."""
+        burst, pace = self._burst, self._pace
+        self._socket.drain(pace, timeout)
+        self._pace = min(2 * pace, self._most) if len(burst) == pace else 1
 
     def _decode(self, parts: list[Part], handler: Handler | None, raises: bool) -> Message | None:
         decoder = self._decoder

@@ -19,7 +19,7 @@ import zmq.green
 from zmq.backend import Socket as _Backend  # its methods don't know of the hub: no switch, no look
 
 from .errors import ConnectError, SendTimeout
-from .message import Part, size_of
+from .message import Part
 from .readiness import POLLIN, POLLOUT, Readiness
 
 RETRY = 0.001
@@ -47,40 +47,23 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
 
     _state_event: Any = None
     _readiness: Any = None
+    taken: Any = None
+    """Messages that were taken and not given yet; they outlive a signal handler that raises."""
     _taking = False
-    _torn = False
+    _slow = False
+    _sending: Any = ()
+    _untouched = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._state_event.stop()  # zmq.green's own watcher looks and signals at every message
         self._readiness = Readiness(self)
+        self.taken = deque()
 
     @property
     def recovered(self) -> int:
         """How often a look found what libzmq had not signalled."""
         return int(self._readiness.recovered)
-
-    def take(self) -> list[Part] | None:
-        """Give the parts of the next message, or None if none is there right now."""
-        if self._taking:
-            self._skip_rest()
-        self._taking = True
-        try:
-            frame = _recv(self, _NOBLOCK, False)
-        except zmq.Again:
-            self._taking = False
-            return None
-        parts = [frame]
-        while frame.more:
-            frame = _recv(self, _NOBLOCK, False)
-            parts.append(frame)
-        self._taking = False
-        return parts
-
-    def _skip_rest(self) -> None:
-        # a signal handler raised in `take`: what is left must not pass for a message
-        while _get(self, zmq.RCVMORE):
-            _recv(self, _NOBLOCK, False)
 
     def receive(self, timeout: float | None = None) -> list[Part] | None:
         """Give the parts of the next message; wait for it on the hub.
@@ -100,28 +83,56 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         ConnectError
             If the socket is of another thread, or another greenlet is receiving.
         """
-        self._readiness.enter()
-        parts = self.take()
-        if parts is None and timeout != 0 and self._readiness.wait(POLLIN, timeout):
-            parts = self.take()
-        return parts
+        if not self.taken:
+            self.drain(1, timeout)
+        return self.taken.popleft() if self.taken else None
 
     def receive_burst(self, most: int = BURST) -> list[list[Part]]:
-        """Give the messages that are there, waiting for the first; none only after `wake`.
+        """Give the messages that are there, waiting for the first; none only after `wake`."""
+        if not self.taken:
+            self.drain(most)
+        burst = list(self.taken)
+        self.taken.clear()
+        return burst
+
+    def drain(self, most: int, timeout: float | None = None) -> None:
+        """Append the messages that are there to `taken`, waiting for the first as `receive` does.
 
         The burst ends at `most` messages, at `BURST_BYTES` bytes, or when the socket is empty.
         """
         self._readiness.enter()
-        burst: list[list[Part]] = []
+        if self._taking:
+            self._skip_rest()
+        if self._slow and not self._wait(timeout):
+            return
         size = 0
-        while len(burst) < most and size < BURST_BYTES:
-            parts = self.take()
-            if parts is not None:
-                burst.append(parts)
-                size += size_of(parts)
-            elif burst or not self._readiness.wait(POLLIN, None):
-                break
-        return burst
+        self._taking = True
+        while most and size < BURST_BYTES:
+            try:
+                frame = _recv(self, _NOBLOCK, False)
+            except zmq.Again:
+                if size or not self._wait(timeout):
+                    break
+                continue
+            parts = [frame]
+            size += len(frame) + 1
+            while frame.more:
+                frame = _recv(self, _NOBLOCK, False)
+                parts.append(frame)
+                size += len(frame)
+            self.taken.append(parts)
+            most -= 1
+        self._taking = False
+
+    def _wait(self, timeout: float | None) -> bool | None:
+        ready: bool | None = self._readiness.wait(POLLIN, timeout)
+        self._slow = self._readiness.slept  # then it is asked first: to find it empty costs more
+        return ready
+
+    def _skip_rest(self) -> None:
+        # a signal handler raised in `drain`: what is left must not pass for a message
+        while _get(self, zmq.RCVMORE):
+            _recv(self, _NOBLOCK, False)
 
     def send_parts(
         self, parts: Sequence[Part], timeout: float | None = None, copy: bool = True
@@ -156,11 +167,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         """
         self._readiness.enter()
         _check(parts)
-        if self._torn:
-            raise ConnectError(
-                "an exception came between the parts of a message: close the socket,"
-                " which drops them, and open it again"
-            )
+        self._check_torn()
         until = None if timeout is None else monotonic() + timeout
         looked = False
         while not self._send_now(parts, copy):
@@ -179,14 +186,23 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
     def _send_now(self, parts: Sequence[Part], copy: bool) -> bool:
         begun = iter(parts)
         more = chain(repeat(_MORE, len(parts) - 1), (_NOBLOCK,))
+        self._untouched = len(parts) if len(parts) > 1 else 0
+        self._sending = begun
         try:
             deque(map(_send, repeat(self), begun, more, repeat(copy)), 0)
         except zmq.Again:  # after the first part libzmq has taken back what it had of the message
+            self._sending = ()
             return False
-        except BaseException:  # a signal handler that raises: did this part go out? nobody knows
-            self._torn = len(parts) > 1 and length_hint(begun) < len(parts)
-            raise
+        self._sending = ()
         return True
+
+    def _check_torn(self) -> None:
+        # a signal handler raised in _send_now: whether the last part it began is out nobody knows
+        if self._sending != () and length_hint(self._sending) < self._untouched:
+            raise ConnectError(
+                "an exception came between the parts of a message: close the socket,"
+                " which drops them, and open it again"
+            )
 
     def wake(self) -> None:
         """Make a greenlet that waits in `receive` or `send_parts` return empty-handed."""

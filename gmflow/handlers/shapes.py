@@ -82,10 +82,9 @@ def view_array(part: Part, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray
     DecodeError
         If the shape has more or larger dimensions than NumPy has.
     """
-    flat = np.frombuffer(part, dtype) if len(part) else np.empty(0, dtype)
-    if len(shape) == 1:
-        return flat
     try:
-        return flat.reshape(shape)
+        array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, part)
     except ValueError as error:
         raise DecodeError(f"shape {shape!r:.80}: {error}") from None
+    array.setflags(write=False)
+    return array

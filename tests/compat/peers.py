@@ -25,7 +25,9 @@ LIMIT = "import faulthandler; faulthandler.dump_traceback_later(15, exit=True)\n
 """First line of a program: it ends after 15 s, whatever it does, and says where it was."""
 
 LAUNCH = (
-    LIMIT + "import runpy, sys\n"
+    LIMIT + "import runpy, signal, sys\n"
+    # a shell that runs the tests in the background has SIGINT ignored, and so would its children
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "del sys.argv[0]\n"
     "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
 )
