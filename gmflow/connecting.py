@@ -13,7 +13,7 @@ from .stream import CONNECT, PULL, Stream
 def connect(
     address: str,
     conn_type: str = CONNECT,
-    mode: int = PULL,
+    mode: str | int = PULL,
     queue_size: int = 100,
     receive_timeout: float | None = None,
     linger: int = 1000,

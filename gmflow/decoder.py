@@ -87,7 +87,7 @@ class Decoder:
             raise
         except Exception as error:
             self._drop()
-            raise HandlerError(f"{type(error).__name__}: {error}", parts) from error
+            raise HandlerError(_describe(handler, error), parts) from error
         receiver.rewind()
         statistics = self.statistics
         if value is None:
@@ -145,3 +145,13 @@ class Decoder:
             raise HandlerError(f"{handler!r} returned without a yield") from None
         self._running[handler] = fresh
         return value
+
+
+def _describe(handler: Handler | None, error: Exception) -> str:
+    """Say in one line which handler failed, where, and of what."""
+    name = getattr(handler, "__qualname__", repr(handler))
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    return f"handler {name} failed at {place}: {type(error).__name__}: {error}"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from logging import getLogger
+from time import monotonic
 from typing import Any, TypeVar
 
+import zmq
 from gevent.hub import get_hub
+
+logger = getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -42,3 +47,21 @@ def threads_are_green() -> bool:
     """Tell whether gevent has patched threads, so that they are greenlets."""
     monkey = sys.modules.get("gevent.monkey")  # without it nothing is patched
     return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
+def end_context(context: zmq.Context[Any], linger: float) -> None:
+    """Terminate a context whose sockets are closed, and wait for what they still deliver.
+
+    Parameters
+    ----------
+    context : zmq.Context
+        The context.
+    linger : float
+        Seconds that its sockets linger; where they took all of it, messages were lost.
+    """
+    began = monotonic()
+    off_hub(context.term)
+    if 0 < linger <= monotonic() - began:
+        logger.warning(
+            "messages that ZeroMQ had taken were not delivered within the linger of %g s", linger
+        )

@@ -24,11 +24,28 @@ HINTS = {
 }
 """What to do about the errors of bind and connect."""
 
+MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB}
+
+
+def mode_of(mode: Any, allowed: Sequence[str] = tuple(MODES)) -> int:
+    """Give the kind of socket that a name or ZeroMQ's constant stands for.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of those that are allowed.
+    """
+    number = MODES.get(mode.upper()) if isinstance(mode, str) else mode
+    for name in allowed:
+        if number == MODES[name]:
+            return MODES[name]
+    raise ConfigError(f"mode is {mode!r}; it can be {', '.join(allowed)}")
+
 
 def open_socket(
     context: Context,
     address: str,
-    mode: int,
+    mode: str | int,
     bind: bool,
     queue_size: int = 100,
     linger: int = 1000,
@@ -41,8 +58,8 @@ def open_socket(
     ----------
     address : str
         ``tcp://host:port``, ``ipc://path`` or ``inproc://name``.
-    mode : int
-        zmq.PULL, zmq.SUB, zmq.PUSH or zmq.PUB.
+    mode : {"PULL", "SUB", "PUSH", "PUB"} or int
+        The kind of socket, by its name or by ZeroMQ's constant.
     bind : bool
         Bind to the address instead of connecting to it.
     queue_size : int
@@ -59,8 +76,11 @@ def open_socket(
     ConnectError
         If the address can't be bound or connected to.
     ConfigError
-        If an option is unknown or its value is refused.
+        If an argument is none of those above, an option is unknown or its value is refused.
     """
+    mode = mode_of(mode)
+    _check_number("queue_size", queue_size, 0)
+    _check_number("linger", linger, -1)
     if has_wrong_port(address):
         raise ConnectError(f"{address} has no port from 1 to 65535; {FORM}")
     socket: Socket = context.socket(mode)
@@ -89,6 +109,11 @@ def endpoint(socket: Socket, address: str) -> str:
     if not address.endswith(":*"):
         return address
     return socket.get(zmq.LAST_ENDPOINT).decode()  # type: ignore[union-attr]
+
+
+def _check_number(name: str, value: Any, least: int) -> None:
+    if not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name} is {value!r}; it can be a whole number from {least} up")
 
 
 def _set_option(socket: Socket, name: str, value: Any) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from logging import getLogger
+from logging import DEBUG, getLogger
 
 from .decoder import Decoder, Handler
 from .errors import ConnectError, DecodeError
 from .message import Message, Part
-from .sockets import BURST, Socket
+from .sockets import Socket
 
 logger = getLogger(__name__)
 
 
 class Reader:
     """Receives messages from a socket and decodes them.
+
+    One at a time: programs poll the socket, which would not tell of what was taken before.
 
     Parameters
     ----------
@@ -35,9 +37,6 @@ class Reader:
         self._decoder = decoder
         self._timeout = timeout
         self._address = address
-        self._most = min(BURST, socket.get_hwm() or BURST)
-        self._pace = 1
-        self._burst = socket.taken
 
     def receive(self, handler: Handler | None, block: bool, raises: bool) -> Message | None:
         """Give the next message; None if there is none in time or it is not to be had.
@@ -51,34 +50,26 @@ class Reader:
         raises : bool
             Raise the DecodeError of a message that can't be read, instead of logging it.
         """
-        burst = self._burst
-        if not burst:
-            self._fill(self._timeout if block else 0)
-            if not burst:
-                return None
-        return self._decode(burst.popleft(), handler, raises)
+        parts = self._socket.receive(self._timeout if block else 0)
+        return None if parts is None else self._decode(parts, handler, raises)
 
     def each(self, raises: bool) -> Iterator[Message]:
         """Give message after message until the time-out passes or the socket is closed."""
-        burst = self._burst
-        while not self._socket.closed:
+        while not self._closed():
             try:
-                if not burst:
-                    self._fill(self._timeout)
+                parts = self._socket.receive(self._timeout)
             except ConnectError:
-                if not self._socket.closed:  # or it was closed meanwhile, which ends the loop
+                if not self._closed():  # or it was closed meanwhile, which ends the loop
                     raise
-            if not burst:
                 return
-            message = self._decode(burst.popleft(), None, raises)
+            if parts is None:
+                return
+            message = self._decode(parts, None, raises)
             if message is not None:
                 yield message
 
-    def _fill(self, timeout: float | None) -> None:
-        """Take more at a time the more is there: to find the socket empty costs most of all."""
-        burst, pace = self._burst, self._pace
-        self._socket.drain(pace, timeout)
-        self._pace = min(2 * pace, self._most) if len(burst) == pace else 1
+    def _closed(self) -> bool:
+        return bool(self._socket.closed)
 
     def _decode(self, parts: list[Part], handler: Handler | None, raises: bool) -> Message | None:
         decoder = self._decoder
@@ -87,6 +78,9 @@ class Reader:
         except DecodeError as error:
             if raises:
                 raise
-            logger.warning("a message from %s can't be read, skipped: %s", self._address, error)
+            detail = logger.isEnabledFor(DEBUG) and error.__cause__
+            logger.warning(
+                "a message from %s can't be read: %s", self._address, error, exc_info=detail or None
+            )
             return None
         return None if data is None else Message(decoder.statistics, data, parts)

@@ -11,7 +11,7 @@ from zmq.utils.jsonapi import dumps as dumps_json
 from .errors import EncodeError
 from .handlers import ENCODERS
 from .message import Part
-from .sockets import Socket
+from .sockets import Socket, check_parts
 from .statistics import Statistics
 
 Encoder: TypeAlias = Callable[[Any], list[Part]]
@@ -98,10 +98,11 @@ class Sender:
     def _part(self, part: Any, as_json: bool, kept: bool) -> Part:
         if as_json:
             return dumps_json(part)
-        if isinstance(part, str):
-            raise TypeError("a part is bytes, not str: encode it first")
         if isinstance(part, np.ndarray):
+            if part.dtype.hasobject:
+                raise TypeError("a part is bytes: an array of Python objects has none")
             part = np.ascontiguousarray(part)
+        check_parts([part])
         if kept and self._copy and not isinstance(part, bytes):
             return bytes(part)  # the caller may change it before the last part comes
         return part
@@ -119,7 +120,9 @@ def htype_of(value: Any) -> Any:
         header = value["header"] if isinstance(value, dict) else value.header
         return header["htype"]
     except (KeyError, TypeError, AttributeError):
-        raise EncodeError("the value has no header with an htype") from None
+        raise EncodeError(
+            "the value has no header with an htype: it looks like message.data"
+        ) from None
 
 
 def _encoder_of(htype: Any) -> Encoder:

@@ -166,7 +166,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
             handler raised between the parts of an earlier message.
         """
         self._readiness.enter()
-        _check(parts)
+        check_parts(parts)
         self._check_torn()
         until = None if timeout is None else monotonic() + timeout
         looked = False
@@ -217,18 +217,31 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
     def close(self, linger: int | None = None) -> None:
         """Close the socket; a greenlet that waits on it gets a ConnectError."""
         super().close(linger)
-        self._readiness.release()
+        if self._readiness is not None:  # it is where the socket could not be made
+            self._readiness.release()
 
 
-def _check(parts: Sequence[Part]) -> None:
-    """See that no part is refused when the ones before it are on their way."""
+def check_parts(parts: Sequence[Part]) -> None:
+    """See that no part will be refused when the ones before it are on their way.
+
+    Raises
+    ------
+    TypeError
+        If a part is not contiguous bytes.
+    ValueError
+        If there are no parts.
+    """
     if not parts:
         raise ValueError("a message has at least one part")
     for part in parts:
         if type(part) is not bytes and type(part) is not zmq.Frame:
-            if isinstance(part, str):
-                raise TypeError("a part is bytes, not str: encode it first")
-            if not memoryview(part).c_contiguous:
+            try:
+                contiguous = memoryview(part).c_contiguous
+            except TypeError:
+                raise TypeError(
+                    f"a part is bytes, not {type(part).__name__}: encode it first, or say as_json"
+                ) from None
+            if not contiguous:
                 raise TypeError("a part must be contiguous: use numpy.ascontiguousarray")
 
 

@@ -1,14 +1,13 @@
 """mflow's API on green sockets: a stream is one socket with its handlers and statistics.
 
-`connect` opens one. Everything mflow has keeps its name, position, default and behaviour;
-what goes beyond it is keyword-only.
+Everything mflow has keeps its name, position, default and behaviour; more is keyword-only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from logging import getLogger
-from typing import Any
+from typing import Any, NoReturn
 
 import zmq
 
@@ -17,7 +16,7 @@ from .errors import ConfigError, ConnectError
 from .handlers import DEFAULT
 from .message import Message
 from .monitor import Monitor, SocketEventListener
-from .offhub import off_hub, threads_are_green
+from .offhub import end_context, threads_are_green
 from .opening import endpoint, open_socket
 from .receiver import Receiver
 from .receiving import Reader
@@ -29,7 +28,6 @@ logger = getLogger(__name__)
 
 CONNECT = "connect"
 BIND = "bind"
-
 PUB = zmq.PUB
 SUB = zmq.SUB
 PUSH = zmq.PUSH
@@ -69,7 +67,9 @@ class Stream:
         self._owns_context = False
         self._on_error = on_error
         self._decoder = Decoder(handlers)
-        self._sides: tuple[Reader, Sender] | None = None
+        self._reader: Reader | None = None
+        self._sender: Sender | None = None
+        self._linger = 0.0
         self._socket_monitors: list[Monitor] = []
         self._listener = SocketEventListener(self._socket_monitors)
 
@@ -84,7 +84,7 @@ class Stream:
 
     @property
     def statistics(self) -> Statistics:
-        """The counters of this stream, live."""
+        """The counters, live."""
         return self._decoder.statistics
 
     @property
@@ -96,7 +96,7 @@ class Stream:
         self,
         address: str,
         conn_type: str = CONNECT,
-        mode: int = PULL,
+        mode: str | int = PULL,
         receive_timeout: float | None = None,
         queue_size: int = 100,
         linger: int = 1000,
@@ -146,10 +146,12 @@ class Stream:
         self._decoder.receiver.copy = copy
         # pyzmq frees what was sent without a copy in a thread, which may hang when patched
         copy = copy or threads_are_green()
-        self._sides = (
-            Reader(self.socket, self._decoder, _seconds(receive_timeout), address),
-            Sender(self.socket, self.statistics, _seconds(send_timeout), copy),
-        )
+        self._linger = linger / 1000
+        if self.socket.type in (PULL, SUB):
+            timeout = _seconds(receive_timeout)
+            self._reader = Reader(self.socket, self._decoder, timeout, address)
+        else:
+            self._sender = Sender(self.socket, self.statistics, _seconds(send_timeout), copy)
         if self._socket_monitors:
             self._listener.start(self.socket)
         logger.info("%s to %s", "Bound" if conn_type == BIND else "Connected", address)
@@ -163,9 +165,9 @@ class Stream:
             logger.warning("the stream is not connected: nothing to disconnect")
             return
         self._listener.stop()
-        _, sender = self._open()
-        if sender.drop():
+        if self._sender and self._sender.drop():
             logger.warning("a message to %s lacked its last part, dropped", self.address)
+        self._reader = self._sender = None
         self.socket.close()
         self._decoder.close()
         self._end_context()
@@ -173,7 +175,7 @@ class Stream:
 
     def _end_context(self) -> None:
         if self._owns_context and self.context is not None:
-            off_hub(self.context.term)  # waits for the linger
+            end_context(self.context, self._linger)
 
     def receive(
         self, handler: Handler | None = None, block: bool = True, *, on_error: str | None = None
@@ -197,9 +199,9 @@ class Stream:
         Raises
         ------
         DecodeError
-            With ``on_error="raise"``, if the message can't be read.
+            With ``on_error="raise"``, if it can't be read.
         """
-        reader, _ = self._open()
+        reader = self._reader or self._refuse("receive")
         return reader.receive(handler, block, (on_error or self._on_error) == "raise")
 
     def receive_raw(self, block: bool = True) -> Message | None:
@@ -208,7 +210,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Message]:
         """Give message after message, until the receive time-out passes or the stream closes."""
-        reader, _ = self._open()
+        reader = self._reader or self._refuse("receive")
         return reader.each(self._on_error == "raise")
 
     def send(
@@ -221,7 +223,6 @@ class Stream:
         message : bytes-like or object
             The part; an object to be written as JSON with `as_json`.
         send_more : bool, optional
-            More parts follow.
         block : bool, optional
             False for the first part: drop the message, counted, if it can't go out right now.
 
@@ -230,7 +231,7 @@ class Stream:
         SendTimeout
             If the send time-out passed; nothing of the message went out.
         """
-        _, sender = self._open()
+        sender = self._sender or self._refuse("send")
         sender.send(message, send_more, block, as_json)
 
     def forward(
@@ -256,7 +257,7 @@ class Stream:
         EncodeError
             If the value has no header with an htype.
         """
-        _, sender = self._open()
+        sender = self._sender or self._refuse("send")
         htype = None if handler else htype_of(message)
         try:
             if handler:
@@ -283,10 +284,10 @@ class Stream:
         if not self._socket_monitors:
             self._listener.stop()
 
-    def _open(self) -> tuple[Reader, Sender]:
-        if self._sides is None or self.socket is None or self.socket.closed:
+    def _refuse(self, verb: str) -> NoReturn:
+        if self.socket is None or self.socket.closed:
             raise ConnectError("the stream is not connected: call connect first")
-        return self._sides
+        raise ConnectError(f"the stream of {self.address} can't {verb}: its mode is for the other")
 
     def __enter__(self) -> Stream:
         return self

@@ -56,7 +56,7 @@ def generate(arguments: dict[str, Any], early: Sequence[int]) -> None:
     topology = Topology()
     feed = topology.feed(messages, name="generator")
     output = topology.output(
-        feed, arguments["--address"], mode, when_full="block", conn_type="bind", linger=-1
+        feed, arguments["--address"], mode, when_full="block", conn_type="bind"
     )
     meter = _Meter(output)
     run_topology(topology, early, INTERVAL, meter.show)

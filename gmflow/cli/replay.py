@@ -42,9 +42,7 @@ def replay(arguments: dict[str, Any], early: Sequence[int]) -> None:
     listed = off_hub(list_messages, arguments["FOLDER"])
     topology = Topology()
     recording = topology.feed(_read(listed), name=f"folder {arguments['FOLDER']}")
-    topology.output(
-        recording, arguments["--address"], mode, when_full="block", conn_type="bind", linger=-1
-    )
+    topology.output(recording, arguments["--address"], mode, when_full="block", conn_type="bind")
     progress = Progress()
     run_topology(topology, early, tick=lambda: progress.show(topology.statistics()))
     progress.end()

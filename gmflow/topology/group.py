@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -9,12 +10,12 @@ import gevent
 import zmq
 from gevent import Greenlet, GreenletExit, getcurrent
 from gevent.event import Event
+from gevent.hub import get_thread_ident
 
-from ..errors import ConfigError
-from ..offhub import off_hub
+from ..errors import ConfigError, ConnectError
+from ..offhub import end_context, off_hub
 from ..sockets import Context
 from .nodes import Giver, Node, Taker
-from .origins import Origin
 from .takers import Output
 
 N = TypeVar("N", bound=Node)
@@ -31,6 +32,7 @@ class Group:
         self._greenlets: list[Greenlet] = []
         self._context: Context | None = None
         self._error: BaseException | None = None
+        self._thread = get_thread_ident()
         self._started = 0.0
         self._ended = 0.0
         self._finished = Event()
@@ -60,6 +62,7 @@ class Group:
             If messages of a node would go nowhere, or the topology has started before.
         """
         self._check()
+        self._thread = get_thread_ident()
         self._context = context = Context()
         context.set(zmq.MAX_SOCKETS, max(1023, 2 * len(self._nodes)))
         opened: list[Node] = []
@@ -88,10 +91,11 @@ class Group:
             Seconds that it may take in all; where there are outputs, a half of it is kept for
             their linger. None for as long as it takes.
         """
+        if get_thread_ident() != self._thread:
+            raise ConnectError("the topology belongs to the thread that started it: stop it there")
         until = None if timeout is None else monotonic() + timeout
         for node in self._nodes.values():
-            if isinstance(node, Origin):
-                node.stop()
+            node.stop()
         if getcurrent() in self._greenlets:
             return
         lingers = any(isinstance(node, Output) for node in self._nodes.values())
@@ -141,6 +145,13 @@ class Group:
             "nodes": {name: node.snapshot() for name, node in self._nodes.items()},
         }
 
+    def _giver(self, node: Any) -> Giver:
+        if not isinstance(node, Giver):
+            raise ConfigError(f"{node!r:.80} gives no messages: name a source, feed or merger")
+        if self._nodes.get(node.name) is not node:
+            raise ConfigError(f"{node.name!r} is of another topology")
+        return node
+
     def _check(self) -> None:
         if self._context is not None:
             raise ConfigError("the topology has started before: make a new one")
@@ -164,8 +175,13 @@ class Group:
     def _finish(self, context: Context) -> None:
         gevent.joinall(self._greenlets)
         self._ended = monotonic()
-        off_hub(context.term)  # waits for the linger
+        end_context(context, self._linger())
         self._finished.set()
+
+    def _linger(self) -> float:
+        """Give the longest time that an output may linger, in seconds."""
+        outputs = [node for node in self._nodes.values() if isinstance(node, Output)]
+        return max((output.lingers for output in outputs), default=math.inf)
 
     def _name(self, wanted: str) -> str:
         name, number = wanted, 1

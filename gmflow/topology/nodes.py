@@ -44,6 +44,9 @@ class Node:
         """Do the node's work until there is no more of it."""
         raise NotImplementedError
 
+    def stop(self) -> None:
+        """Note that the topology is to stop."""
+
     def close(self) -> None:
         """Give back what `open` took, and tell the neighbours that this node has ended."""
 

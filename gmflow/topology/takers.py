@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Generator
 from inspect import GEN_CREATED, getgeneratorstate, isgeneratorfunction
@@ -9,6 +10,7 @@ from types import GeneratorType
 from typing import Any, TypeAlias
 
 from ..breathing import Breath
+from ..errors import ConfigError
 from ..message import Message
 from ..opening import endpoint, open_socket
 from ..sockets import Context, Socket
@@ -30,7 +32,12 @@ class Output(Taker):
     address : str
         The socket's address.
     settings : dict
-        Further arguments of `gmflow.opening.open_socket`.
+        Further arguments of `gmflow.opening.open_socket`; its linger holds after a stop.
+
+    Attributes
+    ----------
+    lingers : float
+        Seconds that what was sent may take to be delivered once the output is closed.
     """
 
     kind = "output"
@@ -47,6 +54,7 @@ class Output(Taker):
         super().__init__(name, node, choice, when_full, address)
         self._settings = settings
         self._socket: Socket | None = None
+        self.lingers = math.inf
 
     def open(self, context: Context) -> None:
         self._socket = open_socket(context, self.address, **self._settings)
@@ -58,10 +66,14 @@ class Output(Taker):
             self._socket.send_parts(hand[0].parts)
             self.done(hand.popleft())
 
+    def stop(self) -> None:
+        linger = self._settings["linger"]
+        self.lingers = math.inf if linger < 0 else linger / 1000
+
     def close(self) -> None:
         super().close()
         if self._socket is not None:
-            self._socket.close()
+            self._socket.close(-1 if self.lingers == math.inf else int(self.lingers * 1000))
 
 
 class Sink(Taker):
@@ -84,7 +96,7 @@ class Sink(Taker):
 
     def __init__(self, name: str, node: Giver, function: Consumer, decode: bool = True) -> None:
         super().__init__(name, node)
-        self._function = function() if isgeneratorfunction(function) else function
+        self._function = _consumer(function)
         self._decode = decode
         if decode:
             node.want_data()
@@ -125,3 +137,16 @@ class Sink(Taker):
         super().close()
         if isinstance(self._function, GeneratorType):
             self._function.close()
+
+
+def _consumer(function: Any) -> Consumer:
+    if not isgeneratorfunction(function):
+        if isinstance(function, GeneratorType) or callable(function):
+            return function  # type: ignore[no-any-return]
+        raise ConfigError(f"a sink needs a function or a generator, not {function!r:.80}")
+    try:
+        return function()  # type: ignore[no-any-return]
+    except TypeError as error:
+        raise ConfigError(
+            f"{error}: a generator sink takes no argument, it gets messages from yield"
+        ) from None

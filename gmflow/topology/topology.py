@@ -8,19 +8,18 @@ from typing import Any
 
 import zmq
 
-from ..addresses import conn_type_of
+from ..addresses import FORM, conn_type_of
 from ..decoder import Handler
 from ..errors import ConfigError
 from ..merging import RoundRobinStrategy
 from ..message import Part
+from ..opening import mode_of
 from ..splitting import Modulo
 from .group import Group
 from .merger import Merger
 from .nodes import Giver
 from .origins import Feed, Source
 from .takers import Consumer, Output, Sink
-
-MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB}
 
 
 class Topology(Group):
@@ -117,6 +116,7 @@ class Topology(Group):
         """
         if not nodes:
             raise ConfigError("merge needs at least one node")
+        nodes = tuple(map(self._giver, nodes))
         name = self._name(name or "merger")
         return self.attach(Merger(name, nodes, strategy or RoundRobinStrategy()))
 
@@ -153,7 +153,8 @@ class Topology(Group):
         conn_type : {"connect", "bind"}, optional
             Overrules what the address says.
         linger : int, optional
-            Milliseconds that messages may wait to be sent at the end; -1 for ever.
+            Milliseconds that messages may wait to be sent after a stop; -1 for ever. Where the
+            sources end by themselves, the topology ends when everything is delivered.
         options
             As of `gmflow.Stream.connect`.
         name : str, optional
@@ -166,7 +167,8 @@ class Topology(Group):
             settings["options"] = {"XPUB_NODROP": 1, **settings["options"]}
         policy = when_full or ("drop_newest" if publishes else "block")
         name = self._name(name or f"output {address}")
-        return self.attach(Output(name, node, address, settings, Modulo(modulo), policy))
+        choice = Modulo(modulo)
+        return self.attach(Output(name, self._giver(node), address, settings, choice, policy))
 
     def sink(
         self, node: Giver, function: Consumer, *, decode: bool = True, name: str | None = None
@@ -184,7 +186,7 @@ class Topology(Group):
         name : str, optional
             What the node is called in reports.
         """
-        return self.attach(Sink(self._name(name or "sink"), node, function, decode))
+        return self.attach(Sink(self._name(name or "sink"), self._giver(node), function, decode))
 
 
 def _settings(
@@ -196,14 +198,13 @@ def _settings(
     options: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Give the arguments of `gmflow.opening.open_socket`, checked."""
-    number = MODES.get(mode.upper()) if isinstance(mode, str) else mode
-    if number not in [MODES[name] for name in modes]:
-        raise ConfigError(f"mode is {mode!r}; it can be {' or '.join(modes)}")
+    if not isinstance(address, str):
+        raise ConfigError(f"the address is {address!r:.80}; {FORM}")
     conn_type = conn_type or conn_type_of(address)
     if conn_type not in ("bind", "connect"):
         raise ConfigError(f"conn_type is {conn_type!r}; it can be 'bind' or 'connect'")
     return {
-        "mode": number,
+        "mode": mode_of(mode, modes),
         "bind": conn_type == "bind",
         "queue_size": queue_size,
         "options": dict(options or {}),

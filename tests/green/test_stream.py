@@ -129,8 +129,11 @@ def test_errors_are_raised_where_that_is_asked_for(sender):
         assert stream.receive(on_error="log") is None
         sender.send_multipart(GOOD)
         assert stream.receive().data
-        with pytest.raises(EncodeError):
-            stream.forward({"header": {"htype": "unheard-of"}})
+    with (
+        gmflow.connect("tcp://127.0.0.1:*", "bind", "PUSH", on_error="raise") as stream,
+        pytest.raises(EncodeError),
+    ):
+        stream.forward({"header": {"htype": "unheard-of"}})
     with pytest.raises(ConfigError, match="on_error"):
         Stream(on_error="ignore")
 
