@@ -30,7 +30,7 @@ from gevent import GreenletExit
 
 from ..message import Message
 from ..offhub import off_hub
-from ..recording.folder import is_empty, write_message
+from ..recording.folder import is_empty, make_folder, write_message
 from ..topology import Giver, Taker, Topology
 from .program import STOP_SECONDS, choice_of, number_of, run_program, run_topology
 from .report import Progress, table
@@ -127,6 +127,7 @@ def dump(arguments: dict[str, Any], early: Sequence[int]) -> None:
         count=number_of(arguments, "-n", int, 1),
     )
     if folder:
+        make_folder(folder)
         if not is_empty(folder):
             print(f"m_dump: {folder} is not empty: files may be overwritten", file=sys.stderr)
         topology.attach(Recorder(source, folder, skip))

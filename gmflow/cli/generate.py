@@ -59,7 +59,10 @@ def generate(arguments: dict[str, Any], early: Sequence[int]) -> None:
         feed, arguments["--address"], mode, when_full="block", conn_type="bind"
     )
     meter = _Meter(output)
-    run_topology(topology, early, INTERVAL, meter.show)
+    banner = f"Sending messages of size {float(arguments['--size']):f} MB"
+    if arguments["--htype"].lower() == "eiger":
+        banner = f"Sending series of images of {arguments['--shape']}"
+    run_topology(topology, early, INTERVAL, meter.show, banner=banner)
     meter.close()
     print(table(topology.statistics()))
 
@@ -92,7 +95,6 @@ def _messages(arguments: dict[str, Any]) -> Iterator[list[Part]]:
         series = eiger_series(images, _shape(arguments["--shape"]), seed=seed)
         return _off_hub(islice(series, count))
     size = number_of(arguments, "--size", float, 0)
-    print(f"Sending messages of size {size:f} MB", flush=True)
     number = int(size * 1024 * 1024)
     return raw(number, count) if kind == "raw-1.0" else array(number, count, seed)
 

@@ -64,6 +64,7 @@ def run_topology(
     every: float = 1.0,
     tick: Callable[[], None] | None = None,
     seconds: float = STOP_SECONDS,
+    banner: str = "",
 ) -> None:
     """Run a topology until it ends by itself or a signal stops it.
 
@@ -79,8 +80,12 @@ def run_topology(
         Reports on progress.
     seconds : float, optional
         How long a stop may take.
+    banner : str, optional
+        What is printed once it has started.
     """
     topology.start()
+    if banner:
+        print(banner, flush=True)
     for number in STOP_SIGNALS:
         gevent.signal_handler(number, topology.stop, seconds)
     if early:

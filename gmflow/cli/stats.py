@@ -68,7 +68,6 @@ def stats(arguments: dict[str, Any], early: Sequence[int]) -> None:
         count=number_of(arguments, "-n", int, 1),
     )
     meter = topology.attach(Meter(source, seconds))
-    print(f"mflow stats started. Sampling interval is {seconds:.2f} seconds.", flush=True)
-    print("_" * 60, flush=True)
-    run_topology(topology, early)
+    line = f"mflow stats started. Sampling interval is {seconds:.2f} seconds."
+    run_topology(topology, early, banner=f"{line}\n{'_' * 60}")
     meter.printer.close()

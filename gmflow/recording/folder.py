@@ -40,6 +40,24 @@ def is_empty(folder: Folder) -> bool:
     return not os.path.lexists(folder) or not _numbers(folder)
 
 
+def make_folder(folder: Folder) -> None:
+    """Make the folder of a recording, if it isn't there.
+
+    Raises
+    ------
+    RecordingError
+        If it can't be made or written to.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise RecordingError(
+            f"the folder {os.fspath(folder)} can't be made: {error.strerror}; choose another"
+        ) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RecordingError(f"the folder {os.fspath(folder)} can't be written to; choose another")
+
+
 def write_message(
     folder: Folder, number: int, parts: Sequence[Part], skip: int | None = None
 ) -> None:

@@ -1,6 +1,7 @@
 """What goes wrong is one line on standard error that says what to do; 2 for wrong usage, else 1."""
 
 import json
+import shutil
 import socket
 
 import pytest
@@ -177,7 +178,7 @@ def test_folder_that_is_empty(refused, tmp_path):
 def test_folder_that_is_a_file(refused, folder):
     file = folder / "000000_000.raw"
     assert f"{file} is a file; name the folder" in refused(1, "m_replay", file)
-    assert f"{file} is a file; name the folder" in refused(1, "m_dump", SOURCE, file)
+    assert f"{file} can't be made: File exists; choose" in refused(1, "m_dump", SOURCE, file)
 
 
 def test_folder_with_a_gap(refused, folder):
@@ -225,15 +226,23 @@ def test_configuration_that_is_a_folder(refused, tmp_path):
 # while it runs
 
 
-def test_folder_that_can_not_be_written(scripts, peers, tmp_path):
+def test_folder_that_can_not_be_made(refused, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    address = free_address()
-    dump = scripts.start("m_dump", address, tmp_path / "file" / "folder")
-    peers.open(zmq.PUSH, address, bind=True).send([b"message"])
+    assert "Not a directory; choose" in refused(1, "m_dump", SOURCE, tmp_path / "file" / "folder")
+
+
+def test_folder_that_vanishes(scripts, peers, tmp_path):
+    address, folder = free_address(), tmp_path / "folder"
+    dump = scripts.start("m_dump", address, folder)
+    socket = peers.open(zmq.PUSH, address, bind=True)
+    socket.send([b"message"])  # it is connected, so the folder is there
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_bytes(b"")
+    socket.send([b"message"])
     result = dump.wait()
     assert result.status == 1
     (line,) = result.err.splitlines()
-    assert str(tmp_path / "file") in line
+    assert str(folder) in line
 
 
 @pytest.mark.parametrize("name", ["m_dump", "m_stats"])

@@ -10,6 +10,7 @@ from gmflow.errors import RecordingError
 from gmflow.recording.folder import (
     is_empty,
     list_messages,
+    make_folder,
     part_path,
     read_message,
     write_message,
@@ -147,3 +148,16 @@ def test_an_old_recording_is_overwritten(tmp_path):
     write_message(tmp_path, 0, [b"old", b"old"])
     write_message(tmp_path, 0, [b"new"])
     assert read_message(list_messages(tmp_path)[0]) == [b"new", b"old"]
+
+
+def test_a_folder_is_made_once(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert is_empty(tmp_path / "a" / "b")
+
+
+def test_a_folder_that_can_not_be_made_says_so(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(RecordingError, match=r"can't be made: .*; choose another"):
+            make_folder(folder)
