@@ -14,7 +14,10 @@ def conn_type_of(address: str) -> str:
     return "bind" if address.startswith("tcp://*:") or address.endswith(":*") else "connect"
 
 
-def has_wrong_port(address: str) -> bool:
-    """Tell whether the port of a TCP address is not from 1 to 65535; libzmq would wrap it."""
+def has_wrong_port(address: str, bind: bool = False) -> bool:
+    """Tell whether a TCP address has no port from 1 to 65535, or 0 for any free one to bind to.
+
+    libzmq would take a larger one modulo 65536.
+    """
     port = _PORT.fullmatch(address)
-    return port is not None and not 0 < int(port[1]) < 65536
+    return port is not None and not (0 if bind else 1) <= int(port[1]) < 65536

@@ -6,7 +6,7 @@ from time import monotonic
 
 import gevent
 
-SLICE = 0.0005
+SLICE = 0.0002
 """Seconds a greenlet may go on without letting others run."""
 
 

@@ -19,6 +19,9 @@ from .statistics import Statistics
 Handler: TypeAlias = Callable[[Receiver], Any]
 """A plain function that gives a value, or a generator function that yields one a message."""
 
+MOST_RUNNING = 64
+"""Generators that run at once for a stream; the oldest is closed where more are given."""
+
 
 class Decoder:
     """Decodes the messages of one stream, one after the other.
@@ -53,7 +56,7 @@ class Decoder:
             DEFAULT if handlers is None else handlers
         )
         self.statistics = Statistics()
-        self.receiver = Receiver(self.statistics, copy)
+        self.receiver = Receiver((), self.statistics, copy)
         self._running: dict[Handler, Generator[Any, None, Any]] = {}
 
     def decode(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
@@ -124,7 +127,8 @@ class Decoder:
         except (KeyError, TypeError):
             known = ", ".join(sorted(self.handlers)) or "none"
             raise UnknownHtype(
-                f"no handler for htype {htype!r}: register one in stream.handlers (known: {known})"
+                f"no handler for htype {htype!r:.80}:"
+                f" register one in stream.handlers (known: {known})"
             ) from None
 
     def _resume(self, handler: Handler, running: Generator[Any, None, Any]) -> Any:
@@ -143,6 +147,8 @@ class Decoder:
             value = next(fresh)
         except StopIteration:
             raise HandlerError(f"{handler!r} returned without a yield") from None
+        if len(self._running) >= MOST_RUNNING:
+            self._running.pop(next(iter(self._running))).close()
         self._running[handler] = fresh
         return value
 
@@ -154,4 +160,5 @@ def _describe(handler: Handler | None, error: Exception) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
-    return f"handler {name} failed at {place}: {type(error).__name__}: {error}"
+    text = " ".join(str(error).split())
+    return f"handler {name} failed at {place}: {type(error).__name__}: {text:.200}"

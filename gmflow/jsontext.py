@@ -69,6 +69,11 @@ def dumps_compact(value: Any) -> bytes:
 
     A `JsonText` that still equals its text gives that text, byte for byte.
     """
-    if isinstance(value, JsonText) and loads(value.text) == value:
+    text = _compact(value)
+    if isinstance(value, JsonText) and _compact(loads(value.text)) == text:
         return value.text
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    return text.encode()
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

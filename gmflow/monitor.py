@@ -7,12 +7,14 @@ greenlet.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from logging import getLogger
 from time import monotonic
 from typing import Any, TypeAlias
 
+import gevent
 import zmq
 
 from .offhub import off_hub, threads_are_green
@@ -51,7 +53,8 @@ class SocketEventListener:
         self.events = events or zmq.EVENT_ALL
         self._seconds = receive_timeout
         self.monitor_listening = threading.Event()
-        self.monitor_thread: threading.Thread | None = None
+        self.monitor_thread: Any = None
+        self._pid = 0
         self._socket: Socket | None = None
         self._starts = 0
         self._pair: Any = None
@@ -67,8 +70,13 @@ class SocketEventListener:
         self.monitor_listening.set()
         self._socket = socket
         self._pair = pair
-        self.monitor_thread = threading.Thread(target=self._listen, args=(pair,), daemon=True)
-        self.monitor_thread.start()
+        self._pid = os.getpid()
+        if threads_are_green():
+            self.monitor_thread = gevent.spawn(self._listen, pair)
+        else:
+            thread = threading.Thread(target=self._listen, args=(pair,), daemon=True)
+            self.monitor_thread = thread
+            thread.start()
 
     def stop(self) -> None:
         """Stop listening and wait, off the hub, for the last callback to return."""
@@ -79,7 +87,7 @@ class SocketEventListener:
         thread, self.monitor_thread = self.monitor_thread, None
         if thread is None:
             return
-        if thread is threading.current_thread():  # a callback that disconnects
+        if thread in (threading.current_thread(), gevent.getcurrent()):  # a callback disconnects
             self._pair.close(0)  # or the context would wait for it, and it for the context
             return
         if threads_are_green():
@@ -95,6 +103,8 @@ class SocketEventListener:
         try:
             while self.monitor_listening.is_set():
                 event = receive()
+                if os.getpid() != self._pid:  # a greenlet that a forked child has inherited
+                    return
                 if event is not None and event["event"] == zmq.EVENT_MONITOR_STOPPED:
                     break
                 if event is not None and event["event"] == zmq.EVENT_CLOSED:

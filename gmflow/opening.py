@@ -81,14 +81,14 @@ def open_socket(
     mode = mode_of(mode)
     _check_number("queue_size", queue_size, 0)
     _check_number("linger", linger, -1)
-    if has_wrong_port(address):
+    if has_wrong_port(address, bind):
         raise ConnectError(f"{address} has no port from 1 to 65535; {FORM}")
     socket: Socket = context.socket(mode)
     try:
         socket.set(zmq.LINGER, linger)
         socket.set_hwm(queue_size)
         if mode == zmq.SUB:
-            for topic in topics:
+            for topic in [topics] if isinstance(topics, (str, bytes)) else topics:
                 socket.subscribe(topic)
         for name, value in (options or {}).items():
             _set_option(socket, name, value)
@@ -105,8 +105,8 @@ def open_socket(
 
 
 def endpoint(socket: Socket, address: str) -> str:
-    """Give the address that others reach a socket at: the port that ``*`` became."""
-    if not address.endswith(":*"):
+    """Give the address that others reach a socket at: the port that ``*`` or 0 became."""
+    if not address.endswith((":*", ":0")):
         return address
     return socket.get(zmq.LAST_ENDPOINT).decode()  # type: ignore[union-attr]
 

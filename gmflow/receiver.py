@@ -16,6 +16,8 @@ class Receiver:
 
     Parameters
     ----------
+    parts : sequence of bytes-like, optional
+        The parts of the message.
     statistics : Statistics, optional
         The counters to keep; a fresh set by default.
     copy : bool, optional
@@ -24,11 +26,16 @@ class Receiver:
 
     __slots__ = ("_header", "_index", "copy", "parts", "statistics")
 
-    def __init__(self, statistics: Statistics | None = None, copy: bool = True) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part] = (),
+        statistics: Statistics | None = None,
+        copy: bool = True,
+    ) -> None:
         self.statistics = statistics or Statistics()
         self.statistics.reading = self
         self.copy = copy
-        self.load(())
+        self.load(parts)
 
     def load(self, parts: Sequence[Part]) -> None:
         """Start on the parts of a new message."""

@@ -6,11 +6,24 @@ from collections.abc import Iterator
 from logging import DEBUG, getLogger
 
 from .decoder import Decoder, Handler
-from .errors import ConnectError, DecodeError
+from .errors import ConfigError, ConnectError, DecodeError
 from .message import Message, Part
 from .sockets import Socket
 
 logger = getLogger(__name__)
+
+
+def raises_on(on_error: str) -> bool:
+    """Tell whether ``on_error`` says to raise.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither "log" nor "raise".
+    """
+    if on_error not in ("log", "raise"):
+        raise ConfigError(f"on_error is {on_error!r}; it can be 'log' or 'raise'")
+    return on_error == "raise"
 
 
 class Reader:

@@ -6,6 +6,7 @@ and one may send. A socket that never has to wait breathes, so that other greenl
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Sequence
 from itertools import chain, repeat
@@ -246,6 +247,16 @@ def check_parts(parts: Sequence[Part]) -> None:
 
 
 class Context(zmq.green.Context):  # type: ignore[type-arg]
-    """A ZeroMQ context whose sockets are `Socket`."""
+    """A ZeroMQ context whose sockets are `Socket`.
+
+    One that is forgotten is terminated in a native thread: its linger would freeze the hub.
+    """
 
     _socket_class = Socket
+
+    def __del__(self) -> None:
+        if self._shadow or self.closed or sys.is_finalizing():
+            return
+        from gevent.monkey import get_original  # late: it is slow to import, and seldom needed
+
+        get_original("_thread", "start_new_thread")(super().term, ())

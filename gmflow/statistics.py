@@ -83,6 +83,8 @@ class NodeStatistics:
         What could not be decoded.
     left_over : int
         What was still in the node when it was stopped.
+    missed : int
+        Of what was sent, what at least one subscriber of a PUB output had no room for.
     """
 
     __slots__ = (
@@ -91,6 +93,7 @@ class NodeStatistics:
         "dropped",
         "failed",
         "left_over",
+        "missed",
         "received",
         "sent",
     )
@@ -103,6 +106,7 @@ class NodeStatistics:
         self.dropped: dict[str, int] = {}
         self.failed = 0
         self.left_over = 0
+        self.missed = 0
 
     def drop(self, cause: str, count: int = 1) -> None:
         """Count messages as dropped for a cause."""
@@ -119,4 +123,5 @@ class NodeStatistics:
             "dropped": dict(self.dropped),
             "failed": self.failed,
             "left_over": self.left_over,
+            "missed": self.missed,
         }

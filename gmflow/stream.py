@@ -19,7 +19,7 @@ from .monitor import Monitor, SocketEventListener
 from .offhub import end_context, threads_are_green
 from .opening import endpoint, open_socket
 from .receiver import Receiver
-from .receiving import Reader
+from .receiving import Reader, raises_on
 from .sending import Sender, htype_of
 from .sockets import Context, Socket
 from .statistics import Statistics
@@ -50,22 +50,18 @@ class Stream:
 
     Attributes
     ----------
-    socket, context : Socket and Context, or None
-        The green socket and its context, after `connect`.
-    address : str or None
-        What it is connected to.
+    socket, context, address : Socket, Context and str, or None
+        After `connect`.
     """
 
     def __init__(
         self, *, handlers: Mapping[str, Handler] | None = None, on_error: str = "log"
     ) -> None:
-        if on_error not in ("log", "raise"):
-            raise ConfigError(f"on_error is {on_error!r}; it can be 'log' or 'raise'")
         self.context: Context | None = None
         self.socket: Socket | None = None
         self.address: str | None = None
         self._owns_context = False
-        self._on_error = on_error
+        self._raises = raises_on(on_error)
         self._decoder = Decoder(handlers)
         self._reader: Reader | None = None
         self._sender: Sender | None = None
@@ -159,7 +155,7 @@ class Stream:
     def disconnect(self) -> None:
         """Close the socket; what was sent goes out, for up to `linger`, off the hub.
 
-        Running handlers are closed. A stream that is closed already is left alone.
+        Running handlers are closed.
         """
         if self.socket is None or self.socket.closed:
             logger.warning("the stream is not connected: nothing to disconnect")
@@ -202,7 +198,8 @@ class Stream:
             With ``on_error="raise"``, if it can't be read.
         """
         reader = self._reader or self._refuse("receive")
-        return reader.receive(handler, block, (on_error or self._on_error) == "raise")
+        raises = self._raises if on_error is None else raises_on(on_error)
+        return reader.receive(handler, block, raises)
 
     def receive_raw(self, block: bool = True) -> Message | None:
         """Receive one message as raw-1.0, whatever its htype."""
@@ -211,7 +208,7 @@ class Stream:
     def __iter__(self) -> Iterator[Message]:
         """Give message after message, until the receive time-out passes or the stream closes."""
         reader = self._reader or self._refuse("receive")
-        return reader.each(self._on_error == "raise")
+        return reader.each(self._raises)
 
     def send(
         self, message: Any, send_more: bool = False, block: bool = True, as_json: bool = False
@@ -266,7 +263,7 @@ class Stream:
                 sender.send_value(htype, message, block)
         except Exception as error:
             sender.drop()
-            if self._on_error == "raise":
+            if self._raises:
                 raise
             logger.warning("a message to %s was not sent, skipped: %s", self.address, error)
 

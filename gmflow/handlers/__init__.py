@@ -1,6 +1,7 @@
 """The handlers that come with gmflow, one module an htype: the table that reads, and its inverse.
 
-A stream takes a copy of `DEFAULT`, so what one stream registers no other sees.
+A stream takes a copy of `DEFAULT`, so what one stream registers no other sees. What a program adds
+to it, as programs for mflow do, the streams it makes later have.
 """
 
 from __future__ import annotations
@@ -21,17 +22,15 @@ from . import (
     raw_1_0,
 )
 
-DEFAULT: Mapping[str, Callable[[Receiver], Any]] = MappingProxyType(
-    {
-        "array-1.0": array_1_0.receive,
-        "raw-1.0": raw_1_0.receive,
-        "bsr_m-1.0": bsr_m_1_0.receive,
-        "bsr_m-1.1": bsr_m_1_1.receive,
-        "dheader-1.0": dheader_1_0.receive,
-        "dimage-1.0": dimage_1_0.receive,
-        "dseries_end-1.0": dseries_end_1_0.receive,
-    }
-)
+DEFAULT: dict[str, Callable[[Receiver], Any]] = {
+    "array-1.0": array_1_0.receive,
+    "raw-1.0": raw_1_0.receive,
+    "bsr_m-1.0": bsr_m_1_0.receive,
+    "bsr_m-1.1": bsr_m_1_1.receive,
+    "dheader-1.0": dheader_1_0.receive,
+    "dimage-1.0": dimage_1_0.receive,
+    "dseries_end-1.0": dseries_end_1_0.receive,
+}
 """Which handler reads which htype."""
 
 ENCODERS: Mapping[str, Callable[[Any], list[Part]]] = MappingProxyType(

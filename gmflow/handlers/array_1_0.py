@@ -69,14 +69,21 @@ def encode(value: dict[str, Any]) -> list[Part]:
         If ``header`` or ``data`` is missing.
     """
     try:
-        return [dumps(value["header"]), *map(_segment, value["data"])]
-    except KeyError as error:
+        header, data = value["header"], value["data"]
+    except (KeyError, TypeError) as error:
         raise EncodeError(f"an array-1.0 value needs {error}") from None
+    if not isinstance(data, (list, tuple)):
+        raise EncodeError(f"data is {type(data).__name__}; it must be a list of arrays or bytes")
+    return [dumps(header), *map(_segment, data)]
 
 
 def _segment(segment: Any) -> Part:
     if segment is None:
         return b""
-    if isinstance(segment, np.ndarray):
+    if isinstance(segment, np.ndarray) and not segment.dtype.hasobject:
         return np.ascontiguousarray(segment).reshape(-1).view(np.uint8).data
-    return segment
+    if isinstance(segment, (bytes, bytearray, memoryview)):
+        return segment
+    raise EncodeError(
+        f"a segment is {type(segment).__name__}; it can be an array of numbers or bytes"
+    )

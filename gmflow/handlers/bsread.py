@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from ..errors import DecodeError
+from ..errors import DecodeError, MessageError
 from ..jsontext import JsonText, dumps, loads, loads_text
 from ..receiver import Receiver
 from .bsread_channels import Channel, Layout, check_uncompressed, make_layout, read_layout
@@ -240,7 +240,7 @@ def _has_trailing_part(receiver: Receiver, channels: tuple[Channel, ...]) -> boo
     if count < expected:
         index, lacks_stamp = divmod(count - 2, 2)
         lacking = "timestamp" if lacks_stamp else "value"
-        reason += f": channel {channels[index].name!r:.80} has no {lacking}"
+        raise MessageError(f"{reason}: channel {channels[index].name!r:.80} has no {lacking}")
     raise DecodeError(reason)
 
 

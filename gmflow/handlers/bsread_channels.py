@@ -68,14 +68,19 @@ class Channel(NamedTuple):
         The element type with its byte order; None for a string.
     shape : list of int
         In NumPy's order (slowest first), the reverse of what the data header says.
-    stamp : struct.Struct
-        The timestamp part, in the channel's byte order.
+    order : str
+        The channel's byte order, "<" or ">".
     """
 
     name: str
     dtype: np.dtype[Any] | None
     shape: list[int]
-    stamp: Struct
+    order: str
+
+    @property
+    def stamp(self) -> Struct:
+        """The timestamp part, in the channel's byte order."""
+        return STAMPS[self.order]
 
     @property
     def is_scalar(self) -> bool:
@@ -215,7 +220,7 @@ def _channel(index: int, described: Any, old: bool, encoding: Any) -> Channel:
         shape = _shape(described.get("shape"))
     except DecodeError as error:
         raise DecodeError(f"channel {name!r:.80}: {error}") from None
-    return Channel(name, dtype, shape, STAMPS[order])
+    return Channel(name, dtype, shape, order)
 
 
 def _order(encoding: Any) -> str:

@@ -6,33 +6,44 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import EncodeError, MessageError
-from ..jsontext import dumps_compact, loads_text
+from ..jsontext import JsonText, dumps_compact, loads_text
 from ..message import Part
 from ..receiver import Receiver
 
 
-def read_json(receiver: Receiver) -> Any:
+def read_json(receiver: Receiver) -> JsonText:
     """Give the next part's JSON object; it remembers its text.
 
     Raises
     ------
     MessageError
-        If the message has no more parts, or the part is not JSON.
+        If the message has no more parts, or the part is no JSON object.
     """
     part = receiver.next(copy=True)
     try:
-        return loads_text(part)
+        value = loads_text(part)
     except ValueError as error:
         raise MessageError(f"a JSON part of {len(part)} bytes can't be read: {error}") from None
+    if not isinstance(value, JsonText):
+        raise MessageError(f"a part is not a JSON object: {value!r:.80}")
+    return value
 
 
-def read_appendix(receiver: Receiver) -> Any:
-    """Give the next part: the user's own text, as an object where it is JSON, else as bytes."""
-    part = receiver.next(copy=True)
-    try:
-        return loads_text(part)
-    except ValueError:
-        return part
+def read_rest(receiver: Receiver, value: dict[str, Any]) -> dict[str, Any]:
+    """Add what is left of a message to its value.
+
+    The first part is the appendix, the user's own text: an object where it is JSON, else bytes.
+    Parts after it, which no detector is known to send, are kept in ``extra_raw``.
+    """
+    if receiver.has_more():
+        part = receiver.next(copy=True)
+        try:
+            value["appendix"] = loads_text(part)
+        except ValueError:
+            value["appendix"] = part
+    if receiver.has_more():
+        value["extra_raw"] = [bytes(part) for part in receiver.rest()]
+    return value
 
 
 def parts_of(
@@ -47,11 +58,12 @@ def parts_of(
     """
     try:
         parts = [write(value[key]) for key, write in writers.items()]
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise EncodeError(f"a {htype} value needs {error}") from None
     if "appendix" in value:
         appendix = value["appendix"]
         parts.append(appendix if isinstance(appendix, bytes) else dumps_compact(appendix))
+    parts += value.get("extra_raw", [])
     return parts
 
 

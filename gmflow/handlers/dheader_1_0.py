@@ -14,7 +14,7 @@ from ..errors import DecodeError, EncodeError
 from ..jsontext import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
-from .dectris import as_is, parts_of, read_appendix, read_json
+from .dectris import as_is, parts_of, read_json, read_rest
 
 KEYS = {
     "none": [],
@@ -37,12 +37,10 @@ def receive(receiver: Receiver) -> dict[str, Any]:
     DecodeError
         If header_detail is missing or unknown, or parts are missing.
     """
-    value = {"header": read_json(receiver)}
+    value: dict[str, Any] = {"header": read_json(receiver)}
     for key in _keys(value["header"], DecodeError):
         value[key] = receiver.next() if key.endswith("_raw") else read_json(receiver)
-    if receiver.has_more():
-        value["appendix"] = read_appendix(receiver)
-    return value
+    return read_rest(receiver, value)
 
 
 def encode(value: dict[str, Any]) -> list[Part]:

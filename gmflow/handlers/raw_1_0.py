@@ -39,6 +39,9 @@ def encode(value: dict[str, Any]) -> list[Part]:
         If ``header`` or ``data`` is missing.
     """
     try:
-        return [dumps(value["header"]), *(b"" if s is None else s for s in value["data"])]
-    except KeyError as error:
+        header, data = value["header"], value["data"]
+    except (KeyError, TypeError) as error:
         raise EncodeError(f"a raw-1.0 value needs {error}") from None
+    if not isinstance(data, (list, tuple)):
+        raise EncodeError(f"data is {type(data).__name__}; it must be a list of bytes")
+    return [dumps(header), *(b"" if part is None else part for part in data)]

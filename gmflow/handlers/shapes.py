@@ -44,14 +44,21 @@ def layout(name: Any, size: int, *shape: Any) -> np.dtype[Any] | None:
         from 0 up, or both don't fit the bytes.
     """
     count = item_count(list(shape))
-    dtype = _dtype("float32" if name == "float" and size == 4 * count else name)
+    dtype = number_type("float32" if name == "float" and size == 4 * count else name)
     if size == 0 and count:
         return None
     check_size(size, dtype, list(shape))
     return dtype
 
 
-def _dtype(name: Any) -> np.dtype[Any]:
+def number_type(name: Any) -> np.dtype[Any]:
+    """Give the dtype of a name.
+
+    Raises
+    ------
+    DecodeError
+        If it is no fixed-size type of NumPy's.
+    """
     try:
         dtype: np.dtype[Any] = np.dtype(name)
     except (TypeError, ValueError):
@@ -71,7 +78,10 @@ def check_size(size: int, dtype: np.dtype[Any], shape: list[int]) -> None:
     """
     expected = prod(shape) * dtype.itemsize
     if size != expected:
-        raise DecodeError(f"the part has {size} bytes; shape {shape} of {dtype} needs {expected}")
+        needs = expected if expected < 1 << 63 else "more than there can be"
+        raise DecodeError(
+            f"the part has {size} bytes; shape {shape!r:.80} of {dtype} needs {needs}"
+        )
 
 
 def view_array(part: Part, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray[Any, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from logging import getLogger
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ from ..offhub import end_context, off_hub
 from ..sockets import Context
 from .nodes import Giver, Node, Taker
 from .takers import Output
+
+logger = getLogger(__name__)
 
 N = TypeVar("N", bound=Node)
 
@@ -91,8 +94,7 @@ class Group:
             Seconds that it may take in all; where there are outputs, a half of it is kept for
             their linger. None for as long as it takes.
         """
-        if get_thread_ident() != self._thread:
-            raise ConnectError("the topology belongs to the thread that started it: stop it there")
+        self._check_thread()
         until = None if timeout is None else monotonic() + timeout
         for node in self._nodes.values():
             node.stop()
@@ -101,7 +103,8 @@ class Group:
         lingers = any(isinstance(node, Output) for node in self._nodes.values())
         gevent.joinall(self._greenlets, timeout / 2 if timeout and lingers else timeout)
         gevent.killall(self._greenlets)
-        self._finished.wait(None if until is None else max(0, until - monotonic()))
+        if not self._finished.wait(None if until is None else max(0, until - monotonic())):
+            logger.warning("stopped while messages were still to be delivered by ZeroMQ")
         self._finished.set()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -117,6 +120,7 @@ class Group:
         Exception
             The error of the first node that failed.
         """
+        self._check_thread()
         if not self._finished.wait(timeout):
             return False
         if self._error is not None:
@@ -151,6 +155,10 @@ class Group:
         if self._nodes.get(node.name) is not node:
             raise ConfigError(f"{node.name!r} is of another topology")
         return node
+
+    def _check_thread(self) -> None:
+        if get_thread_ident() != self._thread:
+            raise ConnectError("the topology belongs to the thread that started it: end it there")
 
     def _check(self) -> None:
         if self._context is not None:

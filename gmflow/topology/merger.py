@@ -49,7 +49,9 @@ class Merger(Giver):
             message = self._next(streams[index])
             if message is None:
                 streams.pop(index)
-                self._strategy.leave(index)
+                leave = getattr(self._strategy, "leave", None)  # mflow's strategies have none
+                if leave is not None:
+                    leave(index)
             else:
                 self._merged.append(message)
         self._flush()

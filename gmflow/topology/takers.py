@@ -9,6 +9,8 @@ from inspect import GEN_CREATED, getgeneratorstate, isgeneratorfunction
 from types import GeneratorType
 from typing import Any, TypeAlias
 
+import zmq
+
 from ..breathing import Breath
 from ..errors import ConfigError
 from ..message import Message
@@ -24,6 +26,9 @@ each message from ``yield``."""
 
 class Output(Taker):
     """Sends every message it takes, whole, to a socket.
+
+    A PUB socket that doesn't block sends to the subscribers that have room; messages that at
+    least one had no room for are counted as missed.
 
     Parameters
     ----------
@@ -55,6 +60,7 @@ class Output(Taker):
         self._settings = settings
         self._socket: Socket | None = None
         self.lingers = math.inf
+        self._publishes = settings["mode"] == zmq.PUB and when_full != "block"
 
     def open(self, context: Context) -> None:
         self._socket = open_socket(context, self.address, **self._settings)
@@ -63,8 +69,18 @@ class Output(Taker):
     def consume(self, hand: deque[Message]) -> None:
         assert self._socket is not None
         while hand:
-            self._socket.send_parts(hand[0].parts)
+            if not self._publishes:
+                self._socket.send_parts(hand[0].parts)
+            elif not self._socket.send_parts(hand[0].parts, timeout=0):
+                self._publish(self._socket, hand[0])
             self.done(hand.popleft())
+
+    def _publish(self, socket: Socket, message: Message) -> None:
+        """Send to the subscribers that have room: one that is stuck must not stop the others."""
+        socket.set(zmq.XPUB_NODROP, 0)
+        socket.send_parts(message.parts)
+        socket.set(zmq.XPUB_NODROP, 1)
+        self.statistics.missed += 1
 
     def stop(self) -> None:
         linger = self._settings["linger"]

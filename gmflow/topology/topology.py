@@ -104,7 +104,7 @@ class Topology(Group):
     def merge(
         self,
         *nodes: Giver,
-        strategy: RoundRobinStrategy | None = None,
+        strategy: RoundRobinStrategy | type[RoundRobinStrategy] | None = None,
         name: str | None = None,
     ) -> Merger:
         """Add a node that makes one stream of several, round robin by default.
@@ -116,6 +116,8 @@ class Topology(Group):
         """
         if not nodes:
             raise ConfigError("merge needs at least one node")
+        if isinstance(strategy, type):
+            strategy = strategy()
         nodes = tuple(map(self._giver, nodes))
         name = self._name(name or "merger")
         return self.attach(Merger(name, nodes, strategy or RoundRobinStrategy()))

@@ -1,6 +1,7 @@
 """bsread messages, built part by part here, without gmflow's own encoder."""
 
 import json
+import pickle
 import struct
 from hashlib import md5
 from typing import Any
@@ -297,6 +298,13 @@ def test_compressed_parts_say_what_is_missing() -> None:
     assert refused(parts) == f"channel 'A' is compressed ('lz4'), {needs}"
     parts = wire(b"\0\0", dh_compression="bitshuffle_lz4")
     assert refused(parts) == f"the data header is compressed ('bitshuffle_lz4'), {needs}"
+
+
+def test_a_message_can_be_pickled() -> None:
+    parts = wire([{"name": "A"}], bytes(8), stamp())
+    message = pickle.loads(pickle.dumps(decode(parts)))
+    assert message.data["A"].value == 0
+    assert encode(message) == parts
 
 
 # The main header

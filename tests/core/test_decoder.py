@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.decoder import Decoder
+from gmflow.decoder import MOST_RUNNING, Decoder
 from gmflow.errors import (
     DecodeError,
     HandlerError,
@@ -17,6 +17,7 @@ from gmflow.errors import (
     MessageError,
     UnknownHtype,
 )
+from gmflow.receiver import Receiver
 
 
 def message(htype: object = "x-1.0", *parts: bytes) -> list[bytes]:
@@ -253,3 +254,52 @@ def test_random_bytes_give_a_value_or_a_decode_error(parts):
         decoder.decode(parts)
     except DecodeError:
         assert decoder.statistics.messages_failed == 1
+
+
+def test_receiver_over_the_parts_of_one_message():
+    receiver = Receiver([b'{"htype":"x"}', b"a"])
+    assert receiver.header() == {"htype": "x"}
+    assert receiver.next(as_json=True) == {"htype": "x"}
+    assert receiver.next() == b"a"
+    assert not receiver.has_more()
+    with pytest.raises(MessageError):
+        receiver.next()
+
+
+def test_a_failed_handler_is_named_in_one_line_with_its_place():
+    def careless(receiver):
+        raise KeyError("two\nlines " + "and much " * 100)
+
+    with pytest.raises(HandlerError) as caught:
+        Decoder({"x-1.0": careless}).decode(message())
+    text = str(caught.value)
+    assert "careless failed at " in text
+    assert "test_decoder.py:" in text
+    assert "KeyError" in text
+    assert "\n" not in text
+    assert len(text) < 600
+
+
+def test_names_of_any_length_give_a_short_error():
+    with pytest.raises(UnknownHtype) as caught:
+        Decoder().decode(message("x" * 100_000))
+    assert len(str(caught.value)) < 400
+
+
+def test_running_generators_are_bounded():
+    closed = []
+
+    def make():
+        def handler(receiver):
+            try:
+                while True:
+                    yield 1
+            finally:
+                closed.append(1)
+
+        return handler
+
+    decoder = Decoder()
+    for _ in range(100):
+        decoder.decode(message(), make())
+    assert len(closed) == 100 - MOST_RUNNING

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_st
 
 from gmflow.decoder import Decoder
-from gmflow.errors import DecodeError, EncodeError, HandlerError, MessageError
+from gmflow.errors import DecodeError, EncodeError, HandlerError, MessageError, UnknownHtype
 from gmflow.handlers import DEFAULT, ENCODERS
 
 ALL = json.dumps(
@@ -39,10 +39,17 @@ def encode(value):
     return ENCODERS[value["header"]["htype"]](value)
 
 
-def test_tables_can_not_be_changed():
-    with pytest.raises(TypeError):
-        DEFAULT["x"] = None
+def test_every_htype_is_read_and_written():
     assert set(DEFAULT) == set(ENCODERS)
+
+
+def test_what_is_added_to_the_table_later_decoders_have(monkeypatch):
+    before = Decoder()
+    monkeypatch.setitem(DEFAULT, "mine-1.0", lambda receiver: "mine")
+    parts = [b'{"htype":"mine-1.0"}']
+    assert Decoder().decode(parts) == "mine"
+    with pytest.raises(UnknownHtype):
+        before.decode(parts)
 
 
 @given(
@@ -177,6 +184,41 @@ def test_dimage_round_trip(appendix):
     assert encode(value) == IMAGE + appendix
 
 
+@pytest.mark.parametrize(
+    ("pixels", "blob"),
+    [
+        ({}, b""),
+        ([], b""),
+        ({"encoding": "<", "type": "u1"}, b"1"),
+        ({"encoding": "<", "shape": [1]}, b"1"),
+        ({"shape": [1], "type": "u1"}, b"1"),
+        ({"encoding": "<", "shape": [-2, 2], "type": "uint8"}, b"123"),
+        ({"encoding": "lz4<", "shape": [-2, 2], "type": "uint8"}, b"123"),
+        ({"encoding": "<", "shape": [2, 2], "type": "uint8"}, b"123"),
+        ({"encoding": ">", "shape": [2**40, 2**40], "type": "uint16"}, b"123"),
+        ({"encoding": "<", "shape": [10**400], "type": "uint16"}, b"123"),
+        ({"encoding": "<", "shape": [1], "type": "pixel"}, b"1"),
+    ],
+)
+def test_image_that_describes_itself_wrongly_is_an_error(pixels, blob):
+    with pytest.raises(DecodeError) as caught:
+        decode([IMAGE[0], json.dumps(pixels).encode(), blob, IMAGE[3]])
+    assert not isinstance(caught.value, HandlerError)
+    assert len(str(caught.value)) < 300
+
+
+def test_compressed_pixels_are_not_looked_into():
+    pixels = {"encoding": "bs32-lz4<", "shape": [3108, 3262], "type": "uint32", "size": 755083}
+    parts = [IMAGE[0], json.dumps(pixels).encode(), b"cut", IMAGE[3]]
+    assert decode(parts)["part_3_raw"] == b"cut"
+
+
+@pytest.mark.parametrize("whole", [IMAGE, [ALL, *TABLES], [b'{"htype":"dseries_end-1.0"}']])
+def test_parts_after_the_appendix_go_out_again(whole):
+    parts = [*whole, b"appendix", b"more", b""]
+    assert encode(decode(parts)) == parts
+
+
 @pytest.mark.parametrize("parts", [IMAGE[:n] for n in (1, 2, 3)] + [[ALL, *TABLES[:4]]])
 def test_truncated_message_is_an_error(parts):
     with pytest.raises(MessageError, match="only"):
@@ -191,7 +233,27 @@ def test_json_goes_out_as_it_came_unless_changed():
     assert encode(value) == [b'{"htype":"dseries_end-1.0","series":8}']
 
 
+@pytest.mark.parametrize("changed", [True, 1.0])
+def test_a_number_of_another_kind_is_a_change(changed):
+    value = decode([b'{"htype": "dseries_end-1.0", "series": 1}'])
+    value["header"]["series"] = changed
+    assert encode(value)[0].endswith(b'"series":%s}' % json.dumps(changed).encode())
+
+
 @pytest.mark.parametrize("htype", ["array-1.0", "raw-1.0", "dimage-1.0"])
 def test_value_that_lacks_a_key_can_not_be_written(htype):
     with pytest.raises(EncodeError, match="needs"):
         encode({"header": {"htype": htype}})
+
+
+@pytest.mark.parametrize("htype", ["array-1.0", "raw-1.0"])
+@pytest.mark.parametrize("data", [b"abc", "abc", np.zeros((2, 2)), 5, {"a": 1}])
+def test_data_must_be_a_list(htype, data):
+    with pytest.raises(EncodeError, match="must be a list"):
+        encode({"header": {"htype": htype}, "data": data})
+
+
+@pytest.mark.parametrize("segment", [5, "abc", np.array([None])])
+def test_a_segment_must_have_bytes(segment):
+    with pytest.raises(EncodeError, match="a segment is"):
+        encode({"header": {"htype": "array-1.0"}, "data": [segment]})

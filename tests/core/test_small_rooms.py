@@ -98,10 +98,12 @@ def test_errors_are_what_mflow_programs_catch():
         ("tcp://127.0.0.1:*", "bind", False),
         ("tcp://127.0.0.1:9999", "connect", False),
         ("tcp://host:99999", "connect", True),
-        ("tcp://*:0", "bind", True),
+        ("tcp://*:0", "bind", False),
+        ("tcp://*:65536", "bind", True),
+        ("tcp://127.0.0.1:0", "connect", True),
         ("ipc:///tmp/x", "connect", False),
     ],
 )
 def test_addresses(address, conn_type, wrong):
     assert conn_type_of(address) == conn_type
-    assert has_wrong_port(address) is wrong
+    assert has_wrong_port(address, conn_type == "bind") is wrong

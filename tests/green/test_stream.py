@@ -566,3 +566,65 @@ def test_import_configures_nothing():
         "import logging, gmflow; print(logging.getLogger('gmflow').handlers, logging.root.handlers)"
     )
     assert program(text).strip() == "[] []"
+
+
+def test_modes_by_name_and_only_for_their_direction(sender):
+    with (
+        gmflow.connect(endpoint(sender), mode="pull") as stream,
+        pytest.raises(ConnectError, match="can't send"),
+    ):
+        stream.send(b"")
+    with (
+        gmflow.connect("tcp://127.0.0.1:*", "bind", "PUSH") as stream,
+        pytest.raises(ConnectError, match="can't receive"),
+    ):
+        stream.receive()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mode": "PUL"},
+        {"mode": 99},
+        {"mode": ""},
+        {"queue_size": -1},
+        {"queue_size": "x"},
+        {"linger": -2},
+        {"on_error": "bogus"},
+    ],
+)
+def test_wrong_arguments_are_named(wrong):
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=f"{name} is "):
+        gmflow.connect("tcp://127.0.0.1:1", **wrong)
+
+
+def test_on_error_of_one_call_is_checked(stream):
+    with pytest.raises(ConfigError, match="on_error"):
+        stream.receive(on_error="bogus")
+
+
+def test_one_topic_is_not_taken_for_letters():
+    with peer(zmq.XPUB) as publisher, gmflow.connect(endpoint(publisher), mode="SUB", topics="cam"):
+        assert publisher.recv() == b"\x01cam"
+
+
+def test_port_0_binds_to_a_free_one():
+    with gmflow.connect("tcp://127.0.0.1:0", "bind", "PUSH") as stream:
+        assert int(stream.address.rpartition(":")[2]) > 0
+
+
+def test_a_stream_that_is_forgotten_does_not_freeze_the_hub():
+    text = """
+import gc, gmflow, gevent, time
+def forget():
+    stream = gmflow.connect("tcp://127.0.0.1:1", mode="PUSH", linger=-1)
+    stream.send(b"nobody takes it")
+    stream.itself = stream  # only the collector finds it
+forget()
+began = time.monotonic()
+gc.collect()
+gevent.sleep(0.01)
+print(time.monotonic() - began < 1)
+"""
+    assert program(text) == "True\n"

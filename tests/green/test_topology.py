@@ -13,6 +13,7 @@ import pytest
 import zmq
 
 from gmflow import ConfigError, ConnectError, Topology
+from gmflow.merging import RoundRobinStrategy
 from gmflow.message import Message
 from gmflow.statistics import NodeStatistics
 from gmflow.stream import PULL, Stream
@@ -711,3 +712,144 @@ def test_flooded_topology_leaves_the_hub_to_others(topology, flood):
     PAUSE.set()
     topology.stop()
     PAUSE.clear()
+
+
+def take(socket, count, seconds=5):
+    """Give messages of a plain socket, or fewer if they don't come in time; the hub goes on."""
+    got, end = [], monotonic() + seconds
+    while len(got) < count and monotonic() < end:
+        if socket.poll(0):
+            got.append(socket.recv_multipart())
+        else:
+            gevent.sleep(0.001)
+    return got
+
+
+def test_a_stuck_subscriber_does_not_stop_the_others(topology):
+    origin = topology.feed(paced(numbered(1000)))
+    output = topology.output(origin, "tcp://127.0.0.1:*", mode="PUB", queue_size=50)
+    topology.start()
+    with (
+        peer(zmq.SUB, output.address, RCVHWM=5000) as good,
+        peer(zmq.SUB, output.address, RCVHWM=1, RCVBUF=4096),
+    ):
+        got = take(good, 1000)
+    assert topology.join(5)
+    balanced(topology)
+    assert len(got) > 900
+    assert output.statistics.missed > 0
+    assert output.statistics.sent == 1000
+
+
+def paced(messages):
+    """Give large messages from when subscribers are there, slower than a good one reads."""
+    gevent.sleep(0.3)  # PUB can't tell when they are
+    for number, parts in enumerate(messages):
+        if number % 20 == 0:
+            gevent.sleep(0.01)
+        yield [*parts, bytes(20_000)]
+
+
+def test_a_topology_that_ends_by_itself_delivers_everything(topology):
+    few = topology.feed([[bytes(1 << 20)]] * 20)
+    output = topology.output(few, "tcp://127.0.0.1:*", queue_size=100)
+    topology.start()
+    with peer(zmq.PULL, output.address, RCVHWM=1) as slow:
+        assert len(take(slow, 1)) == 1
+        assert not topology.join(1.2)  # longer than the linger that holds for a stop
+        assert output.statistics.sent == 20
+        assert len(take(slow, 19)) == 19
+        assert topology.join(5)
+
+
+def told(caplog):
+    return [record.getMessage() for record in caplog.records if record.name.startswith("gmflow")]
+
+
+def test_messages_that_a_stop_cuts_off_are_told_of(topology, caplog):
+    many = topology.feed(endless(bytes(1 << 20)))
+    output = topology.output(many, "tcp://127.0.0.1:*", queue_size=5, linger=50)
+    topology.start()
+    with peer(zmq.PULL, output.address, RCVHWM=1) as slow:
+        assert len(take(slow, 1)) == 1
+        topology.stop(2)
+    (line,) = told(caplog)
+    assert line == "messages that ZeroMQ had taken were not delivered within the linger of 0.05 s"
+
+
+def test_a_stop_after_the_end_that_still_delivers_tells_of_it(topology, caplog):
+    few = topology.feed([[bytes(1 << 20)]] * 20)
+    output = topology.output(few, "tcp://127.0.0.1:*", queue_size=100)
+    topology.start()
+    with peer(zmq.PULL, output.address, RCVHWM=1) as slow:
+        assert len(take(slow, 1)) == 1
+        assert not topology.join(0.1)
+        topology.stop(0.2)
+        (line,) = told(caplog)
+        assert "still to be delivered" in line
+        assert len(take(slow, 19)) == 19
+
+
+def test_a_strategy_of_mflow_s_form_merges(topology):
+    class Backwards:
+        def __init__(self):
+            self.last = 0
+
+        def next(self, streams):
+            self.last = (self.last - 1) % len(streams)
+            return self.last
+
+    got = []
+    merged = topology.merge(
+        topology.feed(numbered(2)), topology.feed(numbered(2, 10)), strategy=Backwards()
+    )
+    topology.sink(merged, lambda message: got.append(number(message)), decode=False)
+    run(topology)
+    assert sorted(got) == [0, 1, 10, 11]
+    assert got[0] == 10
+
+
+def test_the_class_of_a_strategy_will_do(topology):
+    merged = topology.merge(topology.feed(numbered(2)), strategy=RoundRobinStrategy)
+    sink = topology.sink(merged, lambda message: None, decode=False)
+    run(topology)
+    assert sink.statistics.sent == 2
+
+
+def test_another_thread_is_told_to_keep_off(topology):
+    topology.sink(topology.feed(endless()), lambda message: None, decode=False)
+    topology.start()
+
+    def other():
+        for end in (topology.stop, topology.join):
+            with pytest.raises(ConnectError, match="thread that started it"):
+                end()
+
+    with thread(other):
+        pass
+    topology.stop()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda t: t.sink(None, print),
+        lambda t: t.sink(t.feed([]), 3),
+        lambda t: t.sink(t.feed([]), gift),
+        lambda t: t.output("tcp://127.0.0.1:*", t.feed([])),
+        lambda t: t.output(t.feed([]), 5),
+        lambda t: t.merge([t.feed([]), t.feed([])]),
+        lambda t: t.sink(t.output(t.feed([]), "tcp://127.0.0.1:*"), print),
+        lambda t: t.sink(Topology().feed([]), print),
+        lambda t: t.source("tcp://127.0.0.1:1", mode="PUSH"),
+        lambda t: t.output(t.feed([]), "tcp://127.0.0.1:*", mode="PULL"),
+    ],
+)
+def test_nodes_that_do_not_fit_are_refused_when_they_are_added(topology, build):
+    with pytest.raises(ConfigError) as caught:
+        build(topology)
+    assert "\n" not in str(caught.value)
+
+
+def gift(message):
+    yield message
