@@ -768,9 +768,10 @@ def told(caplog):
 
 def test_messages_that_a_stop_cuts_off_are_told_of(topology, caplog):
     many = topology.feed(endless(bytes(1 << 20)))
-    output = topology.output(many, "tcp://127.0.0.1:*", queue_size=5, linger=50)
+    small = {"SNDBUF": 4096}  # the kernel must not take all of it
+    output = topology.output(many, "tcp://127.0.0.1:*", queue_size=5, linger=50, options=small)
     topology.start()
-    with peer(zmq.PULL, output.address, RCVHWM=1) as slow:
+    with peer(zmq.PULL, output.address, RCVHWM=1, RCVBUF=4096) as slow:
         assert len(take(slow, 1)) == 1
         topology.stop(2)
     (line,) = told(caplog)
@@ -778,7 +779,7 @@ def test_messages_that_a_stop_cuts_off_are_told_of(topology, caplog):
 
 
 def test_a_stop_after_the_end_that_still_delivers_tells_of_it(topology, caplog):
-    few = topology.feed([[bytes(1 << 20)]] * 20)
+    few = topology.feed([[bytes(1 << 20)]] * 40)
     output = topology.output(few, "tcp://127.0.0.1:*", queue_size=100)
     topology.start()
     with peer(zmq.PULL, output.address, RCVHWM=1) as slow:
@@ -787,7 +788,7 @@ def test_a_stop_after_the_end_that_still_delivers_tells_of_it(topology, caplog):
         topology.stop(0.2)
         (line,) = told(caplog)
         assert "still to be delivered" in line
-        assert len(take(slow, 19)) == 19
+        assert len(take(slow, 39)) == 39
 
 
 def test_a_strategy_of_mflow_s_form_merges(topology):
