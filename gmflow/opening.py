@@ -85,7 +85,8 @@ def open_socket(
         raise ConnectError(f"{address} has no port from 1 to 65535; {FORM}")
     socket: Socket = context.socket(mode)
     try:
-        socket.set(zmq.LINGER, linger)
+        sends = mode in (zmq.PUSH, zmq.PUB)
+        socket.set(zmq.LINGER, linger if sends else 0)  # the others have nothing to deliver
         socket.set_hwm(queue_size)
         if mode == zmq.SUB:
             for topic in [topics] if isinstance(topics, (str, bytes)) else topics:

@@ -65,6 +65,7 @@ class Readiness:
         self._breathe = Breath()
         self._watchers: tuple[Any, ...] = ()
         self._waiting: dict[int, Any] = {}
+        self._woken = False
         self.recovered = 0
         self.slept = False
         self._forks = Forks.count
@@ -112,6 +113,9 @@ class Readiness:
             return True
         if timeout == 0:
             return None
+        if self._woken:
+            self._woken = False
+            return False
         if self._waiting.get(event, here) is not here:  # itself: a signal handler raised below
             raise ConnectError(
                 "another greenlet already waits on this socket: let one greenlet own each"
@@ -124,7 +128,8 @@ class Readiness:
         return ready
 
     def wake(self) -> None:
-        """Make the greenlets that wait return False."""
+        """Make the greenlets that wait return False; if none does, the next that would wait."""
+        self._woken = not self._waiting
         for event, greenlet in self._waiting.items():
             self._hub.loop.run_callback(self._switch, event, greenlet, False)
 

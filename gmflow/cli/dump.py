@@ -19,8 +19,6 @@ Options:
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import deque
 from collections.abc import Sequence
 from threading import Lock
@@ -32,6 +30,7 @@ from ..message import Message
 from ..offhub import off_hub
 from ..recording.folder import is_empty, make_folder, write_message
 from ..topology import Giver, Taker, Topology
+from .console import Console, File
 from .program import STOP_SECONDS, choice_of, number_of, run_program, run_topology
 from .report import Progress, table
 
@@ -93,23 +92,17 @@ class Recorder(Writer):
 
 
 class Screen(Writer):
-    """Prints the parts of messages; who reads them may be slow, or a stopped terminal.
-
-    It writes to the file itself. A thread that is stuck in `sys.stdout` at the end would hold
-    its lock, and Python could not exit.
-    """
+    """Prints the parts of messages; who reads them may be slow, or a stopped terminal."""
 
     kind = "screen"
 
-    def __init__(self, node: Giver, skip: int | None) -> None:
+    def __init__(self, node: Giver, out: File, skip: int | None) -> None:
         super().__init__("screen", node, skip)
-        self._file = sys.stdout.fileno()
+        self._out = out
 
     def write(self, message: Message, number: int) -> None:
         parts = message.parts[: self._skip - 1 if self._skip else None]
-        text = memoryview("".join(f"{bytes(part)!r}\n" for part in parts).encode())
-        while text:
-            text = text[os.write(self._file, text) :]
+        self._out.put("".join(f"{bytes(part)!r}\n" for part in parts))
 
 
 def main(early: Sequence[int] = ()) -> None:
@@ -117,7 +110,7 @@ def main(early: Sequence[int] = ()) -> None:
     run_program(__doc__ or "", dump, early)
 
 
-def dump(arguments: dict[str, Any], early: Sequence[int]) -> None:
+def dump(arguments: dict[str, Any], console: Console) -> None:
     """Record or print a stream until it is told to stop or has brought enough messages."""
     folder, skip = arguments["FOLDER"], number_of(arguments, "--skip", int, 0)
     topology = Topology()
@@ -126,15 +119,24 @@ def dump(arguments: dict[str, Any], early: Sequence[int]) -> None:
         choice_of(arguments, "--mode", ("pull", "sub")),
         count=number_of(arguments, "-n", int, 1),
     )
+    warning = ""
     if folder:
         make_folder(folder)
         if not is_empty(folder):
-            print(f"m_dump: {folder} is not empty: files may be overwritten", file=sys.stderr)
+            warning = f"m_dump: {folder} is not empty: files may be overwritten\n"
         topology.attach(Recorder(source, folder, skip))
     else:
-        topology.attach(Screen(source, skip))
-    progress = Progress()
-    seconds = STOP_SECONDS - PATIENCE
-    run_topology(topology, early, 1.0, lambda: progress.show(topology.statistics()), seconds)
-    progress.end()
-    print(table(topology.statistics()), file=sys.stdout if folder else sys.stderr)
+        topology.attach(Screen(source, console.out, skip))
+    progress = Progress(console.err)
+    run_topology(
+        topology,
+        console,
+        tick=lambda: progress.show(topology.statistics()),
+        seconds=STOP_SECONDS - PATIENCE,
+        first=lambda: console.err.write(warning),
+    )
+    summary = table(topology.statistics())
+    if folder:
+        console.finish(summary, progress.end())
+    else:
+        console.finish(err=progress.end() + summary)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -18,6 +19,7 @@ from docopt import DocoptExit, docopt
 from ..errors import ConfigError, GmflowError
 from ..topology import Topology
 from ..version import __version__
+from .console import Console
 
 STOP_SECONDS = 1.5
 """How long a stop may take: to drain the channels, and for outputs to linger."""
@@ -30,7 +32,7 @@ class UsageError(Exception):
 
 
 def run_program(
-    usage: str, body: Callable[[dict[str, Any], Sequence[int]], None], early: Sequence[int] = ()
+    usage: str, body: Callable[[dict[str, Any], Console], None], early: Sequence[int] = ()
 ) -> None:
     """Run a script and exit.
 
@@ -39,20 +41,25 @@ def run_program(
     usage : str
         Its usage text, read by docopt.
     body : callable
-        Does the work, called with docopt's arguments and the list of `early`.
+        Does the work, called with docopt's arguments and what it writes to.
     early : sequence of int
         The signals that came while the program was being imported, live.
     """
     name = os.path.basename(sys.argv[0])
-    status = 0
+    console = Console(early)
+    status, complaint = 0, ""
     try:
-        body(_arguments(usage), early)
+        body(_arguments(usage), console)
     except (UsageError, ConfigError) as error:
-        status = _complain(name, f"{error}; see {name} --help", 2)
+        status, complaint = 2, f"{error}; see {name} --help"
     except BrokenPipeError:  # whoever read the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (GmflowError, OSError) as error:
-        status = _complain(name, str(error), 1)
+    except MemoryError as error:
+        status, complaint = 1, f"not enough memory: {str(error) or 'ask for less'}"
+    except (GmflowError, OSError, OverflowError) as error:
+        status, complaint = 1, str(error)
+    if complaint:
+        _complain(console, f"{name}: {complaint}\n")
     for number in STOP_SIGNALS:  # Python, on its way out, would set them back to sudden death
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
@@ -60,11 +67,11 @@ def run_program(
 
 def run_topology(
     topology: Topology,
-    early: Sequence[int] = (),
+    console: Console,
     every: float = 1.0,
     tick: Callable[[], None] | None = None,
     seconds: float = STOP_SECONDS,
-    banner: str = "",
+    first: Callable[[], None] | None = None,
 ) -> None:
     """Run a topology until it ends by itself or a signal stops it.
 
@@ -72,41 +79,55 @@ def run_topology(
     ----------
     topology : Topology
         What to run.
-    early : sequence of int
-        Signals that came before; with any, the topology is stopped at once.
+    console : Console
+        Learns that the script is to stop; if a signal came before, that is at once.
     every : float, optional
         Seconds between two calls of `tick`.
     tick : callable, optional
-        Reports on progress.
+        Reports on progress; it may wait on the hub.
     seconds : float, optional
         How long a stop may take.
-    banner : str, optional
-        What is printed once it has started.
+    first : callable, optional
+        Called once it has started, as `tick` is.
+
+    Raises
+    ------
+    Exception
+        The error of the first node that failed, or that of `tick` or `first`, which stops it, too.
     """
+
+    def stop() -> None:
+        console.stopping.set()
+        topology.stop(seconds)
+
     topology.start()
-    if banner:
-        print(banner, flush=True)
     for number in STOP_SIGNALS:
-        gevent.signal_handler(number, topology.stop, seconds)
-    if early:
-        gevent.spawn(topology.stop, seconds)
-    ticker = gevent.spawn(_tick, every, tick) if tick else None
+        gevent.signal_handler(number, stop)
+    if console.early:
+        gevent.spawn(stop)
+    ticker = gevent.spawn(_report, stop, every, tick, first)
     try:
         topology.join()
     finally:
-        if ticker is not None:
-            ticker.kill()
+        ticker.kill()
+    if isinstance(ticker.value, Exception):
+        raise ticker.value
 
 
 def number_of(
-    arguments: dict[str, Any], option: str, kind: type[Any], least: float, default: Any = None
+    arguments: dict[str, Any],
+    option: str,
+    kind: type[Any],
+    least: float,
+    default: Any = None,
+    most: float = sys.maxsize,
 ) -> Any:
     """Give an option's value as a number.
 
     Raises
     ------
     UsageError
-        If it is no number of that kind, or less than `least`.
+        If it is no number of that kind, less than `least` or more than `most`.
     """
     text = arguments[option]
     if text is None:
@@ -115,9 +136,10 @@ def number_of(
         value = kind(text)
     except ValueError:
         value = None
-    if value is None or not least <= value < float("inf"):
+    if value is None or not least <= value <= most:
         what = "a whole number" if kind is int else "a number"
-        raise UsageError(f"{option} is {text!r}; it can be {what} from {least} up")
+        up = f"to {most}" if value is not None and value > most else "up"
+        raise UsageError(f"{option} is {text!r:.80}; it can be {what} from {least} {up}")
     return value
 
 
@@ -137,18 +159,38 @@ def choice_of(arguments: dict[str, Any], option: str, choices: Sequence[str]) ->
 
 def _arguments(usage: str) -> dict[str, Any]:
     try:
-        return dict(docopt(usage, version=__version__))
+        arguments = dict(docopt(usage, version=__version__))
     except DocoptExit as error:
         first = " | ".join(line.strip() for line in str(error.usage).splitlines()[1:])
         raise UsageError(f"wrong arguments; usage: {first}") from None
+    except SystemExit:  # the help or the version is printed
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        raise
+    if sys.stdout is None:
+        raise OSError("standard output is closed; send it to a file, or to /dev/null")
+    return arguments
 
 
-def _complain(name: str, text: str, status: int) -> int:
-    print(f"{name}: {text}", file=sys.stderr)
-    return status
+def _complain(console: Console, line: str) -> None:
+    console.stopping.set()  # without a reader there is nobody to tell
+    with suppress(OSError):
+        console.finish(err=line)
 
 
-def _tick(every: float, tick: Callable[[], None]) -> None:
-    while True:
-        gevent.sleep(every)
-        tick()
+def _report(
+    stop: Callable[[], None],
+    every: float,
+    tick: Callable[[], None] | None,
+    first: Callable[[], None] | None,
+) -> Exception | None:
+    try:
+        if first is not None:
+            first()
+        while tick is not None:
+            gevent.sleep(every)
+            tick()
+    except Exception as error:
+        gevent.spawn(stop)
+        return error
+    return None

@@ -11,7 +11,8 @@ Arguments:
 Options:
   -a ADDRESS, --address ADDRESS
                         Where to send from [default: tcp://*:9999].
-  -m MODE, --mode MODE  How to send, push or pub [default: push].
+  -m MODE, --mode MODE  How to send, push or pub [default: push]; pub waits for its
+                        slowest subscriber.
   -h, --help            Show this text.
   --version             Show the version.
 """
@@ -24,6 +25,7 @@ from typing import Any
 from ..offhub import off_hub
 from ..recording.folder import list_messages, read_message
 from ..topology import Topology
+from .console import Console
 from .program import choice_of, run_program, run_topology
 from .report import Progress, table
 
@@ -36,17 +38,16 @@ def main(early: Sequence[int] = ()) -> None:
     run_program(__doc__ or "", replay, early)
 
 
-def replay(arguments: dict[str, Any], early: Sequence[int]) -> None:
+def replay(arguments: dict[str, Any], console: Console) -> None:
     """Send a recording once."""
     mode = choice_of(arguments, "--mode", ("push", "pub"))
     listed = off_hub(list_messages, arguments["FOLDER"])
     topology = Topology()
     recording = topology.feed(_read(listed), name=f"folder {arguments['FOLDER']}")
     topology.output(recording, arguments["--address"], mode, when_full="block", conn_type="bind")
-    progress = Progress()
-    run_topology(topology, early, tick=lambda: progress.show(topology.statistics()))
-    progress.end()
-    print(table(topology.statistics()))
+    progress = Progress(console.err)
+    run_topology(topology, console, tick=lambda: progress.show(topology.statistics()))
+    console.finish(table(topology.statistics()), progress.end())
 
 
 def _read(listed: list[Any]) -> Iterator[list[bytes]]:

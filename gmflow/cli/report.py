@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
+
+from .console import File
 
 MEGA = 1e6
 
@@ -11,21 +12,19 @@ MEGA = 1e6
 class Progress:
     """Draws one line on the terminal, if a person is looking, from snapshots of a topology."""
 
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
+    def __init__(self, terminal: File) -> None:
+        self._terminal = terminal
         self._last: dict[str, Any] | None = None
 
     def show(self, snapshot: dict[str, Any]) -> None:
         """Draw the rates since the last snapshot over the last line."""
-        if self._shown:
-            sys.stderr.write("\r\x1b[K" + rates(snapshot, self._last))
-            sys.stderr.flush()
+        if self._terminal.is_terminal:
+            self._terminal.write("\r\x1b[K" + rates(snapshot, self._last))
         self._last = snapshot
 
-    def end(self) -> None:
-        """Leave the line."""
-        if self._shown and self._last is not None:
-            sys.stderr.write("\n")
+    def end(self) -> str:
+        """Give what leaves the line."""
+        return "\n" if self._terminal.is_terminal and self._last is not None else ""
 
 
 def rates(now: dict[str, Any], before: dict[str, Any] | None = None) -> str:
@@ -51,12 +50,12 @@ def table(snapshot: dict[str, Any]) -> str:
     lines = [f"{'node':<40} {'received':>12} {'sent':>12} {'MB sent':>12} {'dropped':>12} not sent"]
     for name, node in snapshot["nodes"].items():
         why = [f"{cause} {count}" for cause, count in node["dropped"].items()]
-        why += [f"{key} {node[key]}" for key in ("failed", "left_over") if node[key]]
+        why += [f"{key} {node[key]}" for key in ("failed", "left_over", "missed") if node[key]]
         lines.append(
             f"{name:<40} {node['received']:>12} {node['sent']:>12}"
             f" {node['bytes_sent'] / MEGA:>12.3f} {_dropped(node):>12} {', '.join(why)}".rstrip()
         )
-    lines.append(f"{snapshot['seconds']:.1f} s")
+    lines.append(f"{snapshot['seconds']:.1f} s\n")
     return "\n".join(lines)
 
 

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..topology import Topology
+from .console import Console
 from .program import run_program, run_topology
 from .report import Progress, table
 
@@ -35,13 +36,12 @@ def main(early: Sequence[int] = ()) -> None:
     run_program(__doc__ or "", split, early)
 
 
-def split(arguments: dict[str, Any], early: Sequence[int]) -> None:
+def split(arguments: dict[str, Any], console: Console) -> None:
     """Split a stream until told to stop."""
     topology = Topology.from_config(arguments["--config"] or _config(arguments))
-    progress = Progress()
-    run_topology(topology, early, tick=lambda: progress.show(topology.statistics()))
-    progress.end()
-    print(table(topology.statistics()))
+    progress = Progress(console.err)
+    run_topology(topology, console, tick=lambda: progress.show(topology.statistics()))
+    console.finish(table(topology.statistics()), progress.end())
 
 
 def _config(arguments: dict[str, Any]) -> dict[str, Any]:

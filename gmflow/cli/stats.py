@@ -27,6 +27,7 @@ from ..message import Message
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
 from ..topology import Giver, Taker, Topology
+from .console import Console, File, printed
 from .program import choice_of, number_of, run_program, run_topology
 
 
@@ -35,13 +36,19 @@ class Meter(Taker):
 
     kind = "meter"
 
-    def __init__(self, node: Giver, seconds: float) -> None:
+    def __init__(self, node: Giver, seconds: float, out: File) -> None:
         super().__init__("meter", node)
+        self._out = out
         self._each = seconds == 0
         self._counted = Statistics()
         self.printer = ThroughputStatisticsPrinter(sampling_interval=seconds)
 
     def consume(self, hand: deque[Message]) -> None:
+        text = printed(self._count, hand)
+        if text:
+            self._out.write(text)
+
+    def _count(self, hand: deque[Message]) -> None:
         while hand:
             message = hand.popleft()
             self.done(message)
@@ -58,7 +65,7 @@ def main(early: Sequence[int] = ()) -> None:
     run_program(__doc__ or "", stats, early)
 
 
-def stats(arguments: dict[str, Any], early: Sequence[int]) -> None:
+def stats(arguments: dict[str, Any], console: Console) -> None:
     """Watch a stream until it is told to stop or has brought enough messages."""
     seconds = number_of(arguments, "--sampling_interval", float, 0)
     topology = Topology()
@@ -67,7 +74,11 @@ def stats(arguments: dict[str, Any], early: Sequence[int]) -> None:
         choice_of(arguments, "--mode", ("pull", "sub")),
         count=number_of(arguments, "-n", int, 1),
     )
-    meter = topology.attach(Meter(source, seconds))
+    meter = topology.attach(Meter(source, seconds, console.out))
     line = f"mflow stats started. Sampling interval is {seconds:.2f} seconds."
-    run_topology(topology, early, banner=f"{line}\n{'_' * 60}")
-    meter.printer.close()
+    run_topology(
+        topology,
+        console,
+        first=lambda: console.out.write(f"{line}\n{'_' * 60}\n"),
+    )
+    console.finish(printed(meter.printer.close))

@@ -103,7 +103,8 @@ class Group:
         lingers = any(isinstance(node, Output) for node in self._nodes.values())
         gevent.joinall(self._greenlets, timeout / 2 if timeout and lingers else timeout)
         gevent.killall(self._greenlets)
-        if not self._finished.wait(None if until is None else max(0, until - monotonic())):
+        left = None if until is None else max(0, until - monotonic())
+        if not self._finished.wait(left) and lingers:
             logger.warning("stopped while messages were still to be delivered by ZeroMQ")
         self._finished.set()
 

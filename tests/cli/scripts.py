@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -105,20 +106,23 @@ def row(text: str, kind: str) -> Row:
 
 
 class Script:
-    """One running script; its standard output is read as it comes, unless `reads` is False."""
+    """One running script; its standard output is read as it comes, unless `reads` is False.
 
-    def __init__(self, name: str, *arguments: object, reads: bool = True) -> None:
+    `files` are other files than pipes for ``stdout`` and ``stderr``, by number.
+    """
+
+    def __init__(self, name: str, *arguments: object, reads: bool = True, **files: int) -> None:
         self.name = name
         self._since = time.monotonic()
         self.process = subprocess.Popen(
             [str(BIN / name), *map(str, arguments)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=files.get("stdout", subprocess.PIPE),
+            stderr=files.get("stderr", subprocess.PIPE),
             text=True,
         )
-        assert self.process.stdout and self.process.stderr
-        self.out, self.err = _Lines(self.process.stdout, reads), _Lines(self.process.stderr)
+        self.out = _Lines(self.process.stdout or StringIO(), reads)
+        self.err = _Lines(self.process.stderr or StringIO())
 
     def until_ready(self) -> None:
         """Wait until the script's own first lines have run: until then it is all Python's."""
@@ -157,6 +161,11 @@ class Script:
             pytest.fail(f"{self.name} still runs after {seconds} s")
         took = time.monotonic() - self._since
         return Result(self.process.returncode, self.out.text(), self.err.text(), took)
+
+    def wait_reading(self) -> Result:
+        """Read what was left unread, and wait for the script to end."""
+        self.out.text()
+        return self.wait()
 
     def end(self, number: int = signal.SIGTERM) -> Result:
         """Send a signal and wait for the end."""
@@ -223,8 +232,8 @@ class Scripts:
     def __init__(self) -> None:
         self._started: list[Script] = []
 
-    def start(self, name: str, *arguments: object, reads: bool = True) -> Script:
-        script = Script(name, *arguments, reads=reads)
+    def start(self, name: str, *arguments: object, reads: bool = True, **files: int) -> Script:
+        script = Script(name, *arguments, reads=reads, **files)
         self._started.append(script)
         return script
 
