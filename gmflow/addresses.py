@@ -6,7 +6,7 @@ import re
 
 FORM = "an address looks like tcp://host:port, ipc://path or inproc://name"
 
-_PORT = re.compile(r"tcp://.*:([0-9]+)")
+_PORT = re.compile(r"tcp://.*:([^:\]]*)")
 
 
 def conn_type_of(address: str) -> str:
@@ -15,9 +15,11 @@ def conn_type_of(address: str) -> str:
 
 
 def has_wrong_port(address: str, bind: bool = False) -> bool:
-    """Tell whether a TCP address has no port from 1 to 65535, or 0 for any free one to bind to.
+    """Tell whether a TCP address has no port from 1 to 65535, or 0 or ``*`` to bind to a free one.
 
-    libzmq would take a larger one modulo 65536.
+    libzmq would take another number modulo 65536.
     """
     port = _PORT.fullmatch(address)
-    return port is not None and not (0 if bind else 1) <= int(port[1]) < 65536
+    if port is None or (bind and port[1] in ("*", "!")):
+        return False
+    return not port[1].isdecimal() or not (0 if bind else 1) <= int(port[1]) < 65536

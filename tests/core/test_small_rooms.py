@@ -101,6 +101,10 @@ def test_errors_are_what_mflow_programs_catch():
         ("tcp://*:0", "bind", False),
         ("tcp://*:65536", "bind", True),
         ("tcp://127.0.0.1:0", "connect", True),
+        ("tcp://127.0.0.1:-1", "connect", True),
+        ("tcp://127.0.0.1:", "connect", True),
+        ("tcp://[::1]:80", "connect", False),
+        ("tcp://*:-1", "bind", True),
         ("ipc:///tmp/x", "connect", False),
     ],
 )
