@@ -7,7 +7,8 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 
-INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 --editable
+INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517 \
+	--config-settings editable_mode=compat --editable
 # What the package is described by; its modules are used where they stand.
 PACKAGE = setup.py gmflow/version.py $(wildcard bin/m_*)
 

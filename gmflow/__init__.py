@@ -3,9 +3,9 @@
 ``import gmflow as mflow`` runs programs that were written for PSI's mflow.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import tools, utils
 from .connecting import connect, disconnect
 from .decoder import Decoder
 from .errors import (
@@ -30,6 +30,7 @@ from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
 from .version import __version__
 
 if TYPE_CHECKING:
+    from . import tools, utils
     from .topology import Topology
 
 __all__ = [
@@ -69,8 +70,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name != "Topology":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .topology import Topology  # late: a program that only has streams starts sooner
+    """Import late what not every program needs: it starts sooner without."""
+    if name == "Topology":
+        from .topology import Topology
 
-    return Topology
+        return Topology
+    if name in ("mflow", "tools", "utils"):
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

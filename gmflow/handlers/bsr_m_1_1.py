@@ -6,14 +6,24 @@ Value: a `BsreadMessage`.
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
+from ..message import Part
 from ..receiver import Receiver
-from .bsread import BsreadMessage, messages
-from .bsread_writing import encode
 
-__all__ = ["encode", "receive"]
+if TYPE_CHECKING:
+    from .bsread import BsreadMessage
 
 
 def receive(receiver: Receiver) -> Generator[BsreadMessage, None, None]:
-    """Read message after message; see `messages`."""
+    """Read message after message; see `bsread.messages`."""
+    from .bsread import messages  # late: most programs have no bsread stream
+
     yield from messages(receiver, old=False)
+
+
+def encode(message: BsreadMessage) -> list[Part]:
+    """Give the parts of a message: the inverse of `receive`; see `bsread_writing.encode`."""
+    from .bsread_writing import encode
+
+    return encode(message)
