@@ -7,7 +7,7 @@ import socket
 import pytest
 import zmq
 
-from tests.cli.scripts import NAMES, free_address
+from tests.cli.scripts import NAMES, free_address, until
 
 HARD = 10.0
 """Seconds that a refusal may take, on a machine that is busy, too."""
@@ -238,8 +238,9 @@ def test_folder_that_vanishes(scripts, peers, tmp_path):
     address, folder = free_address(), tmp_path / "folder"
     dump = scripts.start("m_dump", address, folder)
     socket = peers.open(zmq.PUSH, address, bind=True)
-    socket.send([b"message"])  # it is connected, so the folder is there
-    shutil.rmtree(folder, ignore_errors=True)
+    socket.send([b"message"])
+    until((folder / "000000_000.raw").exists)
+    shutil.rmtree(folder)
     folder.write_bytes(b"")
     socket.send([b"message"])
     result = dump.wait()
