@@ -6,31 +6,31 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .connecting import connect, disconnect
-from .decoder import Decoder
-from .errors import (
-    ConfigError,
-    ConnectError,
-    DecodeError,
-    EncodeError,
-    GmflowError,
-    HandlerError,
-    HeaderError,
-    MessageError,
-    RecordingError,
-    SendTimeout,
-    UnknownHtype,
-)
-from .handlers import DEFAULT as receive_handlers
-from .message import Message
-from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
-from .receiver import Receiver
-from .statistics import Statistics
-from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
 from .version import __version__
 
 if TYPE_CHECKING:
     from . import tools, utils
+    from .connecting import connect, disconnect
+    from .decoder import Decoder
+    from .errors import (
+        ConfigError,
+        ConnectError,
+        DecodeError,
+        EncodeError,
+        GmflowError,
+        HandlerError,
+        HeaderError,
+        MessageError,
+        RecordingError,
+        SendTimeout,
+        UnknownHtype,
+    )
+    from .handlers import DEFAULT as receive_handlers
+    from .message import Message
+    from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
+    from .receiver import Receiver
+    from .statistics import Statistics
+    from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
     from .topology import Topology
 
 __all__ = [
@@ -68,13 +68,46 @@ __all__ = [
     "utils",
 ]
 
+_HOME = {
+    "connecting": ("connect", "disconnect"),
+    "decoder": ("Decoder",),
+    "errors": (
+        "ConfigError",
+        "ConnectError",
+        "DecodeError",
+        "EncodeError",
+        "GmflowError",
+        "HandlerError",
+        "HeaderError",
+        "MessageError",
+        "RecordingError",
+        "SendTimeout",
+        "UnknownHtype",
+    ),
+    "message": ("Message",),
+    "monitor": ("ConnectionCountMonitor", "SocketEventListener", "no_clients_timeout_notifier"),
+    "receiver": ("Receiver",),
+    "statistics": ("Statistics",),
+    "stream": ("BIND", "CONNECT", "PUB", "PULL", "PUSH", "SUB", "Stream"),
+    "topology": ("Topology",),
+}
+
 
 def __getattr__(name: str) -> Any:
-    """Import late what not every program needs: it starts sooner without."""
-    if name == "Topology":
-        from .topology import Topology
-
-        return Topology
-    if name in ("mflow", "tools", "utils"):
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """Import what is asked for when it is: a program starts sooner, and may still patch."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = next((module for module, names in _HOME.items() if name in names), None)
+    try:
+        if home is not None:
+            value = getattr(import_module(f".{home}", __name__), name)
+        elif name == "receive_handlers":
+            value = import_module(".handlers", __name__).DEFAULT
+        else:
+            value = import_module(f".{name}", __name__)
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":  # something that gmflow needs is not there
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    globals()[name] = value
+    return value

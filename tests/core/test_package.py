@@ -99,3 +99,14 @@ def test_every_extra_an_error_names_exists(setup: dict[str, Any]) -> None:
     named = {extra for source in sources for extra in re.findall(r"gmflow\[(\w+)\]", source)}
     assert named <= set(setup["extras_require"])
     assert {"bsread", "eiger", "fast", "test"} <= set(setup["extras_require"])
+
+
+def test_every_public_name_is_there_and_no_other() -> None:
+    program = (
+        "import gmflow, sys\n"
+        "assert 'zmq' not in sys.modules, 'imported before it is used'\n"
+        "for name in gmflow.__all__: getattr(gmflow, name)\n"
+        "assert gmflow.handlers.array_1_0.encode and gmflow.mflow.connect is gmflow.connect\n"
+        "assert not hasattr(gmflow, 'nonsense')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
