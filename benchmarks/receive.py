@@ -1,46 +1,55 @@
-"""How fast array-1.0 is received and decoded, against psi-mflow and a loop written by hand.
+"""How fast array-1.0 is received and decoded, against psi-mflow, asyncio and loops by hand.
 
-A sender floods a receiver of one kind after the other, each in a process of its own; the kinds
-take turns, and a ratio is taken round by round. Above 1 gmflow is faster.
-
-    python benchmarks/receive.py [ROUNDS]
+python benchmarks/receive.py
 """
 
-import json
-import subprocess
 import sys
-import time
-from importlib.util import find_spec
-from statistics import median
 
-CASES = {40: 60_000, 4_096: 60_000, 262_144: 4_000, 1_048_576: 1_500, 8_388_608: 250}
+from compare import Plan, Row, contender, flood, measure, program, take_turns
+
+COUNTS = {
+    40: 100_000,
+    4_096: 80_000,
+    262_144: 4_000,
+    1_048_576: 1_500,
+    8_388_608: 150,
+    16_777_216: 80,
+}
 """Messages of each size in bytes."""
 
-KINDS = ["gmflow", "mflow", "plain", "plain without a copy"]
-
-SENDER = """
-import json, sys, zmq
-size, count = map(int, sys.argv[1:])
-header = json.dumps({"htype": "array-1.0", "type": "uint8", "shape": [size], "frame": 0}).encode()
-data = bytes(size)
-context = zmq.Context()
-socket = context.socket(zmq.PUSH)
-socket.set_hwm(100)
-print(socket.bind_to_random_port("tcp://127.0.0.1"), flush=True)
-for _ in range(count):
-    socket.send(header, zmq.SNDMORE)
-    socket.send(data, copy=size < 65_536)
-socket.close()
-context.term()
-"""
+WIDTHS = {262_144: 512, 16_777_216: 4_096}
 
 
-def by_library(name, address):
-    library = __import__(name)
-    return library.connect(address).receive
+def gmflow(address, count):
+    import gmflow as mflow
+
+    return by_library(mflow, address, count)
 
 
-def by_hand(address, copy):
+def without_orjson(address, count):
+    sys.modules["orjson"] = None
+    return gmflow(address, count)
+
+
+def psi_mflow(address, count):
+    import mflow
+
+    return by_library(mflow, address, count)
+
+
+def by_library(library, address, count):
+    stream = library.connect(address)
+
+    def loop(count):
+        for _ in range(count):
+            stream.receive().data["data"][0]
+
+    return measure(loop, int(count))
+
+
+def by_hand(address, count, copy=True):
+    import json
+
     import numpy as np
     import zmq
 
@@ -48,56 +57,81 @@ def by_hand(address, copy):
     socket.set_hwm(100)
     socket.connect(address)
 
-    def receive():
-        header, data = socket.recv_multipart(copy=copy)
-        header = json.loads(header if copy else header.bytes)
-        return np.frombuffer(data, header["type"]).reshape(header["shape"])
+    def loop(count):
+        for _ in range(count):
+            first, data = socket.recv_multipart(copy=copy)
+            header = json.loads(first if copy else first.bytes)
+            np.frombuffer(data, header["type"]).reshape(header["shape"])
 
-    return receive
-
-
-def measure(kind, address, count):
-    """Print seconds a message: wall time, CPU of this thread, CPU of the process."""
-    if kind.startswith("plain"):
-        receive = by_hand(address, copy=kind == "plain")
-    else:
-        receive = by_library(kind, address)
-    receive()
-    clocks = (time.perf_counter, time.thread_time, time.process_time)
-    start = [clock() for clock in clocks]
-    for _ in range(count):
-        receive()
-    print(*((clock() - began) / count for clock, began in zip(clocks, start, strict=True)))
+    return measure(loop, int(count))
 
 
-def run(kind, size, count):
-    sender = subprocess.Popen(
-        [sys.executable, "-c", SENDER, str(size), str(count + 1)], stdout=subprocess.PIPE, text=True
-    )
-    address = f"tcp://127.0.0.1:{int(sender.stdout.readline())}"
-    receiver = [sys.executable, __file__, "measure", kind, address, str(count)]
-    figures = subprocess.run(receiver, check=True, capture_output=True, text=True, timeout=120)
-    sender.wait(30)
-    return [float(word) for word in figures.stdout.split()]
+def by_hand_without_copy(address, count):
+    return by_hand(address, count, copy=False)
 
 
-def main(rounds=5):
-    kinds = [kind for kind in KINDS if kind.startswith("plain") or find_spec(kind)]
-    print("gmflow's speed as a multiple of: wall time, CPU of the thread, CPU of the process")
-    for size, count in CASES.items():
-        taken = {kind: [] for kind in kinds}
-        for number in range(rounds):
-            for kind in kinds if number % 2 else reversed(kinds):
-                taken[kind].append(run(kind, size, count))
-        for kind in kinds[1:]:
-            pairs = zip(taken[kind], taken["gmflow"], strict=True)
-            rows = [[a / b for a, b in zip(other, ours, strict=True)] for other, ours in pairs]
-            ratios = " ".join(f"{median(column):6.2f}" for column in zip(*rows, strict=True))
-            print(f"{size:>9} bytes, {kind:<20} {ratios}", flush=True)
+def by_asyncio(address, count):
+    import asyncio
+    import json
+
+    import numpy as np
+    import zmq.asyncio
+
+    socket = zmq.asyncio.Context.instance().socket(zmq.PULL)
+    socket.set_hwm(100)
+    socket.connect(address)
+    events = asyncio.new_event_loop()
+
+    async def several(count):
+        for _ in range(count):
+            first, data = await socket.recv_multipart()
+            header = json.loads(first)
+            np.frombuffer(data, header["type"]).reshape(header["shape"])
+
+    return measure(lambda count: events.run_until_complete(several(count)), int(count))
+
+
+CONTENDERS = {
+    "gmflow": without_orjson,
+    "gmflow[fast]": gmflow,
+    "psi-mflow": psi_mflow,
+    "plain": by_hand,
+    "plain copy=False": by_hand_without_copy,
+    "zmq.asyncio": by_asyncio,
+}
+
+
+def rows(plan: Plan) -> list[Row]:
+    for size, count in COUNTS.items():
+        small = size < 65_536
+        skipped = ("plain copy=False",) if small else ("gmflow[fast]", "zmq.asyncio")
+        names = [name for name in CONTENDERS if name not in skipped]
+        with flood(size, WIDTHS.get(size, 0)) as address:
+            commands = {n: contender(__file__, n, address, plan.count(count)) for n in names}
+            taken = take_turns(plan.runs, commands)
+        yield from (small_rows if small else large_rows)(f"receive {size} B", size, taken)
+
+
+def small_rows(case, size, taken):
+    us = {"scale": 1e6, "unit": "µs"}
+    yield taken.row(case, "thread", "psi-mflow", wanted=1.7, **us)
+    yield taken.row(case + ", orjson", "thread", "psi-mflow", ours="gmflow[fast]", wanted=2.3, **us)
+    yield taken.row(case, "thread", "plain", wanted=1.25, **us)
+    yield taken.row(case + ", orjson", "thread", "plain", ours="gmflow[fast]", **us)
+    yield taken.row(case, "thread", "zmq.asyncio", **us)
+    for peer in ("psi-mflow", "plain"):
+        yield taken.row(case, "wall", peer, **us)
+        yield taken.row(case, "process", peer, **us)
+
+
+def large_rows(case, size, taken):
+    us = {"scale": 1e6, "unit": "µs"}
+    million = size >= 1 << 20
+    yield taken.row(case, "wall", "plain copy=False", wanted=0.95 if million else None, **us)
+    yield taken.row(case, "wall", "psi-mflow", wanted=1.0 if million else None, **us)
+    yield taken.row(case, "process", "psi-mflow", wanted=1.5 if size >= 8 << 20 else None, **us)
+    yield taken.row(case, "process", "plain copy=False", **us)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["measure"]:
-        measure(sys.argv[2], sys.argv[3], int(sys.argv[4]))
-    else:
-        main(*map(int, sys.argv[1:]))
+    program(CONTENDERS, rows)

@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import Any
 
-import gevent
+from gevent import getcurrent
+from gevent.hub import get_hub
 
 SLICE = 0.0002
 """Seconds a greenlet may go on without letting others run."""
+
+MOMENT = 1e-6
+"""Seconds of a breath. No seconds at all would starve timers and sockets."""
 
 
 class Breath:
     """Lets other greenlets run, called often by a loop that may never block.
 
+    It belongs to one thread.
+
     Attributes
     ----------
-    since : float
-        When the greenlet last gave the hub away, as of `time.monotonic`.
+    until : float
+        When the greenlet has had the hub for long enough, as of `time.monotonic`.
     """
 
-    __slots__ = ("since",)
+    __slots__ = ("_timer", "until")
 
     def __init__(self) -> None:
-        self.since = monotonic()
+        self._timer: Any = None  # kept: to make one each time, as gevent.sleep does, costs more
+        self.until = monotonic() + SLICE
 
     def __call__(self) -> bool:
         """Give the hub away if this greenlet has had it for longer than `SLICE`; tell if so."""
-        if monotonic() - self.since < SLICE:
+        if monotonic() < self.until:
             return False
-        gevent.sleep(1e-6)  # sleep(0) would starve timers and sockets
-        self.since = monotonic()
+        hub = get_hub()
+        timer, self._timer = self._timer or hub.loop.timer(MOMENT), None
+        try:
+            timer.start(getcurrent().switch)
+            hub.switch()
+        finally:
+            timer.stop()
+            self._timer = timer
+        self.taken()
         return True
 
     def taken(self) -> None:
         """Note that the greenlet has just waited for something else."""
-        self.since = monotonic()
+        self.until = monotonic() + SLICE

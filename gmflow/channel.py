@@ -7,6 +7,7 @@ reader still gets what is in it; the reader breaks it off when it will take noth
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from gevent.event import Event
 
@@ -55,10 +56,14 @@ class Channel:
 
     def put(self, message: Message) -> bool:
         """Put a message, waiting for room; tell whether it went in before a break."""
+        return self.wait_for_room() and self.offer(message)
+
+    def wait_for_room(self) -> bool:
+        """Wait until a message would go in; tell whether that was before a break."""
         while self._full() and not self._broken:
             self._emptied.clear()
             self._emptied.wait()
-        return self.offer(message)
+        return not self._broken
 
     def offer(self, message: Message) -> bool:
         """Put a message if there is room, without waiting; tell whether it went in."""
@@ -66,6 +71,33 @@ class Channel:
             return False
         self._append(message)
         return True
+
+    def offer_all(self, messages: Sequence[Message], size: int) -> int:
+        """Put as many messages as there is room for, without waiting.
+
+        Parameters
+        ----------
+        messages : sequence of Message
+            Go in in this order.
+        size : int
+            The bytes of all of them together.
+
+        Returns
+        -------
+        int
+            How many went in.
+        """
+        count = len(messages)
+        fits = 0 < count <= self._capacity - len(self._messages)
+        if fits and self._bytes + size < self._capacity_bytes and not self._broken:
+            self._messages.extend(messages)
+            self._bytes += size
+            self._filled.set()
+            return count
+        for number, message in enumerate(messages):
+            if not self.offer(message):
+                return number
+        return count
 
     def displace(self) -> Message:
         """Take the oldest message out, to make room."""

@@ -12,12 +12,14 @@ from typing import Any, TypeAlias
 
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
 from .handlers import DEFAULT
-from .message import Part, size_of
+from .message import Part
 from .receiver import Receiver
 from .statistics import Statistics
 
 Handler: TypeAlias = Callable[[Receiver], Any]
 """A plain function that gives a value, or a generator function that yields one a message."""
+
+_ENDED: Any = object()
 
 MOST_RUNNING = 64
 """Generators that run at once for a stream; the oldest is closed where more are given."""
@@ -79,11 +81,20 @@ class Decoder:
         receiver.load(parts)
         try:
             if handler is None:
-                handler = self._find(receiver)
-            running = self._running.get(handler) if self._running else None
-            value = handler(receiver) if running is None else self._resume(handler, running)
-            if type(value) is GeneratorType:
-                value = self._start(handler, value)
+                header = receiver.header()
+                try:
+                    handler = self.handlers[header["htype"]]
+                except (KeyError, TypeError):
+                    handler = self._search(header)
+            running = self._running.get(handler)
+            if running is None:
+                value = handler(receiver)
+                if type(value) is GeneratorType:
+                    value = self._start(handler, value)
+            else:
+                value = next(running, _ENDED)
+                if value is _ENDED:
+                    value = self._again(handler)
         except DecodeError as error:
             self._drop()
             error.parts = parts
@@ -97,7 +108,7 @@ class Decoder:
             statistics.messages_skipped += 1
         else:
             statistics.messages_received += 1
-            statistics.total_bytes_received += size_of(parts)
+            statistics.total_bytes_received += sum(map(len, parts))
         return value
 
     def close(self) -> None:
@@ -109,15 +120,9 @@ class Decoder:
         self.statistics.messages_failed += 1
         self.receiver.load(())
 
-    def _find(self, receiver: Receiver) -> Handler:
+    def _search(self, header: dict[str, Any]) -> Handler:
         try:
-            return self.handlers[receiver.header()["htype"]]
-        except (KeyError, TypeError):
-            return self._search(receiver)
-
-    def _search(self, receiver: Receiver) -> Handler:
-        try:
-            htype = receiver.header()["htype"]
+            htype = header["htype"]
         except KeyError:
             raise HeaderError("the header has no htype") from None
         if isinstance(htype, list) and len(htype) == 1:
@@ -131,16 +136,12 @@ class Decoder:
                 f" register one in stream.handlers (known: {known})"
             ) from None
 
-    def _resume(self, handler: Handler, running: Generator[Any, None, Any]) -> Any:
-        try:
-            return next(running)
-        except StopIteration:
-            del self._running[handler]
-        except BaseException:
-            del self._running[handler]
-            raise
+    def _again(self, handler: Handler) -> Any:
+        """Start a handler that returned, or raised before, afresh on the same message."""
+        del self._running[handler]
         self.receiver.rewind()
-        return handler(self.receiver)
+        value = handler(self.receiver)
+        return self._start(handler, value) if type(value) is GeneratorType else value
 
     def _start(self, handler: Handler, fresh: Generator[Any, None, Any]) -> Any:
         try:

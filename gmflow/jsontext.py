@@ -8,31 +8,54 @@ nobody changed goes out again byte for byte.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from .message import Part
 
-_decode = json.JSONDecoder().raw_decode  # half the time of json.loads
 
+def _reader() -> Callable[[Part], Any]:
+    """Give `loads`, the fastest there is: by orjson, else in a third of json.loads's time.
 
-def loads(part: Part) -> Any:
-    """Give the object in a part that holds UTF-8 JSON.
-
-    Raises
-    ------
-    ValueError
-        If the part is not UTF-8, not JSON, or nested deeper than Python's recursion limit.
+    ``loads(part)`` gives the object in a part that holds UTF-8 JSON; ValueError if it is not
+    UTF-8, not JSON, or nested deeper than Python's recursion limit. What the fast ones can't
+    read is left to json.loads: white space around, NaN, lone surrogates. With orjson a whole
+    number beyond 64 bits comes as a float.
     """
-    text = str(part, "utf-8")
     try:
-        value, end = _decode(text)
+        from orjson import loads as parse
+    except ImportError:
+        scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+    else:
+
+        def by_orjson(part: Part) -> Any:
+            text = str(part, "utf-8")
+            try:
+                return parse(text)
+            except ValueError:
+                return _read(text)
+
+        return by_orjson
+
+    def by_scan(part: Part) -> Any:
+        text = str(part, "utf-8")
+        try:
+            value, end = scan(text, 0)
+        except (ValueError, StopIteration, RecursionError):
+            return _read(text)
+        return value if end == len(text) else _read(text)
+
+    return by_scan
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
-    except ValueError:
-        end = -1
-    if end == len(text):
-        return value
-    return json.loads(text)  # it knows of white space around, and says what is wrong
+
+
+loads = _reader()
 
 
 def dumps(value: Any) -> bytes:

@@ -5,7 +5,8 @@ A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -66,3 +67,8 @@ class Message:
 def size_of(parts: Sequence[Part]) -> int:
     """Give the number of bytes in all parts together."""
     return sum(map(len, parts))
+
+
+def size_of_all(messages: Iterable[Message]) -> int:
+    """Give the number of bytes in all parts of several messages together."""
+    return sum(map(len, chain.from_iterable([message.parts for message in messages])))

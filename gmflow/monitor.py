@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import gevent
 import zmq
 
+from .inbox import Inbox
 from .offhub import off_hub, threads_are_green
 from .sockets import Socket
 
@@ -122,8 +123,10 @@ class SocketEventListener:
 
 
 def _green(pair: Socket, seconds: float) -> Callable[[], Event | None]:
+    inbox = Inbox(pair)
+
     def receive() -> Event | None:
-        parts = pair.receive(seconds)
+        parts = inbox.receive(seconds)
         return None if parts is None else _parse(parts)
 
     return receive

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import Any
+from time import monotonic
+from typing import Any, NoReturn
 
 import zmq
 from gevent import getcurrent
@@ -62,6 +63,7 @@ class Readiness:
     def __init__(self, socket: Any) -> None:
         self._socket = weakref.ref(socket)
         self._hub = get_hub()
+        self._thread = self._hub.thread_ident
         self._breathe = Breath()
         self._watchers: tuple[Any, ...] = ()
         self._waiting: dict[int, Any] = {}
@@ -78,8 +80,9 @@ class Readiness:
         ConnectError
             If it is another thread or process.
         """
-        self._check_owner()
-        if self._breathe():
+        if get_thread_ident() != self._thread or Forks.count != self._forks:
+            self._refuse()
+        if monotonic() >= self._breathe.until and self._breathe():
             self._check_owner()
 
     def wait(self, event: int, timeout: float | None) -> bool | None:
@@ -135,17 +138,20 @@ class Readiness:
 
     def release(self) -> None:
         """Stop watching a socket that was closed, and wake who waits on it."""
-        if get_thread_ident() == self._hub.thread_ident:
+        if get_thread_ident() == self._thread:
             self._stop()
         else:  # a monitor's thread; libev is not for two threads at once
             self._hub.loop.run_callback_threadsafe(self._stop)
 
     def _check_owner(self) -> None:
-        if get_thread_ident() != self._hub.thread_ident or Forks.count != self._forks:
-            raise ConnectError(
-                "the socket belongs to the thread and process that opened it:"
-                " open one here, or hand messages over through a queue"
-            )
+        if get_thread_ident() != self._thread or Forks.count != self._forks:
+            self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise ConnectError(
+            "the socket belongs to the thread and process that opened it:"
+            " open one here, or hand messages over through a queue"
+        )
 
     def _sleep(self, event: int, here: Any, timeout: float | None) -> bool | None:
         timer = None if timeout is None else self._hub.loop.timer(max(timeout, 0))

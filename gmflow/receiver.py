@@ -102,6 +102,11 @@ class Receiver:
             return bytes(part)
         return memoryview(part).toreadonly()
 
+    def body(self) -> Sequence[Part]:
+        """Give all parts after the header, as they are."""
+        self._index = len(self.parts)
+        return self.parts[1:]
+
     def rest(self) -> Sequence[Part]:
         """Give all parts that were not read yet, as they are."""
         left = self.parts[self._index :]

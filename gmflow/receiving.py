@@ -7,7 +7,8 @@ from logging import DEBUG, getLogger
 
 from .decoder import Decoder, Handler
 from .errors import ConfigError, ConnectError, DecodeError
-from .message import Message, Part
+from .inbox import Inbox
+from .message import Message
 from .sockets import Socket
 
 logger = getLogger(__name__)
@@ -47,7 +48,9 @@ class Reader:
         self, socket: Socket, decoder: Decoder, timeout: float | None, address: str
     ) -> None:
         self._socket = socket
+        self._inbox = Inbox(socket)
         self._decoder = decoder
+        self._statistics = decoder.statistics
         self._timeout = timeout
         self._address = address
 
@@ -63,37 +66,39 @@ class Reader:
         raises : bool
             Raise the DecodeError of a message that can't be read, instead of logging it.
         """
-        parts = self._socket.receive(self._timeout if block else 0)
-        return None if parts is None else self._decode(parts, handler, raises)
+        parts = self._inbox.receive(self._timeout if block else 0)
+        if parts is None:
+            return None
+        try:
+            data = self._decoder.decode(parts, handler)
+        except DecodeError as error:
+            if raises:
+                raise
+            self._report(error)
+            return None
+        return None if data is None else Message(self._statistics, data, parts)
 
     def each(self, raises: bool) -> Iterator[Message]:
         """Give message after message until the time-out passes or the socket is closed."""
+        given = self._statistics
         while not self._closed():
+            before = given.messages_failed + given.messages_skipped
             try:
-                parts = self._socket.receive(self._timeout)
+                message = self.receive(None, True, raises)
             except ConnectError:
                 if not self._closed():  # or it was closed meanwhile, which ends the loop
                     raise
                 return
-            if parts is None:
-                return
-            message = self._decode(parts, None, raises)
             if message is not None:
                 yield message
+            elif given.messages_failed + given.messages_skipped == before:
+                return
 
     def _closed(self) -> bool:
         return bool(self._socket.closed)
 
-    def _decode(self, parts: list[Part], handler: Handler | None, raises: bool) -> Message | None:
-        decoder = self._decoder
-        try:
-            data = decoder.decode(parts, handler)
-        except DecodeError as error:
-            if raises:
-                raise
-            detail = logger.isEnabledFor(DEBUG) and error.__cause__
-            logger.warning(
-                "a message from %s can't be read: %s", self._address, error, exc_info=detail or None
-            )
-            return None
-        return None if data is None else Message(decoder.statistics, data, parts)
+    def _report(self, error: DecodeError) -> None:
+        detail = logger.isEnabledFor(DEBUG) and error.__cause__
+        logger.warning(
+            "a message from %s can't be read: %s", self._address, error, exc_info=detail or None
+        )

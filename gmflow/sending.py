@@ -11,7 +11,8 @@ from zmq.utils.jsonapi import dumps as dumps_json
 from .errors import EncodeError
 from .handlers import ENCODERS
 from .message import Part
-from .sockets import Socket, check_parts
+from .outbox import Outbox, check_part
+from .sockets import Socket
 from .statistics import Statistics
 
 Encoder: TypeAlias = Callable[[Any], list[Part]]
@@ -35,7 +36,7 @@ class Sender:
     def __init__(
         self, socket: Socket, statistics: Statistics, timeout: float | None, copy: bool
     ) -> None:
-        self._socket = socket
+        self._outbox = Outbox(socket)
         self._statistics = statistics
         self._timeout = timeout
         self._copy = copy
@@ -52,18 +53,20 @@ class Sender:
         SendTimeout
             If the time-out passed.
         """
-        part = self._part(part, as_json, more)
-        if not self._collected:
+        if as_json or type(part) is not bytes:
+            part = self._part(part, as_json, more)
+        collected = self._collected
+        if not collected:
             self._block = block  # as in mflow, whose senders wait with the header alone
-        self._collected.append(part)
+        collected.append(part)
         if not more:
-            parts, self._collected = self._collected, []
-            self.send_parts(parts, self._block)
+            self._collected = []
+            self.send_parts(collected, self._block)
 
     def send_parts(self, parts: list[Part], block: bool) -> None:
         """Send a whole message; one that can't go out without blocking is dropped, counted."""
         try:
-            sent = self._socket.send_parts(parts, self._timeout if block else 0, self._copy)
+            sent = self._outbox.send(parts, self._timeout if block else 0, self._copy)
         except BaseException:
             self._statistics.messages_dropped += 1
             raise
@@ -102,7 +105,7 @@ class Sender:
             if part.dtype.hasobject:
                 raise TypeError("a part is bytes: an array of Python objects has none")
             part = np.ascontiguousarray(part)
-        check_parts([part])
+        check_part(part)
         if kept and self._copy and not isinstance(part, bytes):
             return bytes(part)  # the caller may change it before the last part comes
         return part

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Iterator
+from itertools import cycle
 from logging import getLogger
 from time import monotonic
 from typing import Any, TypeVar
@@ -22,6 +25,9 @@ from .takers import Output
 logger = getLogger(__name__)
 
 N = TypeVar("N", bound=Node)
+
+IO_THREADS = 4
+"""I/O threads of ZeroMQ, at most; a single one would receive and send large messages in turn."""
 
 
 class Group:
@@ -68,11 +74,12 @@ class Group:
         self._thread = get_thread_ident()
         self._context = context = Context()
         context.set(zmq.MAX_SOCKETS, max(1023, 2 * len(self._nodes)))
+        threads = self._io_threads(context)
         opened: list[Node] = []
         try:
             for node in self._nodes.values():
                 opened.append(node)
-                node.open(context)
+                node.open(context, next(threads) if node.address else 0)
         except BaseException:
             for node in opened:
                 node.close()
@@ -167,6 +174,13 @@ class Group:
         for node in self._nodes.values():
             if isinstance(node, Giver) and not node.splitter.inlets:
                 raise ConfigError(f"messages of {node.name!r} go nowhere: add an output or a sink")
+
+    def _io_threads(self, context: Context) -> Iterator[int]:
+        """Have an I/O thread for each socket, as far as there are cores; give them in turn."""
+        sockets = sum(bool(node.address) for node in self._nodes.values())
+        count = max(1, min(sockets, os.cpu_count() or 1, IO_THREADS))
+        context.set(zmq.IO_THREADS, count)
+        return cycle(range(count))
 
     def _run(self, node: Node) -> None:
         try:

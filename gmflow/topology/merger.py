@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from ..merging import RoundRobinStrategy
-from ..message import Message
+from ..message import Message, size_of_all
 from .nodes import Giver
 from .splitter import Inlet
 
@@ -66,7 +66,7 @@ class Merger(Giver):
     def _flush(self) -> None:
         if self._merged:
             merged, self._merged = self._merged, []
-            self.give(merged)
+            self.give(merged, size_of_all(merged))
 
     def close(self) -> None:
         for inlet, waiting in zip(self._inlets, self._waiting, strict=True):

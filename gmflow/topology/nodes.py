@@ -37,8 +37,16 @@ class Node:
         self.address = address
         self.statistics = NodeStatistics()
 
-    def open(self, context: Context) -> None:
-        """Get ready to run; what is wrong with an address shows here."""
+    def open(self, context: Context, thread: int = 0) -> None:
+        """Get ready to run; what is wrong with an address shows here.
+
+        Parameters
+        ----------
+        context : Context
+            What sockets are opened in.
+        thread : int, optional
+            Which of its I/O threads serves the node's socket.
+        """
 
     def run(self) -> None:
         """Do the node's work until there is no more of it."""
@@ -71,16 +79,16 @@ class Giver(Node):
     def want_data(self) -> None:
         """Have the messages decoded before they come by."""
 
-    def give(self, messages: Sequence[Message]) -> None:
-        """Pass messages on, counted; what a kill cuts short is left over."""
+    def give(self, messages: Sequence[Message], size: int) -> None:
+        """Pass messages on, `size` bytes in all, counted; what a kill cuts short is left over."""
         statistics = self.statistics
         try:
-            self.splitter.send(messages)
+            self.splitter.send(messages, size)
         except BaseException:
             statistics.left_over += len(messages)
             raise
         statistics.sent += len(messages)
-        statistics.bytes_sent += sum(message.size for message in messages)
+        statistics.bytes_sent += size
 
     def close(self) -> None:
         self.splitter.close()

@@ -15,9 +15,10 @@ from gevent import GreenletExit, getcurrent
 from ..breathing import Breath
 from ..decoder import Decoder, Handler
 from ..errors import DecodeError
-from ..message import Message, Part
+from ..inbox import BURST, Inbox
+from ..message import Message, Part, size_of_all
 from ..opening import endpoint, open_socket
-from ..sockets import BURST, Context, Socket
+from ..sockets import Context, Socket
 from .nodes import Giver
 
 logger = getLogger(__name__)
@@ -53,18 +54,28 @@ class Origin(Giver):
         self._decoder.close()
         super().close()
 
-    def message(self, parts: Sequence[Part]) -> Message:
-        """Make a message of parts that came, counted."""
-        message = Message(self._decoder.statistics, None, parts, self.name)
-        self.statistics.received += 1
-        self.statistics.bytes_received += message.size
+    def give_parts(self, burst: Sequence[Sequence[Part]]) -> None:
+        """Make messages of what came, the parts of each, and pass them on, counted."""
+        counters, name = self._decoder.statistics, self.name
+        messages = [Message(counters, None, parts, name) for parts in burst]
+        size = size_of_all(messages)
+        self.statistics.received += len(messages)
+        self.statistics.bytes_received += size
         if self._decodes:
-            try:
-                message.data = self._decoder.decode(parts)
-            except DecodeError as error:
-                message.error = error
-                logger.warning("a message of %s can't be read: %s", self.name, error)
-        return message
+            self._decode(messages)
+        self.give(messages, size)
+
+    def _decode(self, messages: Sequence[Message]) -> None:
+        try:
+            for message in messages:
+                try:
+                    message.data = self._decoder.decode(message.parts)
+                except DecodeError as error:
+                    message.error = error
+                    logger.warning("a message of %s can't be read: %s", self.name, error)
+        except BaseException:  # a kill, where a handler waits
+            self.statistics.left_over += len(messages)
+            raise
 
 
 class Source(Origin):
@@ -97,18 +108,21 @@ class Source(Origin):
         self._left = count
         self._socket: Socket | None = None
 
-    def open(self, context: Context) -> None:
-        self._socket = open_socket(context, self.address, **self._settings)
+    def open(self, context: Context, thread: int = 0) -> None:
+        options = {"AFFINITY": 1 << thread, **self._settings["options"]}
+        settings = {**self._settings, "options": options}
+        self._socket = open_socket(context, self.address, **settings)
         self.address = endpoint(self._socket, self.address)
 
     def run(self) -> None:
         assert self._socket is not None
+        inbox = Inbox(self._socket)
         while not self._stopping and self._left != 0:
             most = BURST if self._left is None else min(BURST, self._left)
-            burst = self._socket.receive_burst(most)
+            burst = inbox.receive_burst(most)
             if self._left is not None:
                 self._left -= len(burst)
-            self.give([self.message(parts) for parts in burst])
+            self.give_parts(burst)
 
     def stop(self) -> None:
         super().stop()
@@ -147,7 +161,7 @@ class Feed(Origin):
     def run(self) -> None:
         breathe = Breath()
         for parts in self._each():
-            self.give([self.message(parts)])
+            self.give_parts((parts,))
             breathe()
 
     def _each(self) -> Iterator[Sequence[Part]]:

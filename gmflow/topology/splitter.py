@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ..channel import Channel
 from ..errors import ConfigError
-from ..message import Message
+from ..message import Message, size_of_all
 from ..splitting import Modulo
 from ..statistics import NodeStatistics
 
@@ -39,7 +39,7 @@ class Inlet:
         choice: Modulo | None = None,
         when_full: str = "block",
     ) -> None:
-        policies: dict[str, Callable[[Message], bool]] = {
+        policies: dict[str, Callable[[Sequence[Message]], None]] = {
             "block": self._block,
             "drop_newest": self._drop_newest,
             "drop_oldest": self._drop_oldest,
@@ -47,44 +47,55 @@ class Inlet:
         if when_full not in policies:
             raise ConfigError(f"when_full is {when_full!r}; it can be {', '.join(policies)}")
         self.channel = Channel()
-        self._admit = policies[when_full]
+        self._cope = policies[when_full]
         self._choice = choice or Modulo()
         self._statistics = statistics
 
-    def accept(self, messages: Sequence[Message]) -> None:
-        """Count messages and put those that are chosen into the channel."""
+    def accept(self, messages: Sequence[Message], size: int | None = None) -> None:
+        """Count messages and put those that are chosen into the channel.
+
+        Parameters
+        ----------
+        messages : sequence of Message
+            What comes in.
+        size : int, optional
+            The bytes of all of them together, if they are counted already.
+        """
+        size = size_of_all(messages) if size is None else size
         statistics = self._statistics
         statistics.received += len(messages)
-        statistics.bytes_received += sum(message.size for message in messages)
+        statistics.bytes_received += size
         chosen = self._choice.choose(messages)
-        statistics.drop("modulo", len(messages) - len(chosen))
-        done = 0
+        if chosen is not messages:
+            statistics.drop("modulo", len(messages) - len(chosen))
+            size = size_of_all(chosen)
+        went_in = self.channel.offer_all(chosen, size)
+        if went_in < len(chosen):
+            self._cope(chosen[went_in:])
+
+    def _block(self, messages: Sequence[Message]) -> None:
+        went_in = 0
         try:
-            for message in chosen:
-                if not self._admit(message):
-                    break
-                done += 1
+            while went_in < len(messages) and self.channel.wait_for_room():
+                rest = messages[went_in:]
+                went_in += self.channel.offer_all(rest, size_of_all(rest))
         finally:
-            statistics.left_over += len(chosen) - done
+            self._statistics.left_over += len(messages) - went_in
 
-    def _block(self, message: Message) -> bool:
-        return self.channel.put(message)
-
-    def _drop_newest(self, message: Message) -> bool:
-        if self.channel.offer(message):
-            return True
+    def _drop_newest(self, messages: Sequence[Message]) -> None:
         if self.channel.broken:
-            return False
-        self._statistics.drop("full")
-        return True
+            self._statistics.left_over += len(messages)
+        else:
+            self._statistics.drop("full", len(messages))
 
-    def _drop_oldest(self, message: Message) -> bool:
-        while not self.channel.offer(message):
-            if self.channel.broken:
-                return False
-            self.channel.displace()
-            self._statistics.drop("full")
-        return True
+    def _drop_oldest(self, messages: Sequence[Message]) -> None:
+        if self.channel.broken:
+            self._statistics.left_over += len(messages)
+            return
+        for message in messages:
+            while not self.channel.offer(message):
+                self.channel.displace()
+                self._statistics.drop("full")
 
 
 class Splitter:
@@ -93,10 +104,10 @@ class Splitter:
     def __init__(self) -> None:
         self.inlets: list[Inlet] = []
 
-    def send(self, messages: Sequence[Message]) -> None:
-        """Give messages to every inlet, waiting where one has no room and blocks."""
+    def send(self, messages: Sequence[Message], size: int) -> None:
+        """Give messages, `size` bytes in all, to every inlet; wait where one is full and blocks."""
         for inlet in self.inlets:
-            inlet.accept(messages)
+            inlet.accept(messages, size)
 
     def close(self) -> None:
         """Say that nothing more will come."""

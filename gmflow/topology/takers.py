@@ -15,6 +15,7 @@ from ..breathing import Breath
 from ..errors import ConfigError
 from ..message import Message
 from ..opening import endpoint, open_socket
+from ..outbox import Outbox
 from ..sockets import Context, Socket
 from ..splitting import Modulo
 from .nodes import Giver, Taker
@@ -59,27 +60,32 @@ class Output(Taker):
         super().__init__(name, node, choice, when_full, address)
         self._settings = settings
         self._socket: Socket | None = None
+        self._outbox: Outbox | None = None
         self.lingers = math.inf
         self._publishes = settings["mode"] == zmq.PUB and when_full != "block"
 
-    def open(self, context: Context) -> None:
-        self._socket = open_socket(context, self.address, **self._settings)
+    def open(self, context: Context, thread: int = 0) -> None:
+        options = {"AFFINITY": 1 << thread, **self._settings["options"]}
+        settings = {**self._settings, "options": options}
+        self._socket = open_socket(context, self.address, **settings)
         self.address = endpoint(self._socket, self.address)
+        self._outbox = Outbox(self._socket)
 
     def consume(self, hand: deque[Message]) -> None:
-        assert self._socket is not None
+        assert self._outbox is not None
         while hand:
             if not self._publishes:
-                self._socket.send_parts(hand[0].parts)
-            elif not self._socket.send_parts(hand[0].parts, timeout=0):
-                self._publish(self._socket, hand[0])
+                self._outbox.send(hand[0].parts)
+            elif not self._outbox.send(hand[0].parts, timeout=0):
+                self._publish(hand[0])
             self.done(hand.popleft())
 
-    def _publish(self, socket: Socket, message: Message) -> None:
+    def _publish(self, message: Message) -> None:
         """Send to the subscribers that have room: one that is stuck must not stop the others."""
-        socket.set(zmq.XPUB_NODROP, 0)
-        socket.send_parts(message.parts)
-        socket.set(zmq.XPUB_NODROP, 1)
+        assert self._socket is not None and self._outbox is not None
+        self._socket.set(zmq.XPUB_NODROP, 0)
+        self._outbox.send(message.parts)
+        self._socket.set(zmq.XPUB_NODROP, 1)
         self.statistics.missed += 1
 
     def stop(self) -> None:

@@ -23,6 +23,7 @@ BELOW = [
 # The green line.
 ABOVE = [
     "breathing offhub channel readiness sockets",
+    "inbox outbox",
     "monitor opening receiving sending",
     "stream connecting stream_merge",
     "topology",

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from inspect import isgenerator
 from itertools import islice
 
 import numpy as np
@@ -20,6 +21,8 @@ def read(handler, parts):
     receiver = Receiver()
     receiver.load(parts)
     value = handler.receive(receiver)
+    if isgenerator(value):
+        value = next(value)
     assert not receiver.has_more()
     return value
 

@@ -9,6 +9,9 @@ import gevent
 import zmq
 from gevent.hub import get_hub
 
+from gmflow.inbox import Inbox
+from gmflow.outbox import Outbox
+
 
 @contextmanager
 def peer(kind, address=None, **options):
@@ -87,3 +90,17 @@ def until(condition, seconds=5):
     with gevent.Timeout(seconds, AssertionError(f"not so within {seconds} s: {condition}")):
         while not condition():
             gevent.sleep(0.001)
+
+
+class Ends:
+    """A green socket with its two sides, in one object."""
+
+    def __init__(self, socket):
+        inbox, outbox = Inbox(socket), Outbox(socket)
+        self.socket = socket
+        self.receive = inbox.receive
+        self.receive_burst = inbox.receive_burst
+        self.send_parts = outbox.send
+
+    def __getattr__(self, name):
+        return getattr(self.socket, name)

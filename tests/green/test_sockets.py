@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import zmq
 
-from gmflow import sockets
+from gmflow import inbox
 from gmflow.errors import ConnectError, SendTimeout
 from gmflow.sockets import Context
-from tests.green.helpers import endpoint, peer, program, thread, ticker, until
+from tests.green.helpers import Ends, endpoint, peer, program, thread, ticker, until
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def tie(context, hwm=5, kinds=(zmq.PUSH, zmq.PULL), **options):
     address = f"inproc://{random.random()}"
     sender.bind(address)
     receiver.connect(address)
-    return sender, receiver
+    return Ends(sender), Ends(receiver)
 
 
 def whole(parts):
@@ -57,7 +57,7 @@ MESSAGES = [[b"one"], [b""], [b"", b""], [b"a", b"", b"c"], [b"h", b"x" * 100_00
 
 def test_messages_to_and_from_a_plain_peer(context):
     with peer(zmq.PAIR) as plain:
-        green = context.socket(zmq.PAIR)
+        green = Ends(context.socket(zmq.PAIR))
         green.connect(endpoint(plain))
         for parts in MESSAGES:
             plain.send_multipart(parts)
@@ -100,9 +100,9 @@ def test_burst_ends_at_a_count_and_when_the_socket_is_empty(context):
     for number in range(100):
         sender.send_parts([b"%d" % number])
     assert len(receiver.receive_burst(10)) == 10
-    assert len(receiver.receive_burst()) == sockets.BURST
+    assert len(receiver.receive_burst()) == inbox.BURST
     rest = receiver.receive_burst()
-    assert len(rest) == 90 - sockets.BURST
+    assert len(rest) == 90 - inbox.BURST
     assert whole(rest[-1]) == [b"99"]
 
 
@@ -144,7 +144,7 @@ def test_receive_timeout_holds_whatever_rcvtimeo_says(pair, seconds, timeo):
 @pytest.mark.filterwarnings("ignore:TIMEO")
 @pytest.mark.parametrize("timeo", [-1, 0, 5000])
 def test_send_timeout_holds_whatever_sndtimeo_says(context, timeo):
-    sender = context.socket(zmq.PUSH)  # connected to nothing
+    sender = Ends(context.socket(zmq.PUSH))  # connected to nothing
     sender.set(zmq.SNDTIMEO, timeo)
     took = []
     for _ in range(3):
@@ -190,7 +190,7 @@ def test_room_in_time_ends_the_wait(context):
 
 @pytest.mark.parametrize("timeout", [None, 5])
 def test_wake_ends_waits_empty_handed(context, timeout):
-    sender, receiver = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    sender, receiver = Ends(context.socket(zmq.PUSH)), Ends(context.socket(zmq.PULL))
     sending = gevent.spawn(sender.send_parts, [b"a"], timeout)
     receiving = gevent.spawn(receiver.receive, timeout)
     gevent.sleep(0.005)
@@ -213,7 +213,7 @@ def test_wake_ends_a_burst_and_the_socket_goes_on(pair):
 
 
 def test_close_wakes_waiters_with_connect_error(context):
-    sender, receiver = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    sender, receiver = Ends(context.socket(zmq.PUSH)), Ends(context.socket(zmq.PULL))
     waiting = [
         gevent.spawn(sender.send_parts, [b"a"]),
         gevent.spawn(receiver.receive, 5),
@@ -229,7 +229,7 @@ def test_close_wakes_waiters_with_connect_error(context):
 
 def test_context_that_is_terminated_ends_waits_and_the_hub_rests():
     context = Context()
-    receiver = context.socket(zmq.PULL)
+    receiver = Ends(context.socket(zmq.PULL))
     waiting = gevent.spawn(receiver.receive)
     gevent.sleep(0.005)
     ending = gevent.get_hub().threadpool.spawn(context.term)
@@ -246,7 +246,7 @@ def test_context_that_is_terminated_ends_waits_and_the_hub_rests():
 
 
 def test_two_greenlets_on_one_side_are_refused(context):
-    sender, receiver = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    sender, receiver = Ends(context.socket(zmq.PUSH)), Ends(context.socket(zmq.PULL))
     for call in (lambda: sender.send_parts([b"a"]), lambda: receiver.receive()):
         first = gevent.spawn(call)
         gevent.sleep(0.005)
@@ -307,7 +307,7 @@ def test_use_from_a_forked_child_is_refused(context, use):
         status = 1
         signal.alarm(5)  # libzmq would try for ever on a socket of its parent's
         try:
-            left._readiness._breathe.taken()  # as if the fork had taken no time
+            left.readiness._breathe.taken()  # as if the fork had taken no time
             USES[use](left)
         except ConnectError as error:
             status = 0 if "thread and process" in str(error) else 2
@@ -320,10 +320,11 @@ def test_use_from_a_forked_child_is_refused(context, use):
 FORK = """
 import os, sys, time, gevent, zmq
 from gmflow.sockets import Context
+from tests.green.helpers import Ends
 context = Context()
 sockets = []
 for number in range(3):
-    left, right = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    left, right = Ends(context.socket(zmq.PUSH)), Ends(context.socket(zmq.PULL))
     port = right.bind_to_random_port("tcp://127.0.0.1")
     left.connect(f"tcp://127.0.0.1:{port}")
     left.send_parts([b"a", b"b"])
@@ -341,7 +342,7 @@ if child == 0:
         gevent.sleep(0.3)
         spent = time.process_time() - began
         own = Context()
-        left, right = own.socket(zmq.PUSH), own.socket(zmq.PULL)
+        left, right = Ends(own.socket(zmq.PUSH)), Ends(own.socket(zmq.PULL))
         port = right.bind_to_random_port("tcp://127.0.0.1")
         left.connect(f"tcp://127.0.0.1:{port}")
         gevent.spawn_later(0.01, left.send_parts, [b"of", b"the child"])
@@ -391,7 +392,7 @@ def test_interrupted_receiving_loses_and_tears_nothing(context, by):
             if parts[0] == b"end":
                 return
 
-    receiver = context.socket(zmq.PULL)
+    receiver = Ends(context.socket(zmq.PULL))
     port = receiver.bind_to_random_port("tcp://127.0.0.1")
     chance = random.Random(1)
     with thread(send, f"tcp://127.0.0.1:{port}"):
@@ -415,6 +416,7 @@ SIGNALS_RECEIVE = """
 import signal, threading, zmq
 from gevent import getcurrent
 from gmflow.sockets import Context
+from tests.green.helpers import Ends
 
 class Rung(Exception):
     pass
@@ -424,7 +426,7 @@ MAIN = getcurrent()
 ARMED = False
 
 def ring(number, frame):
-    here = frame.f_code.co_filename.endswith("sockets.py")  # gevent's own code would break
+    here = frame.f_code.co_filename.endswith("inbox.py")  # gevent's own code would break
     if ARMED and here and getcurrent() is MAIN:
         raise Rung
 
@@ -436,7 +438,7 @@ def send(address):
     socket.send_multipart([b"end"] * 3)
 
 context = Context()
-receiver = context.socket(zmq.PULL)
+receiver = Ends(context.socket(zmq.PULL))
 port = receiver.bind_to_random_port("tcp://127.0.0.1")
 threading.Thread(target=send, args=(f"tcp://127.0.0.1:{port}",), daemon=True).start()
 numbers, rung, parts = [], 0, None
@@ -475,6 +477,7 @@ import signal, threading, zmq
 from gevent import getcurrent
 from gmflow.errors import ConnectError
 from gmflow.sockets import Context
+from tests.green.helpers import Ends
 
 class Rung(Exception):
     pass
@@ -483,7 +486,7 @@ MAIN = getcurrent()
 ARMED = False
 
 def ring(number, frame):
-    here = frame.f_code.co_filename.endswith("sockets.py")  # gevent's own code would break
+    here = frame.f_code.co_filename.endswith("outbox.py")  # gevent's own code would break
     if ARMED and here and getcurrent() is MAIN:
         raise Rung
 
@@ -496,9 +499,9 @@ def receive(socket):
         if parts == [b"end"]:
             return
 
-plain = zmq.Context.instance().socket(zmq.SUB if KIND == "PUB" else zmq.PULL)
+plain = zmq.Context.instance().socket(zmq.SUB if KIND == "XPUB" else zmq.PULL)
 plain.set_hwm(200)
-if KIND == "PUB":
+if KIND == "XPUB":
     plain.subscribe(b"")
 port = plain.bind_to_random_port("tcp://127.0.0.1")
 thread = threading.Thread(target=receive, args=(plain,), daemon=True)
@@ -508,20 +511,22 @@ context = Context()
 def connect():
     socket = context.socket(getattr(zmq, KIND))
     socket.set_hwm(200)
-    if KIND == "PUB":
+    if KIND == "XPUB":
         socket.set(zmq.XPUB_NODROP, 1)
     socket.connect(f"tcp://127.0.0.1:{port}")
-    return socket
+    if KIND == "XPUB":
+        assert socket.recv() == b"\\x01"  # the subscriber is there
+    return Ends(socket)
 
 sender = connect()
 signal.signal(signal.SIGALRM, ring)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 number, rung, torn = 0, 0, 0
-while number < 40000:
+while number < 120000:
     try:
         try:
             ARMED = True
-            while number < 40000:
+            while number < 120000:
                 number += 1
                 sender.send_parts([b"%d" % number] * 4, 5)
         finally:
@@ -549,7 +554,7 @@ print(rung, torn, len(numbers))
 """
 
 
-@pytest.mark.parametrize("kind", ["PUSH", "PUB"])
+@pytest.mark.parametrize("kind", ["PUSH", "XPUB"])
 def test_signal_handler_that_raises_tears_no_sent_message(kind):
     rung, torn, sent = map(int, program(f"KIND = {kind!r}\n" + SIGNALS_SEND).split())
     assert rung > 30
@@ -570,6 +575,8 @@ def flood(address, count, parts, pause):
 def timed(context, count, pause, receive):
     """Receive messages of 1 MB from a plain sender; give the seconds it took."""
     receiver = context.socket(zmq.PULL)
+    if isinstance(context, Context):
+        receiver = Ends(receiver)
     receiver.set_hwm(4)
     port = receiver.bind_to_random_port("tcp://127.0.0.1")
     parts = [b"h", b"x" * (1 << 20)]
@@ -614,13 +621,13 @@ def test_socket_that_is_dropped_is_closed(context):
     for number in range(20):
         if countable and number == 3:
             descriptors = len(os.listdir("/proc/self/fd"))
-        socket = context.socket(zmq.PULL)
+        socket = Ends(context.socket(zmq.PULL))
         socket.bind(address := "inproc://dropped")
         assert socket.receive(0.001) is None  # its watchers have run
-        gone = weakref.ref(socket)
+        gone = weakref.ref(socket.socket)
         del socket
         until(lambda gone=gone: gc.collect() >= 0 and gone() is None, 1)
-    again = context.socket(zmq.PULL)
+    again = Ends(context.socket(zmq.PULL))
     again.bind(address)  # it is free
     again.close(0)
     if countable:

@@ -1,0 +1,194 @@
+"""How programs are compared: each run is a process of its own, they take turns, medians count.
+
+A case is a module with `CONTENDERS`, functions that do the work and give their figures, and
+`rows(plan)`, which has them run and says what came out. Run as a program it runs itself alone.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).parent
+
+PATIENCE = 120
+"""Seconds that a run may take before it counts as hung."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How thorough a benchmark is.
+
+    Parameters
+    ----------
+    runs : int
+        Runs of each contender.
+    share : float
+        The share of the messages, or seconds, that a whole run has.
+    """
+
+    runs: int = 5
+    share: float = 1.0
+
+    def count(self, whole: int) -> int:
+        """Give the share of a number of messages."""
+        return max(1, round(whole * self.share))
+
+
+QUICK = Plan(runs=3, share=0.2)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the results: a figure of gmflow's beside a peer's.
+
+    Parameters
+    ----------
+    case, figure, peer : str
+        What was done, what was measured of it, and who it is compared with.
+    ratio : float
+        Above 1 gmflow is better, unless `limit` says that it is a figure to stay below.
+    ours, theirs : float
+        The medians, in `unit`.
+    wanted : float, optional
+        What the ratio should be at least, where something is wanted.
+    limit : bool, optional
+        `ratio` is to be `wanted` at most.
+    """
+
+    case: str
+    figure: str
+    peer: str
+    ratio: float
+    ours: float
+    theirs: float
+    unit: str
+    wanted: float | None = None
+    limit: bool = False
+
+    @property
+    def short(self) -> bool:
+        """Whether it falls short of what is wanted."""
+        if self.wanted is None:
+            return False
+        return self.ratio > self.wanted if self.limit else self.ratio < self.wanted
+
+
+class Taken:
+    """The figures of all runs of all contenders of one case."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, list[dict[str, float]]] = {}
+
+    def add(self, name: str, figures: dict[str, float]) -> None:
+        self._runs.setdefault(name, []).append(figures)
+
+    def middle(self, name: str, figure: str) -> float:
+        """Give the median of a contender's figure."""
+        return median(run[figure] for run in self._runs[name])
+
+    def row(
+        self,
+        case: str,
+        figure: str,
+        peer: str,
+        unit: str = "µs",
+        ours: str = "gmflow",
+        wanted: float | None = None,
+        more: bool = False,
+        scale: float = 1.0,
+    ) -> Row:
+        """Compare two contenders round by round; `more` is for figures that are to be large."""
+        pairs = zip(self._runs[ours], self._runs[peer], strict=True)
+        ratios = [a[figure] / b[figure] if more else b[figure] / a[figure] for a, b in pairs]
+        mine, other = self.middle(ours, figure) * scale, self.middle(peer, figure) * scale
+        return Row(case, figure, peer, median(ratios), mine, other, unit, wanted)
+
+
+def take_turns(runs: int, commands: dict[str, list[str]]) -> Taken:
+    """Run every command so often, every other round backwards, and collect their figures."""
+    taken = Taken()
+    for number in range(runs):
+        for name in commands if number % 2 == 0 else reversed(list(commands)):
+            taken.add(name, run(commands[name]))
+    return taken
+
+
+def contender(case: str, name: str, *arguments: object) -> list[str]:
+    """Give the command that runs one contender of a case (its ``__file__``)."""
+    return [sys.executable, case, name, *map(str, arguments)]
+
+
+def run(command: list[str]) -> dict[str, float]:
+    """Run a command; give the figures that it prints as its last line."""
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE, check=True)
+    figures: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
+    return figures
+
+
+@contextmanager
+def beside(command: list[str]) -> Iterator[str]:
+    """Have a program run beside; gives the first line that it prints, and ends it at the end."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+@contextmanager
+def flood(*arguments: object, program: str = "flood.py") -> Iterator[str]:
+    """Have a plain sender run beside (see `flood.py` for its arguments); gives its address."""
+    with beside([sys.executable, str(HERE / program), *map(str, arguments)]) as address:
+        yield address
+
+
+def allow_files() -> None:
+    """Let this process open as many files as it may: a socket of ZeroMQ takes two or three."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def measure(loop: Callable[[int], Any], count: int) -> dict[str, float]:
+    """Time ``loop(count)`` after a shorter one: seconds a message, by three clocks.
+
+    Returns
+    -------
+    dict
+        ``wall`` time, CPU time of this ``thread``, CPU time of the ``process``.
+    """
+    loop(max(1, count // 10))
+    clocks = {"wall": time.perf_counter, "thread": time.thread_time, "process": time.process_time}
+    began = {name: clock() for name, clock in clocks.items()}
+    loop(count)
+    return {name: (clock() - began[name]) / count for name, clock in clocks.items()}
+
+
+def program(
+    contenders: dict[str, Callable[..., dict[str, float]]],
+    rows: Callable[[Plan], Iterable[Row]],
+) -> None:
+    """What a case does when it is run: one contender, or with no argument the whole case."""
+    if sys.argv[1:] in ([], ["quick"]):
+        for row in rows(QUICK if sys.argv[1:] else Plan()):
+            print(line(row), flush=True)
+    else:
+        print(json.dumps(contenders[sys.argv[1]](*sys.argv[2:])), flush=True)
+
+
+def line(row: Row) -> str:
+    """Give a row as a line for a terminal."""
+    sign = "<=" if row.limit else ">="
+    wanted = "" if row.wanted is None else f"{sign} {row.wanted}{'  SHORT' if row.short else ''}"
+    return (
+        f"{row.case:<34} {row.figure:<8} / {row.peer:<18} {row.ratio:7.2f} {wanted:<14}"
+        f" {row.ours:10.4g} {row.theirs:10.4g} {row.unit}"
+    )

@@ -1,0 +1,41 @@
+"""A plain sender with many sockets, each as fast as it is taken from, until it is ended.
+
+    python benchmarks/flood_many.py SIZE SOCKETS
+
+Prints its addresses, with commas between. The sockets take turns of a few messages of
+array-1.0 each, SIZE bytes of data.
+"""
+
+import json
+import sys
+
+import zmq
+from compare import allow_files
+
+TURN = 16
+"""Messages in a turn: one alone would cost ZeroMQ a system call a message, and it would be slow."""
+
+
+def main(size: int, number: int) -> None:
+    allow_files()
+    context = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, 2 * number + 10)
+    sockets = [context.socket(zmq.PUSH) for _ in range(number)]
+    for socket in sockets:
+        socket.set_hwm(100)
+    ports = [socket.bind_to_random_port("tcp://127.0.0.1") for socket in sockets]
+    print(",".join(f"tcp://127.0.0.1:{port}" for port in ports), flush=True)
+    flood(size, [socket.send for socket in sockets])
+
+
+def flood(size, sends):
+    header = {"htype": "array-1.0", "type": "uint8", "shape": [size], "frame": 0, "source": "flood"}
+    first, data, more = json.dumps(header).encode(), bytes(size), int(zmq.SNDMORE)
+    while True:
+        for send in sends:
+            for _ in range(TURN):
+                send(first, more)
+                send(data)
+
+
+main(*map(int, sys.argv[1:]))

@@ -1,0 +1,133 @@
+"""The receiving side of a green socket: takes whole messages, one or a burst at a time.
+
+One greenlet owns it. What it keeps stands here, not at the socket, whose attributes are slow
+because ZeroMQ's options can be read and set through them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import zmq
+from zmq.backend import Socket as _Backend  # its methods don't know of the hub: no switch, no look
+
+from .message import Part, size_of
+from .readiness import POLLIN
+from .sockets import Socket
+
+BURST = 64
+"""Messages that are taken at once, at most."""
+
+BURST_BYTES = 4 << 20
+"""Bytes after which a burst ends."""
+
+_NOBLOCK = int(zmq.NOBLOCK)  # plain numbers: a flag made of enums costs 0.6 microseconds a call
+
+
+class Inbox:
+    """Receives from a socket.
+
+    Parameters
+    ----------
+    socket : Socket
+        The socket, in its own thread; nothing else may receive from it.
+    """
+
+    __slots__ = ("_flows", "_get", "_readiness", "_recv", "_taken", "_torn")
+
+    def __init__(self, socket: Socket) -> None:
+        self._recv = _Backend.recv.__get__(socket)
+        self._get = _Backend.get.__get__(socket)
+        self._readiness = socket.readiness
+        # Whether to take at once: where it had to wait it looks first, for an attempt in vain
+        # costs more. Also False while there is something left to see to:
+        self._flows = True
+        # messages that were taken and not given, or part of one, as a signal handler raised.
+        self._taken: deque[list[Part]] = deque()
+        self._torn = False
+
+    def receive(self, timeout: float | None = None) -> list[Part] | None:
+        """Give the parts of the next message; wait for it on the hub.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; 0 doesn't wait, None waits for ever.
+
+        Returns
+        -------
+        list of zmq.Frame or None
+            None after the time-out, or after `Socket.wake`.
+
+        Raises
+        ------
+        ConnectError
+            If the socket is of another thread, or another greenlet is receiving.
+        """
+        self._readiness.enter()
+        if not self._flows:
+            if self._taken:
+                return self._taken.popleft()
+            if not self._wait(timeout):
+                return None
+        recv = self._recv
+        while True:
+            try:
+                frame = recv(_NOBLOCK, False)
+                parts = [frame]
+                while frame.more:
+                    frame = recv(_NOBLOCK, False)
+                    parts.append(frame)
+                return parts
+            except zmq.Again:
+                if not self._wait(timeout):
+                    return None
+            except BaseException:
+                self._flows, self._torn = False, True
+                raise
+
+    def receive_burst(self, most: int = BURST) -> list[list[Part]]:
+        """Give the messages that are there, waiting for the first; none only after `Socket.wake`.
+
+        The burst ends at `most` messages, at `BURST_BYTES` bytes, or when the socket is empty.
+        """
+        first = self.receive()
+        if first is None:
+            return []
+        self._taken.appendleft(first)
+        flows, self._flows = self._flows, False
+        if flows or self._get(zmq.EVENTS) & POLLIN:
+            flows = self._take(most - len(self._taken), BURST_BYTES - size_of(first))
+        burst = list(self._taken)
+        self._taken.clear()
+        self._flows = flows
+        return burst
+
+    def _take(self, most: int, room: int) -> bool:
+        """Take messages; tell whether there may be more."""
+        recv, take = self._recv, self._taken.append
+        try:
+            while most > 0 and room > 0:
+                frame = recv(_NOBLOCK, False)
+                parts = [frame]
+                room -= len(frame)
+                while frame.more:
+                    frame = recv(_NOBLOCK, False)
+                    parts.append(frame)
+                    room -= len(frame)
+                take(parts)
+                most -= 1
+        except zmq.Again:
+            return False
+        except BaseException:
+            self._torn = True
+            raise
+        return True
+
+    def _wait(self, timeout: float | None) -> bool | None:
+        while self._torn and self._get(zmq.RCVMORE):  # its rest must not pass for a message
+            self._recv(_NOBLOCK, False)
+        self._torn = False
+        ready: bool | None = self._readiness.wait(POLLIN, timeout)
+        self._flows = not self._readiness.slept
+        return ready

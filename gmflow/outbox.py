@@ -1,0 +1,139 @@
+"""The sending side of a green socket: sends a whole message or nothing of it.
+
+One greenlet at a time sends. What it keeps stands here, not at the socket, whose attributes
+are slow because ZeroMQ's options can be read and set through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import NoReturn
+
+import gevent
+import zmq
+from zmq.backend import Socket as _Backend  # its methods don't know of the hub: no switch, no look
+
+from .errors import ConnectError, SendTimeout
+from .message import Part
+from .readiness import POLLOUT
+from .sockets import Socket
+
+RETRY = 0.001
+"""Seconds between two attempts to send where libzmq can't tell when the next is worth it."""
+
+_NOBLOCK = int(zmq.NOBLOCK)  # plain numbers: a flag made of enums costs 0.6 microseconds a call
+_MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
+_Frame = zmq.Frame
+
+
+class Outbox:
+    """Sends to a socket.
+
+    Parameters
+    ----------
+    socket : Socket
+        The socket, in its own thread; nothing else may send to it.
+    """
+
+    __slots__ = ("_readiness", "_send", "_torn")
+
+    def __init__(self, socket: Socket) -> None:
+        self._send = _Backend.send.__get__(socket)
+        self._readiness = socket.readiness
+        self._torn = False
+
+    def send(self, parts: Sequence[Part], timeout: float | None = None, copy: bool = True) -> bool:
+        """Send a whole message or nothing of it.
+
+        Parameters
+        ----------
+        parts : sequence of bytes-like
+            A zmq.Frame is shared, anything else is copied unless `copy` is False.
+        timeout : float, optional
+            Seconds to wait at most; 0 doesn't wait, None waits for ever.
+        copy : bool, optional
+            False sends large parts without a copy: they must not change until they are sent.
+
+        Returns
+        -------
+        bool
+            False if the message can't be sent right now (time-out 0), or after `Socket.wake`.
+
+        Raises
+        ------
+        TypeError
+            If a part is not contiguous bytes.
+        ValueError
+            If there are no parts.
+        SendTimeout
+            If the time-out passed.
+        ConnectError
+            If the socket is of another thread, another greenlet is sending, or a signal
+            handler raised between the parts of an earlier message.
+        """
+        self._readiness.enter()
+        for part in parts:
+            if type(part) is not bytes and type(part) is not _Frame:
+                check_part(part)
+        return self._now(parts, copy) or self._later(parts, timeout, copy)
+
+    def _now(self, parts: Sequence[Part], copy: bool) -> bool:
+        if self._torn or not parts:
+            self._refuse(parts)
+        send = self._send
+        try:
+            for part in parts[:-1]:
+                send(part, _MORE, copy)
+            send(parts[-1], _NOBLOCK, copy)
+        except zmq.Again:  # after the first part libzmq has taken back what it had of the message
+            return False
+        except zmq.ZMQError:
+            raise
+        except BaseException:  # a signal handler's: whether the last part is out nobody knows
+            self._torn = len(parts) > 1
+            raise
+        return True
+
+    def _refuse(self, parts: Sequence[Part]) -> NoReturn:
+        if not parts:
+            raise ValueError("a message has at least one part")
+        raise ConnectError(
+            "an exception came between the parts of a message: close the socket,"
+            " which drops them, and open it again"
+        )
+
+    def _later(self, parts: Sequence[Part], timeout: float | None, copy: bool) -> bool:
+        if timeout == 0:
+            return False
+        until = None if timeout is None else monotonic() + timeout
+        looked = False
+        while True:
+            left = None if until is None else until - monotonic()
+            if left is not None and left <= 0:
+                raise SendTimeout(f"no receiver took the message within {timeout} s")
+            if self._readiness.wait(POLLOUT, left) is False:
+                return False
+            if looked:
+                gevent.sleep(RETRY)  # a PUB socket that may not drop always calls itself ready
+            looked = True
+            if self._now(parts, copy):
+                return True
+
+
+def check_part(part: Part) -> None:
+    """See that a part will not be refused when the ones before it are on their way.
+
+    Raises
+    ------
+    TypeError
+        If it is not contiguous bytes.
+    """
+    try:
+        contiguous = memoryview(part).c_contiguous
+    except TypeError:
+        raise TypeError(
+            f"a part is bytes, not {type(part).__name__}: encode it first, or say as_json"
+        ) from None
+    if not contiguous:
+        raise TypeError("a part must be contiguous: use numpy.ascontiguousarray")
