@@ -50,6 +50,12 @@ setup(
             "psi-bsread==2.0.1; python_version < '3.13' and sys_platform == 'linux'"
             " and platform_machine == 'x86_64'",
         ],
+        "bench": [
+            "psi-mflow==1.0.0",
+            "orjson",
+            # PvaPy has wheels for these only.
+            "pvapy; sys_platform == 'linux' and platform_machine == 'x86_64'",
+        ],
         "dev": ["ruff", "mypy"],
     },
     zip_safe=False,

@@ -134,6 +134,8 @@ class Consumer:
         self._connected.set()
 
 
+NEEDS = ("pvaccess",)
+
 CONTENDERS = {"gmflow": gmflow, "gmflow, ipc": gmflow, "PvaPy": pvapy, "PvaPy, told": pvapy_told}
 
 

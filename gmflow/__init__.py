@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UnknownHtype,
     )
     from .handlers import DEFAULT as receive_handlers
+    from .memory import keep_memory
     from .message import Message
     from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
     from .receiver import Receiver
@@ -62,6 +63,7 @@ __all__ = [
     "__version__",
     "connect",
     "disconnect",
+    "keep_memory",
     "no_clients_timeout_notifier",
     "receive_handlers",
     "tools",
@@ -84,6 +86,7 @@ _HOME = {
         "SendTimeout",
         "UnknownHtype",
     ),
+    "memory": ("keep_memory",),
     "message": ("Message",),
     "monitor": ("ConnectionCountMonitor", "SocketEventListener", "no_clients_timeout_notifier"),
     "receiver": ("Receiver",),

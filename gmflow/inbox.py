@@ -7,6 +7,7 @@ because ZeroMQ's options can be read and set through them.
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 
 import zmq
 from zmq.backend import Socket as _Backend  # its methods don't know of the hub: no switch, no look
@@ -65,26 +66,31 @@ class Inbox:
             If the socket is of another thread, or another greenlet is receiving.
         """
         self._readiness.enter()
-        if not self._flows:
-            if self._taken:
-                return self._taken.popleft()
-            if not self._wait(timeout):
-                return None
-        recv = self._recv
-        while True:
-            try:
-                frame = recv(_NOBLOCK, False)
-                parts = [frame]
-                while frame.more:
-                    frame = recv(_NOBLOCK, False)
-                    parts.append(frame)
+        if self._flows and (parts := self._now()):
+            return parts
+        if self._taken:
+            return self._taken.popleft()
+        until = None if timeout is None else monotonic() + timeout
+        while self._wait(timeout):
+            if parts := self._now():
                 return parts
-            except zmq.Again:
-                if not self._wait(timeout):
-                    return None
-            except BaseException:
-                self._flows, self._torn = False, True
-                raise
+            timeout = None if until is None else max(until - monotonic(), 0)
+        return None
+
+    def _now(self) -> list[Part] | None:
+        recv = self._recv
+        try:
+            frame = recv(_NOBLOCK, False)
+            parts = [frame]
+            while frame.more:
+                frame = recv(_NOBLOCK, False)
+                parts.append(frame)
+            return parts
+        except zmq.Again:
+            return None
+        except BaseException:
+            self._flows, self._torn = False, True
+            raise
 
     def receive_burst(self, most: int = BURST) -> list[list[Part]]:
         """Give the messages that are there, waiting for the first; none only after `Socket.wake`.

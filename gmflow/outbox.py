@@ -76,9 +76,6 @@ class Outbox:
         for part in parts:
             if type(part) is not bytes and type(part) is not _Frame:
                 check_part(part)
-        return self._now(parts, copy) or self._later(parts, timeout, copy)
-
-    def _now(self, parts: Sequence[Part], copy: bool) -> bool:
         if self._torn or not parts:
             self._refuse(parts)
         send = self._send
@@ -86,14 +83,15 @@ class Outbox:
             for part in parts[:-1]:
                 send(part, _MORE, copy)
             send(parts[-1], _NOBLOCK, copy)
+            return True
         except zmq.Again:  # after the first part libzmq has taken back what it had of the message
-            return False
+            pass
         except zmq.ZMQError:
             raise
         except BaseException:  # a signal handler's: whether the last part is out nobody knows
             self._torn = len(parts) > 1
             raise
-        return True
+        return timeout != 0 and self._later(parts, timeout, copy)
 
     def _refuse(self, parts: Sequence[Part]) -> NoReturn:
         if not parts:
@@ -104,8 +102,6 @@ class Outbox:
         )
 
     def _later(self, parts: Sequence[Part], timeout: float | None, copy: bool) -> bool:
-        if timeout == 0:
-            return False
         until = None if timeout is None else monotonic() + timeout
         looked = False
         while True:
@@ -117,7 +113,7 @@ class Outbox:
             if looked:
                 gevent.sleep(RETRY)  # a PUB socket that may not drop always calls itself ready
             looked = True
-            if self._now(parts, copy):
+            if self.send(parts, 0, copy):
                 return True
 
 
@@ -130,10 +126,12 @@ def check_part(part: Part) -> None:
         If it is not contiguous bytes.
     """
     try:
-        contiguous = memoryview(part).c_contiguous
-    except TypeError:
+        view = memoryview(part)
+    except (TypeError, ValueError):
         raise TypeError(
             f"a part is bytes, not {type(part).__name__}: encode it first, or say as_json"
         ) from None
-    if not contiguous:
+    if "O" in view.format:
+        raise TypeError("a part is bytes: an array of Python objects has none")
+    if not view.c_contiguous:
         raise TypeError("a part must be contiguous: use numpy.ascontiguousarray")

@@ -98,7 +98,7 @@ class Readiness:
         Returns
         -------
         bool or None
-            True if it is ready, False after `wake`, None after the time-out.
+            True if it seems to be ready, False after `wake`, None after the time-out.
 
         Raises
         ------
@@ -180,7 +180,13 @@ class Readiness:
         timer.start(self._look, 1)
 
     def _look(self, unsignalled: int) -> None:
-        if unsignalled and not self._waiting:
+        if not self._waiting:
+            if not unsignalled:
+                self._events()  # takes the signal away
+            return
+        alone = len(self._waiting) == 1 and POLLIN in self._waiting
+        if alone and not unsignalled and Forks.count == self._forks:
+            self._waiting[POLLIN].switch(True)  # it takes at once: to look first costs more
             return
         events = self._events()
         for event in (POLLIN, POLLOUT):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,8 +63,10 @@ class Sender:
             self._collected = []
             self.send_parts(collected, self._block)
 
-    def send_parts(self, parts: list[Part], block: bool) -> None:
+    def send_parts(self, parts: Sequence[Part], block: bool) -> None:
         """Send a whole message; one that can't go out without blocking is dropped, counted."""
+        if self._collected:
+            parts, self._collected = [*self._collected, *parts], []
         try:
             sent = self._outbox.send(parts, self._timeout if block else 0, self._copy)
         except BaseException:
@@ -102,8 +104,6 @@ class Sender:
         if as_json:
             return dumps_json(part)
         if isinstance(part, np.ndarray):
-            if part.dtype.hasobject:
-                raise TypeError("a part is bytes: an array of Python objects has none")
             part = np.ascontiguousarray(part)
         check_part(part)
         if kept and self._copy and not isinstance(part, bytes):

@@ -228,8 +228,11 @@ class Stream:
         SendTimeout
             If the send time-out passed; nothing of the message went out.
         """
-        sender = self._sender or self._refuse("send")
-        sender.send(message, send_more, block, as_json)
+        (self._sender or self._refuse("send")).send(message, send_more, block, as_json)
+
+    def send_parts(self, parts: Sequence[Any], block: bool = True) -> None:
+        """Send parts as `send` does, all at once: those of `Message.parts` go on untouched."""
+        (self._sender or self._refuse("send")).send_parts(parts, block)
 
     def forward(
         self, message: Any, handler: Callable[..., Any] | None = None, block: bool = True

@@ -17,6 +17,7 @@ import gevent
 from docopt import DocoptExit, docopt
 
 from ..errors import ConfigError, GmflowError
+from ..memory import keep_memory
 from ..topology import Topology
 from ..version import __version__
 from .console import Console
@@ -100,6 +101,7 @@ def run_topology(
         console.stopping.set()
         topology.stop(seconds)
 
+    keep_memory()
     topology.start()
     for number in STOP_SIGNALS:
         gevent.signal_handler(number, stop)

@@ -27,7 +27,7 @@ logger = getLogger(__name__)
 N = TypeVar("N", bound=Node)
 
 IO_THREADS = 4
-"""I/O threads of ZeroMQ, at most; a single one would receive and send large messages in turn."""
+"""I/O threads of ZeroMQ for a topology, at most."""
 
 
 class Group:
@@ -79,7 +79,7 @@ class Group:
         try:
             for node in self._nodes.values():
                 opened.append(node)
-                node.open(context, next(threads) if node.address else 0)
+                node.open(context, next(threads) if isinstance(node, Output) else 0)
         except BaseException:
             for node in opened:
                 node.close()
@@ -176,11 +176,14 @@ class Group:
                 raise ConfigError(f"messages of {node.name!r} go nowhere: add an output or a sink")
 
     def _io_threads(self, context: Context) -> Iterator[int]:
-        """Have an I/O thread for each socket, as far as there are cores; give them in turn."""
-        sockets = sum(bool(node.address) for node in self._nodes.values())
-        count = max(1, min(sockets, os.cpu_count() or 1, IO_THREADS))
+        """Have I/O threads as far as there are cores; give those for the outputs, in turn.
+
+        The first is for the sources, which can then receive while an output sends.
+        """
+        outputs = sum(isinstance(node, Output) for node in self._nodes.values())
+        count = max(1, min(1 + outputs, os.cpu_count() or 1, IO_THREADS))
         context.set(zmq.IO_THREADS, count)
-        return cycle(range(count))
+        return cycle(range(min(1, count - 1), count))
 
     def _run(self, node: Node) -> None:
         try:

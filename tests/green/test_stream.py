@@ -292,6 +292,47 @@ def test_parts_are_collected_and_go_out_whole(receiver):
         assert stream.statistics.messages_sent == 1
 
 
+def test_parts_of_a_message_go_on_as_they_are(receiver, sender, stream):
+    sender.send_multipart([b"no json", b"", bytes(100_000)])
+    message = stream.receive(handler=lambda receiver: True)
+    with gmflow.connect(endpoint(receiver), mode=PUSH) as out:
+        out.send_parts(message.parts)
+        assert receiver.poll(2000)
+        assert receiver.recv_multipart() == [b"no json", b"", bytes(100_000)]
+        out.send(b"begun", send_more=True)
+        out.send_parts([b"a", bytearray(b"b"), np.arange(3, dtype="u1")])
+        assert receiver.poll(2000)
+        assert receiver.recv_multipart() == [b"begun", b"a", b"b", bytes(range(3))]
+        assert out.statistics.messages_sent == 2
+
+
+@pytest.mark.parametrize(
+    "parts, wrong", [([b"a", "text"], TypeError), ([np.array([{}])], TypeError), ([], ValueError)]
+)
+def test_parts_that_are_none_send_nothing(receiver, parts, wrong):
+    with gmflow.connect(endpoint(receiver), mode=PUSH) as out:
+        with pytest.raises(wrong):
+            out.send_parts(parts)
+        out.send_parts([b"a", b"b"])
+        assert receiver.poll(2000)
+        assert receiver.recv_multipart() == [b"a", b"b"]
+        assert out.statistics.messages_dropped == 1
+
+
+@pytest.mark.parametrize("copy", [True, False])
+@pytest.mark.parametrize("sizes", [(1, 1), (1, 200_000), (200_000, 3, 200_000)])
+def test_large_and_small_parts_go_out_whole_with_and_without_a_copy(receiver, copy, sizes):
+    parts = [bytes([number]) * size for number, size in enumerate(sizes)]
+    with gmflow.connect(endpoint(receiver), mode=PUSH, copy=copy) as out:
+        out.send_parts(parts)
+        for part in parts[:-1]:
+            out.send(part, send_more=True)
+        out.send(parts[-1])
+        for _ in range(2):
+            assert receiver.poll(2000)
+            assert receiver.recv_multipart() == parts
+
+
 @pytest.mark.parametrize("bad", ["text", 3, None])
 def test_bad_part_sends_nothing_and_the_next_message_is_whole(receiver, bad):
     with gmflow.connect(endpoint(receiver), mode=PUSH) as stream:
