@@ -106,9 +106,10 @@ class Decoder:
         statistics = self.statistics
         if value is None:
             statistics.messages_skipped += 1
-        else:
-            statistics.messages_received += 1
-            statistics.total_bytes_received += sum(map(len, parts))
+            return None
+        statistics.messages_received += 1
+        for part in parts:
+            statistics.total_bytes_received += len(part)
         return value
 
     def close(self) -> None:

@@ -58,9 +58,12 @@ def _read(text: str) -> Any:
 loads = _reader()
 
 
+_encode = json.JSONEncoder().encode
+
+
 def dumps(value: Any) -> bytes:
     """Give the JSON text of a value in the style of Python's senders."""
-    return json.dumps(value).encode()
+    return _encode(value).encode()
 
 
 class JsonText(dict[str, Any]):

@@ -84,7 +84,10 @@ def _segment(segment: Any) -> Part:
     if segment is None:
         return b""
     if isinstance(segment, np.ndarray) and not segment.dtype.hasobject:
-        return np.ascontiguousarray(segment).reshape(-1).view(np.uint8).data
+        try:
+            return memoryview(segment).cast("B")
+        except (TypeError, ValueError):  # it is not contiguous, empty, or of times
+            return np.ascontiguousarray(segment).reshape(-1).view(np.uint8).data
     if isinstance(segment, (bytes, bytearray, memoryview)):
         return segment
     raise EncodeError(
