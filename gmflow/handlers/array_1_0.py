@@ -85,7 +85,7 @@ def _segment(segment: Any) -> Part:
         return b""
     if isinstance(segment, np.ndarray) and not segment.dtype.hasobject:
         try:
-            return memoryview(segment).cast("B")
+            return segment.data.cast("B")
         except (TypeError, ValueError):  # it is not contiguous, empty, or of times
             return np.ascontiguousarray(segment).reshape(-1).view(np.uint8).data
     if isinstance(segment, (bytes, bytearray, memoryview)):

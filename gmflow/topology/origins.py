@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from logging import getLogger
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gevent import GreenletExit, getcurrent
 
 from ..breathing import Breath
-from ..decoder import Decoder, Handler
 from ..errors import DecodeError
 from ..inbox import BURST, Inbox
 from ..message import Message, Part, size_of_all
 from ..opening import endpoint, open_socket
 from ..sockets import Context, Socket
+from ..statistics import Statistics
 from .nodes import Giver
+
+if TYPE_CHECKING:
+    from ..decoder import Decoder, Handler
 
 logger = getLogger(__name__)
 
@@ -39,37 +42,43 @@ class Origin(Giver):
         self, name: str, handlers: Mapping[str, Handler] | None = None, address: str = ""
     ) -> None:
         super().__init__(name, address)
-        self._decoder = Decoder(handlers)
-        self._decodes = False
+        self._handlers = None if handlers is None else dict(handlers)
+        self._decoder: Decoder | None = None
+        self._counters = Statistics()
         self._stopping = False
 
     def want_data(self) -> None:
-        self._decodes = True
+        from ..decoder import Decoder  # late: it brings NumPy, which forwarding does without
+
+        if self._decoder is None:
+            self._decoder = Decoder(self._handlers)
+            self._counters = self._decoder.statistics
 
     def stop(self) -> None:
         """Take nothing more."""
         self._stopping = True
 
     def close(self) -> None:
-        self._decoder.close()
+        if self._decoder is not None:
+            self._decoder.close()
         super().close()
 
     def give_parts(self, burst: Sequence[Sequence[Part]]) -> None:
         """Make messages of what came, the parts of each, and pass them on, counted."""
-        counters, name = self._decoder.statistics, self.name
+        counters, name = self._counters, self.name
         messages = [Message(counters, None, parts, name) for parts in burst]
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
-        if self._decodes:
-            self._decode(messages)
+        if self._decoder is not None:
+            self._decode(messages, self._decoder)
         self.give(messages, size)
 
-    def _decode(self, messages: Sequence[Message]) -> None:
+    def _decode(self, messages: Sequence[Message], decoder: Decoder) -> None:
         try:
             for message in messages:
                 try:
-                    message.data = self._decoder.decode(message.parts)
+                    message.data = decoder.decode(message.parts)
                 except DecodeError as error:
                     message.error = error
                     logger.warning("a message of %s can't be read: %s", self.name, error)

@@ -13,7 +13,7 @@ import zmq
 
 from ..breathing import Breath
 from ..errors import ConfigError
-from ..message import Message
+from ..message import Message, size_of_all
 from ..opening import endpoint, open_socket
 from ..outbox import Outbox
 from ..sockets import Context, Socket
@@ -73,12 +73,15 @@ class Output(Taker):
 
     def consume(self, hand: deque[Message]) -> None:
         assert self._outbox is not None
+        timeout = 0 if self._publishes else None
         while hand:
-            if not self._publishes:
-                self._outbox.send(hand[0].parts)
-            elif not self._outbox.send(hand[0].parts, timeout=0):
+            sent = self._outbox.send_burst([message.parts for message in hand], timeout)
+            if not sent and self._publishes:
                 self._publish(hand[0])
-            self.done(hand.popleft())
+                sent = 1
+            gone = [hand.popleft() for _ in range(sent)]
+            self.statistics.sent += sent
+            self.statistics.bytes_sent += size_of_all(gone)
 
     def _publish(self, message: Message) -> None:
         """Send to the subscribers that have room: one that is stuck must not stop the others."""

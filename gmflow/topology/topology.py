@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from ..addresses import FORM, conn_type_of
-from ..decoder import Handler
 from ..errors import ConfigError
 from ..merging import RoundRobinStrategy
 from ..message import Part
@@ -20,6 +19,9 @@ from .merger import Merger
 from .nodes import Giver
 from .origins import Feed, Source
 from .takers import Consumer, Output, Sink
+
+if TYPE_CHECKING:
+    from ..decoder import Handler
 
 
 class Topology(Group):

@@ -101,6 +101,7 @@ class Ends:
         self.receive = inbox.receive
         self.receive_burst = inbox.receive_burst
         self.send_parts = outbox.send
+        self.send_burst = outbox.send_burst
 
     def __getattr__(self, name):
         return getattr(self.socket, name)

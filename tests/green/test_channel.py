@@ -146,3 +146,29 @@ def test_writer_ended_while_it_waits_leaves_the_channel_usable(by):
     assert numbers(channel.get()) == [2]
     assert writer.get(timeout=1) is True
     assert numbers(channel.get()) == [3]
+
+
+def test_several_go_in_as_far_as_there_is_room():
+    channel = Channel(capacity=4, capacity_bytes=10)
+    assert channel.offer_all([message(n) for n in range(3)], 3) == 3
+    assert channel.offer_all([message(n) for n in range(3, 6)], 3) == 1
+    assert channel.offer_all([], 0) == 0
+    assert numbers(channel.get()) == [0, 1, 2, 3]
+    large = [message(n, 4) for n in range(4)]
+    assert channel.offer_all(large, 16) == 3  # the third fills it: 12 bytes
+    assert channel.displace().data == 0
+    assert channel.offer(message(4))  # 8 bytes were left
+    channel.break_off()
+    assert channel.offer_all(large, 16) == 0
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_who_waits_for_room_is_told_of_it_or_of_the_break(close):
+    channel = Channel(capacity=1)
+    channel.put(message(0))
+    writer = waits(channel.wait_for_room)
+    if close:
+        channel.break_off()
+    else:
+        channel.get()
+    assert writer.get(timeout=1) is not close

@@ -667,3 +667,60 @@ def test_inherited_send_waits_on_the_hub(context):
     receiver.receive_burst()
     sending.get(timeout=1)
     assert whole(receiver.receive(1)) == [b"b", b"c"]
+
+
+# bursts that are sent
+
+
+MIXED = [[b"one"], [b"a", b"", b"c"], [b"h", b"x" * 10_000], [b"z"] * 50, [b"", b""]]
+
+
+@pytest.mark.parametrize("messages", [MIXED, [[b"h", b"%d" % n] for n in range(5)]])
+def test_a_burst_goes_out_as_far_as_there_is_room(pair, messages):
+    sender, receiver = pair
+    burst = messages * 4  # of 20 the two take 10
+    assert sender.send_burst(burst, 0) == 10
+    assert sender.send_burst(burst[10:], 0) == 0
+    with pytest.raises(SendTimeout):
+        sender.send_burst(burst[10:], 0.001)
+    assert [whole(receiver.receive()) for _ in range(10)] == burst[:10]
+    assert sender.send_burst(burst[10:]) == 1  # what waited goes alone, the rest with the next
+    assert sender.send_burst(burst[11:]) == 9
+    assert [whole(receiver.receive()) for _ in range(10)] == burst[10:20]
+
+
+def test_a_burst_waits_for_the_first_and_loses_nothing(context):
+    sender, receiver = tie(context)
+    messages, got = [[b"h", b"%d" % n] for n in range(1000)], []
+
+    def send():
+        sent = 0
+        while sent < len(messages):
+            sent += sender.send_burst(messages[sent : sent + 64])
+
+    sending = gevent.spawn(send)
+    while len(got) < 1000:
+        got += map(whole, receiver.receive_burst())
+    sending.get(timeout=1)
+    assert got == messages
+
+
+@pytest.mark.parametrize(
+    "part", [bytearray(b"x"), memoryview(b"x"), np.ones(3, "u1"), bytes(1 << 19)]
+)
+def test_parts_that_take_a_look_or_a_breath_go_one_by_one(pair, part):
+    sender, receiver = pair
+    assert sender.send_burst([[b"h", part]] * 3) == 1
+    assert whole(receiver.receive()) == [b"h", bytes(part)]
+
+
+@pytest.mark.parametrize("wrong, error", [([], ValueError), (["text"], TypeError)])
+def test_a_wrong_message_in_a_burst_is_refused_when_it_is_its_turn(pair, wrong, error):
+    sender, receiver = pair
+    burst = [[b"right"], [b"right"], wrong]
+    assert sender.send_burst(burst) == 1
+    assert sender.send_burst(burst[1:]) == 1
+    with pytest.raises(error):
+        sender.send_burst(burst[2:])
+    assert whole(receiver.receive()) == whole(receiver.receive()) == [b"right"]
+    assert receiver.receive(0) is None

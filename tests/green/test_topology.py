@@ -854,3 +854,28 @@ def test_nodes_that_do_not_fit_are_refused_when_they_are_added(topology, build):
 
 def gift(message):
     yield message
+
+
+def test_a_burst_cut_short_by_a_kill_is_left_over_to_the_message():
+    statistics = NodeStatistics()
+    inlet = Inlet(statistics)
+    messages = [Message(None, n, [b"x"]) for n in range(300)]
+    giving = gevent.spawn(inlet.accept, messages)
+    gevent.idle()
+    first = inlet.channel.get()
+    gevent.idle()
+    giving.kill()
+    assert first == messages[:128] and inlet.channel.get() == messages[128:256]
+    assert (statistics.received, statistics.left_over) == (300, 44)
+
+
+def test_sources_and_outputs_have_io_threads_of_their_own(topology, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 3)
+    with peer(zmq.PUSH) as sender:
+        source = topology.source(endpoint(sender))
+        outputs = [topology.output(source, "tcp://127.0.0.1:*") for _ in range(3)]
+        own = topology.output(source, "tcp://127.0.0.1:*", options={"AFFINITY": 1})
+        topology.start()
+        used = [node._socket.get(zmq.AFFINITY) for node in (source, *outputs, own)]
+        assert used == [1, 2, 4, 2, 1]
+        assert topology._context.get(zmq.IO_THREADS) == 3
