@@ -18,6 +18,8 @@ from socket import create_server
 import zmq
 from compare import HERE, Plan, Row, contender, flood, program, take_turns
 
+from gmflow import tune_process
+
 COUNTS = {(40, 1): 150_000, (40, 3): 60_000, (1 << 20, 1): 1_500, (1 << 20, 3): 800}
 """Messages for each size in bytes and number of outputs."""
 
@@ -70,6 +72,7 @@ def cpu_of(process):
 
 def split(name, source, size, outputs, count):
     size, outputs, count = int(size), int(outputs), int(count)
+    tune_process()  # here, so that the receiver's own page faults don't limit the splitters
     with splitter(name, source, outputs) as (process, streams):
         socket, copy = receiver(streams), size < 65_536
         take(socket, outputs * count // 5, copy)

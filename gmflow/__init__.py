@@ -26,13 +26,13 @@ if TYPE_CHECKING:
         UnknownHtype,
     )
     from .handlers import DEFAULT as receive_handlers
-    from .memory import keep_memory
     from .message import Message
     from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
     from .receiver import Receiver
     from .statistics import Statistics
     from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
     from .topology import Topology
+    from .tuning import tune_process
 
 __all__ = [
     "BIND",
@@ -63,10 +63,10 @@ __all__ = [
     "__version__",
     "connect",
     "disconnect",
-    "keep_memory",
     "no_clients_timeout_notifier",
     "receive_handlers",
     "tools",
+    "tune_process",
     "utils",
 ]
 
@@ -86,13 +86,13 @@ _HOME = {
         "SendTimeout",
         "UnknownHtype",
     ),
-    "memory": ("keep_memory",),
     "message": ("Message",),
     "monitor": ("ConnectionCountMonitor", "SocketEventListener", "no_clients_timeout_notifier"),
     "receiver": ("Receiver",),
     "statistics": ("Statistics",),
     "stream": ("BIND", "CONNECT", "PUB", "PULL", "PUSH", "SUB", "Stream"),
     "topology": ("Topology",),
+    "tuning": ("tune_process",),
 }
 
 

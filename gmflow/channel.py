@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
-from gevent.event import Event
+from gevent import getcurrent
+from gevent.hub import get_hub
 
 from .message import Message
 
@@ -29,17 +31,22 @@ class Channel:
         Messages it holds at most.
     capacity_bytes : int, optional
         Bytes at which it is full; one message always fits.
+
+    Attributes
+    ----------
+    capacity_bytes : int
+        As given.
     """
 
     def __init__(self, capacity: int = CAPACITY, capacity_bytes: int = CAPACITY_BYTES) -> None:
         self._capacity = capacity
-        self._capacity_bytes = capacity_bytes
+        self.capacity_bytes = capacity_bytes
         self._messages: deque[Message] = deque()
         self._bytes = 0
         self._closed = False
         self._broken = False
-        self._filled = Event()
-        self._emptied = Event()
+        self._reader: Any = None  # the greenlet that waits for messages,
+        self._writer: Any = None  # and the one that waits for room
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -61,8 +68,11 @@ class Channel:
     def wait_for_room(self) -> bool:
         """Wait until a message would go in; tell whether that was before a break."""
         while self._full() and not self._broken:
-            self._emptied.clear()
-            self._emptied.wait()
+            self._writer = getcurrent()
+            try:
+                get_hub().switch()
+            finally:
+                self._writer = None
         return not self._broken
 
     def offer(self, message: Message) -> bool:
@@ -89,10 +99,10 @@ class Channel:
         """
         count = len(messages)
         fits = 0 < count <= self._capacity - len(self._messages)
-        if fits and self._bytes + size < self._capacity_bytes and not self._broken:
+        if fits and self._bytes + size < self.capacity_bytes and not self._broken:
             self._messages.extend(messages)
             self._bytes += size
-            self._filled.set()
+            self._wake()
             return count
         for number, message in enumerate(messages):
             if not self.offer(message):
@@ -108,28 +118,41 @@ class Channel:
     def get(self) -> list[Message]:
         """Give all messages that are there, waiting for the first; an empty list at the end."""
         while not self._messages and not self._closed:
-            self._filled.clear()
-            self._filled.wait()
+            self._reader = getcurrent()
+            try:
+                get_hub().switch()
+            finally:
+                self._reader = None
         messages = list(self._messages)
         self._messages.clear()
         self._bytes = 0
-        self._emptied.set()
+        self._wake()
         return messages
 
     def close(self) -> None:
         """Say that nothing more will be put; what is there can still be got."""
         self._closed = True
-        self._filled.set()
+        self._wake()
 
     def break_off(self) -> None:
         """Say that nothing more will be got; a writer that waits goes on."""
         self._broken = True
-        self._emptied.set()
+        self._wake()
 
     def _full(self) -> bool:
-        return len(self._messages) >= self._capacity or self._bytes >= self._capacity_bytes
+        return len(self._messages) >= self._capacity or self._bytes >= self.capacity_bytes
 
     def _append(self, message: Message) -> None:
         self._messages.append(message)
         self._bytes += message.size
-        self._filled.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have the hub switch to who waits; it looks for itself whether there is cause to go on."""
+        waiting = self._writer if self._reader is None else self._reader
+        if waiting is not None:
+            get_hub().loop.run_callback(self._switch, waiting)
+
+    def _switch(self, greenlet: Any) -> None:
+        if greenlet is self._reader or greenlet is self._writer:
+            greenlet.switch()

@@ -7,6 +7,7 @@ because ZeroMQ's options can be read and set through them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from time import monotonic
 
 import zmq
@@ -21,6 +22,9 @@ BURST = 64
 
 BURST_BYTES = 4 << 20
 """Bytes after which a burst ends."""
+
+SMALL = 1024
+"""Bytes of a part that is copied rather than kept in its frame."""
 
 _NOBLOCK = int(zmq.NOBLOCK)  # plain numbers: a flag made of enums costs 0.6 microseconds a call
 
@@ -44,10 +48,10 @@ class Inbox:
         # costs more. Also False while there is something left to see to:
         self._flows = True
         # messages that were taken and not given, or part of one, as a signal handler raised.
-        self._taken: deque[list[Part]] = deque()
+        self._taken: deque[Sequence[Part]] = deque()
         self._torn = False
 
-    def receive(self, timeout: float | None = None) -> list[Part] | None:
+    def receive(self, timeout: float | None = None) -> Sequence[Part] | None:
         """Give the parts of the next message; wait for it on the hub.
 
         Parameters
@@ -57,7 +61,7 @@ class Inbox:
 
         Returns
         -------
-        list of zmq.Frame or None
+        sequence of zmq.Frame or bytes, or None
             None after the time-out, or after `Socket.wake`.
 
         Raises
@@ -92,10 +96,20 @@ class Inbox:
             self._flows, self._torn = False, True
             raise
 
-    def receive_burst(self, most: int = BURST) -> list[list[Part]]:
+    def receive_burst(
+        self, most: int = BURST, most_bytes: int = BURST_BYTES
+    ) -> list[Sequence[Part]]:
         """Give the messages that are there, waiting for the first; none only after `Socket.wake`.
 
-        The burst ends at `most` messages, at `BURST_BYTES` bytes, or when the socket is empty.
+        Small parts come as bytes: where many messages are in flight, garbage collection would
+        spend more time on their frames than it takes to copy them.
+
+        Parameters
+        ----------
+        most : int, optional
+            The burst ends at so many messages,
+        most_bytes : int, optional
+            at so many bytes, or when the socket is empty.
         """
         first = self.receive()
         if first is None:
@@ -103,11 +117,15 @@ class Inbox:
         self._taken.appendleft(first)
         flows, self._flows = self._flows, False
         if flows or self._get(zmq.EVENTS) & POLLIN:
-            flows = self._take(most - len(self._taken), BURST_BYTES - size_of(first))
+            flows = self._take(most - len(self._taken), most_bytes - size_of(first))
         burst = list(self._taken)
         self._taken.clear()
         self._flows = flows
         return burst
+
+    def rested(self) -> None:
+        """Note that other greenlets have run since the last burst."""
+        self._readiness.rested()
 
     def _take(self, most: int, room: int) -> bool:
         """Take messages; tell whether there may be more."""
@@ -115,13 +133,15 @@ class Inbox:
         try:
             while most > 0 and room > 0:
                 frame = recv(_NOBLOCK, False)
-                parts = [frame]
-                room -= len(frame)
+                size = len(frame)
+                parts = [frame if size > SMALL else frame.bytes]
+                room -= size
                 while frame.more:
                     frame = recv(_NOBLOCK, False)
-                    parts.append(frame)
-                    room -= len(frame)
-                take(parts)
+                    size = len(frame)
+                    parts.append(frame if size > SMALL else frame.bytes)
+                    room -= size
+                take(tuple(parts))
                 most -= 1
         except zmq.Again:
             return False

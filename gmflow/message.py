@@ -6,7 +6,6 @@ A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ class Message:
         The parts as received.
     source : str, optional
         The name of the source it came from, in a topology.
+    size : int, optional
+        The bytes of all parts together; counted when it is asked for by default.
 
     Attributes
     ----------
@@ -45,13 +46,14 @@ class Message:
         data: Any = None,
         parts: Sequence[Part] = (),
         source: str = "",
+        size: int = -1,
     ) -> None:
         self.statistics = statistics
         self.data = data
         self.parts = parts
         self.source = source
         self.error: DecodeError | None = None
-        self._size = -1
+        self._size = size
 
     @property
     def size(self) -> int:
@@ -71,4 +73,4 @@ def size_of(parts: Sequence[Part]) -> int:
 
 def size_of_all(messages: Iterable[Message]) -> int:
     """Give the number of bytes in all parts of several messages together."""
-    return sum(map(len, chain.from_iterable([message.parts for message in messages])))
+    return sum([message.size for message in messages])

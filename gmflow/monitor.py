@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from logging import getLogger
 from time import monotonic
 from typing import Any, TypeAlias
@@ -143,7 +143,7 @@ def _plain(pair: Socket, seconds: float) -> Callable[[], Event | None]:
     return receive
 
 
-def _parse(parts: list[Any]) -> Event:
+def _parse(parts: Sequence[Any]) -> Event:
     from zmq.utils.monitor import parse_monitor_message  # late: it brings all of asyncio
 
     return dict(parse_monitor_message([bytes(part) for part in parts]))

@@ -85,6 +85,10 @@ class Readiness:
         if monotonic() >= self._breathe.until and self._breathe():
             self._check_owner()
 
+    def rested(self) -> None:
+        """Note that other greenlets have run."""
+        self._breathe.taken()
+
     def wait(self, event: int, timeout: float | None) -> bool | None:
         """Wait until the socket is ready.
 

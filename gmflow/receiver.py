@@ -22,9 +22,14 @@ class Receiver:
         The counters to keep; a fresh set by default.
     copy : bool, optional
         Whether `next` gives bytes (the default) or read-only memoryviews.
+
+    Attributes
+    ----------
+    layout : tuple
+        What array-1.0 found out about the last array: a stream repeats itself.
     """
 
-    __slots__ = ("_header", "_index", "copy", "parts", "statistics")
+    __slots__ = ("_header", "_index", "copy", "layout", "parts", "statistics")
 
     def __init__(
         self,
@@ -35,6 +40,7 @@ class Receiver:
         self.statistics = statistics or Statistics()
         self.statistics.reading = self
         self.copy = copy
+        self.layout: tuple[Any, Any] = (None, None)
         self.load(parts)
 
     def load(self, parts: Sequence[Part]) -> None:

@@ -6,7 +6,6 @@ wrong usage. An error is one line on standard error.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -18,8 +17,8 @@ import gevent
 from docopt import DocoptExit, docopt
 
 from ..errors import ConfigError, GmflowError
-from ..memory import keep_memory
 from ..topology import Topology
+from ..tuning import tune_process
 from ..version import __version__
 from .console import Console
 
@@ -102,7 +101,7 @@ def run_topology(
         console.stopping.set()
         topology.stop(seconds)
 
-    _settle()
+    tune_process()
     topology.start()
     for number in STOP_SIGNALS:
         gevent.signal_handler(number, stop)
@@ -115,14 +114,6 @@ def run_topology(
         ticker.kill()
     if isinstance(ticker.value, Exception):
         raise ticker.value
-
-
-def _settle() -> None:
-    """Make the process one that moves messages: these hold for all of it, so no library may."""
-    keep_memory()
-    gc.collect()
-    gc.freeze()  # what was imported is there to stay
-    gc.set_threshold(50_000, 20, 100)  # messages in flight are many, and none is in a circle
 
 
 def number_of(

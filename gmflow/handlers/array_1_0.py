@@ -5,7 +5,6 @@ Value: ``{"header": dict, "data": [numpy.ndarray or None, ...]}``, as in mflow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,14 @@ from ..errors import DecodeError, EncodeError
 from ..jsontext import dumps
 from ..message import Part
 from ..receiver import Receiver
-from .shapes import item_count, layout, view_array
+from .shapes import layout, view_array
 
 
-def receive(receiver: Receiver) -> Iterator[dict[str, Any]]:
-    """Read one message after the other.
+def receive(receiver: Receiver) -> dict[str, Any]:
+    """Read one message.
 
-    Yields
-    ------
+    Returns
+    -------
     dict
         ``header``: the JSON object of part 0; ``data``: a list with an array for each further
         part, read-only, with the dtype and the C-order shape of the header (slowest first);
@@ -32,24 +31,21 @@ def receive(receiver: Receiver) -> Iterator[dict[str, Any]]:
     DecodeError
         If type or shape is missing, unknown, negative, or doesn't fit the bytes.
     """
-    name: Any = None  # a stream repeats itself: its layout is checked when it changes
-    shape: Any = None
-    size = -1
-    while True:
-        header = receiver.header()
-        try:
-            if header["type"] != name or header["shape"] != shape:
-                name, shape, size = header["type"], header["shape"], -1
-                item_count(shape)
-        except KeyError as error:
-            raise DecodeError(f"the array-1.0 header has no {error}") from None
-        data = []
-        for part in receiver.body():
-            if len(part) != size:
-                size = len(part)
-                dtype = layout(name, size, shape)
-            data.append(None if dtype is None else view_array(part, dtype, shape))
-        yield {"header": header, "data": data}
+    header = receiver.header()
+    try:
+        name, shape = header["type"], header["shape"]
+    except KeyError as error:
+        raise DecodeError(f"the array-1.0 header has no {error}") from None
+    if type(shape) is not list:
+        raise DecodeError(f"shape {shape!r:.80} is not a list")
+    data = []
+    known, dtype = receiver.layout
+    for part in receiver.body():
+        if (name, shape, len(part)) != known:
+            known, dtype = (name, [*shape], len(part)), layout(name, shape, len(part))
+            receiver.layout = known, dtype
+        data.append(None if dtype is None else view_array(part, dtype, shape))
+    return {"header": header, "data": data}
 
 
 def encode(value: dict[str, Any]) -> list[Part]:

@@ -24,7 +24,7 @@ def item_count(shape: Any) -> int:
     return prod(shape)
 
 
-def layout(name: Any, size: int, shape: Any) -> np.dtype[Any] | None:
+def layout(name: Any, shape: Any, size: int) -> np.dtype[Any] | None:
     """Give the dtype of an array in a part of `size` bytes, from a header's ``type`` and shape.
 
     ``float`` is 4 bytes with some senders (UFO) and NumPy's 8 with others: the one that

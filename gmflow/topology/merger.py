@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from ..channel import CAPACITY, CAPACITY_BYTES, Channel
 from ..merging import RoundRobinStrategy
 from ..message import Message, size_of_all
 from .nodes import Giver
 from .splitter import Inlet
+
+MOST_BYTES = 256 << 20
+"""Bytes that wait before a merger, of all streams together, where there are many streams."""
 
 
 class Merger(Giver):
@@ -32,7 +36,7 @@ class Merger(Giver):
         super().__init__(name)
         self._nodes = tuple(nodes)
         self._strategy = strategy
-        self._inlets = [Inlet(self.statistics) for _ in nodes]
+        self._inlets = [Inlet(self.statistics, channel=_share(len(nodes))) for _ in nodes]
         self._waiting: list[deque[Message]] = [deque() for _ in nodes]
         self._merged: list[Message] = []
         for node, inlet in zip(nodes, self._inlets, strict=True):
@@ -54,13 +58,17 @@ class Merger(Giver):
                     leave(index)
             else:
                 self._merged.append(message)
+                if len(self._merged) >= CAPACITY:
+                    self._flush()
         self._flush()
 
     def _next(self, stream: int) -> Message | None:
         waiting = self._waiting[stream]
         if not waiting:
-            self._flush()
-            waiting.extend(self._inlets[stream].channel.get())
+            channel = self._inlets[stream].channel
+            if not channel:
+                self._flush()
+            waiting.extend(channel.get())
         return waiting.popleft() if waiting else None
 
     def _flush(self) -> None:
@@ -74,3 +82,8 @@ class Merger(Giver):
             self.statistics.left_over += len(inlet.channel) + len(waiting)
         self.statistics.left_over += len(self._merged)
         super().close()
+
+
+def _share(streams: int) -> Channel:
+    """Give a stream's channel: many streams share the room that a few don't use up."""
+    return Channel(CAPACITY, min(CAPACITY_BYTES, MOST_BYTES // max(streams, 1)))

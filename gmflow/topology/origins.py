@@ -15,7 +15,7 @@ from gevent import GreenletExit, getcurrent
 from ..breathing import Breath
 from ..errors import DecodeError
 from ..inbox import BURST, Inbox
-from ..message import Message, Part, size_of_all
+from ..message import Message, Part, size_of, size_of_all
 from ..opening import endpoint, open_socket
 from ..sockets import Context, Socket
 from ..statistics import Statistics
@@ -63,16 +63,17 @@ class Origin(Giver):
             self._decoder.close()
         super().close()
 
-    def give_parts(self, burst: Sequence[Sequence[Part]]) -> None:
-        """Make messages of what came, the parts of each, and pass them on, counted."""
+    def give_parts(self, burst: Sequence[Sequence[Part]]) -> bool:
+        """Make messages of what came, the parts of each, and pass them on as `give` does."""
         counters, name = self._counters, self.name
-        messages = [Message(counters, None, parts, name) for parts in burst]
+        # the sizes now: later, when other messages were received, parts are far from the processor
+        messages = [Message(counters, None, parts, name, size_of(parts)) for parts in burst]
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
         if self._decoder is not None:
             self._decode(messages, self._decoder)
-        self.give(messages, size)
+        return self.give(messages, size)
 
     def _decode(self, messages: Sequence[Message], decoder: Decoder) -> None:
         try:
@@ -125,13 +126,14 @@ class Source(Origin):
 
     def run(self) -> None:
         assert self._socket is not None
-        inbox = Inbox(self._socket)
+        inbox, room = Inbox(self._socket), self.splitter.capacity_bytes
         while not self._stopping and self._left != 0:
             most = BURST if self._left is None else min(BURST, self._left)
-            burst = inbox.receive_burst(most)
+            burst = inbox.receive_burst(most, room)
             if self._left is not None:
                 self._left -= len(burst)
-            self.give_parts(burst)
+            if self.give_parts(burst):
+                inbox.rested()
 
     def stop(self) -> None:
         super().stop()

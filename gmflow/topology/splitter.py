@@ -26,6 +26,8 @@ class Inlet:
         Which messages the node takes; all by default.
     when_full : {"block", "drop_newest", "drop_oldest"}, optional
         What to do with a message for which the channel has no room.
+    channel : Channel, optional
+        The channel; one of the usual capacity by default.
 
     Raises
     ------
@@ -38,20 +40,21 @@ class Inlet:
         statistics: NodeStatistics,
         choice: Modulo | None = None,
         when_full: str = "block",
+        channel: Channel | None = None,
     ) -> None:
-        policies: dict[str, Callable[[Sequence[Message]], None]] = {
+        policies: dict[str, Callable[[Sequence[Message]], bool]] = {
             "block": self._block,
             "drop_newest": self._drop_newest,
             "drop_oldest": self._drop_oldest,
         }
         if when_full not in policies:
             raise ConfigError(f"when_full is {when_full!r}; it can be {', '.join(policies)}")
-        self.channel = Channel()
+        self.channel = Channel() if channel is None else channel
         self._cope = policies[when_full]
         self._choice = choice or Modulo()
         self._statistics = statistics
 
-    def accept(self, messages: Sequence[Message], size: int | None = None) -> None:
+    def accept(self, messages: Sequence[Message], size: int | None = None) -> bool:
         """Count messages and put those that are chosen into the channel.
 
         Parameters
@@ -60,6 +63,11 @@ class Inlet:
             What comes in.
         size : int, optional
             The bytes of all of them together, if they are counted already.
+
+        Returns
+        -------
+        bool
+            Whether it waited for room.
         """
         size = size_of_all(messages) if size is None else size
         statistics = self._statistics
@@ -70,10 +78,9 @@ class Inlet:
             statistics.drop("modulo", len(messages) - len(chosen))
             size = size_of_all(chosen)
         went_in = self.channel.offer_all(chosen, size)
-        if went_in < len(chosen):
-            self._cope(chosen[went_in:])
+        return went_in < len(chosen) and self._cope(chosen[went_in:])
 
-    def _block(self, messages: Sequence[Message]) -> None:
+    def _block(self, messages: Sequence[Message]) -> bool:
         went_in = 0
         try:
             while went_in < len(messages) and self.channel.wait_for_room():
@@ -81,21 +88,24 @@ class Inlet:
                 went_in += self.channel.offer_all(rest, size_of_all(rest))
         finally:
             self._statistics.left_over += len(messages) - went_in
+        return True
 
-    def _drop_newest(self, messages: Sequence[Message]) -> None:
+    def _drop_newest(self, messages: Sequence[Message]) -> bool:
         if self.channel.broken:
             self._statistics.left_over += len(messages)
         else:
             self._statistics.drop("full", len(messages))
+        return False
 
-    def _drop_oldest(self, messages: Sequence[Message]) -> None:
+    def _drop_oldest(self, messages: Sequence[Message]) -> bool:
         if self.channel.broken:
             self._statistics.left_over += len(messages)
-            return
+            return False
         for message in messages:
             while not self.channel.offer(message):
                 self.channel.displace()
                 self._statistics.drop("full")
+        return False
 
 
 class Splitter:
@@ -104,10 +114,20 @@ class Splitter:
     def __init__(self) -> None:
         self.inlets: list[Inlet] = []
 
-    def send(self, messages: Sequence[Message], size: int) -> None:
-        """Give messages, `size` bytes in all, to every inlet; wait where one is full and blocks."""
+    @property
+    def capacity_bytes(self) -> int:
+        """How many bytes every inlet has room for when it is empty."""
+        return min(inlet.channel.capacity_bytes for inlet in self.inlets)
+
+    def send(self, messages: Sequence[Message], size: int) -> bool:
+        """Give messages, `size` bytes in all, to every inlet; wait where one is full and blocks.
+
+        Tells whether it waited.
+        """
+        waited = False
         for inlet in self.inlets:
-            inlet.accept(messages, size)
+            waited |= inlet.accept(messages, size)
+        return waited
 
     def close(self) -> None:
         """Say that nothing more will come."""

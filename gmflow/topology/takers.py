@@ -136,15 +136,19 @@ class Sink(Taker):
         breathe = Breath()
         while hand and not self.satisfied:
             message = hand[0]
-            if self._decode and message.error is not None:
-                self.statistics.failed += 1
-            elif self._decode and message.data is None:
-                self.statistics.drop("skipped")
+            if self._decode and message.data is None:
+                self._leave_out(message)
             else:
                 self._pass(message)
                 self.done(message)
             hand.popleft()
             breathe()
+
+    def _leave_out(self, message: Message) -> None:
+        if message.error is not None:
+            self.statistics.failed += 1
+        else:
+            self.statistics.drop("skipped")
 
     def _pass(self, message: Message) -> None:
         if isinstance(self._function, GeneratorType):

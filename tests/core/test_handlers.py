@@ -74,6 +74,26 @@ def test_array_round_trip(values, segments):
     assert encode(value) == parts
 
 
+def test_array_after_array_is_read_by_its_own_header():
+    decoder = Decoder()
+    first = decoder.decode(array({"type": "uint8", "shape": [6]}, bytes(range(6))))
+    first["header"]["shape"][0] = 3  # what a program does to its value changes nothing here
+    for header, segments in [
+        ({"type": "uint8", "shape": [3]}, [bytes(6)]),
+        ({"type": "uint8", "shape": [6.0]}, [bytes(6)]),
+        ({"type": "uint16", "shape": [6]}, [bytes(6)]),
+        ({"type": "uint8", "shape": [6]}, [bytes(6), bytes(5)]),
+        ({"type": "uint8", "shape": [[6]]}, [bytes(6)]),
+        ({"type": ["uint8"], "shape": [6]}, [bytes(6)]),
+    ]:
+        with pytest.raises(DecodeError):
+            decoder.decode(array(header, *segments))
+        good = decoder.decode(array({"type": "uint8", "shape": [2, 3]}, bytes(range(6))))
+        assert good["data"][0].tolist() == [[0, 1, 2], [3, 4, 5]]
+    halves = decoder.decode(array({"type": "float", "shape": [2]}, bytes(8), bytes(16)))
+    assert [segment.dtype for segment in halves["data"]] == ["float32", "float64"]
+
+
 def test_array_is_sent_in_c_order():
     values = np.arange(6, dtype="i4").reshape(2, 3)
     header = {"htype": "array-1.0", "type": "int32", "shape": [3, 2]}
