@@ -97,12 +97,9 @@ class Inbox:
             raise
 
     def receive_burst(
-        self, most: int = BURST, most_bytes: int = BURST_BYTES
+        self, most: int = BURST, most_bytes: int = BURST_BYTES, compact: bool = False
     ) -> list[Sequence[Part]]:
         """Give the messages that are there, waiting for the first; none only after `Socket.wake`.
-
-        Small parts come as bytes: where many messages are in flight, garbage collection would
-        spend more time on their frames than it takes to copy them.
 
         Parameters
         ----------
@@ -110,6 +107,9 @@ class Inbox:
             The burst ends at so many messages,
         most_bytes : int, optional
             at so many bytes, or when the socket is empty.
+        compact : bool, optional
+            Give small parts as bytes, in a tuple. Where very many messages are in flight, garbage
+            collection spends more time on their frames than it takes to copy them.
         """
         first = self.receive()
         if first is None:
@@ -117,7 +117,7 @@ class Inbox:
         self._taken.appendleft(first)
         flows, self._flows = self._flows, False
         if flows or self._get(zmq.EVENTS) & POLLIN:
-            flows = self._take(most - len(self._taken), most_bytes - size_of(first))
+            flows = self._take(most - len(self._taken), most_bytes - size_of(first), compact)
         burst = list(self._taken)
         self._taken.clear()
         self._flows = flows
@@ -127,21 +127,22 @@ class Inbox:
         """Note that other greenlets have run since the last burst."""
         self._readiness.rested()
 
-    def _take(self, most: int, room: int) -> bool:
+    def _take(self, most: int, room: int, compact: bool) -> bool:
         """Take messages; tell whether there may be more."""
         recv, take = self._recv, self._taken.append
+        small = SMALL if compact else -1
         try:
             while most > 0 and room > 0:
                 frame = recv(_NOBLOCK, False)
                 size = len(frame)
-                parts = [frame if size > SMALL else frame.bytes]
+                parts = [frame if size > small else frame.bytes]
                 room -= size
                 while frame.more:
                     frame = recv(_NOBLOCK, False)
                     size = len(frame)
-                    parts.append(frame if size > SMALL else frame.bytes)
+                    parts.append(frame if size > small else frame.bytes)
                     room -= size
-                take(tuple(parts))
+                take(tuple(parts) if compact else parts)
                 most -= 1
         except zmq.Again:
             return False

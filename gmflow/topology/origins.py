@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from gevent import GreenletExit, getcurrent
 
 from ..breathing import Breath
+from ..channel import CAPACITY_BYTES
 from ..errors import DecodeError
 from ..inbox import BURST, Inbox
-from ..message import Message, Part, size_of, size_of_all
+from ..message import Message, Part, size_of_all
 from ..opening import endpoint, open_socket
 from ..sockets import Context, Socket
 from ..statistics import Statistics
@@ -67,7 +68,7 @@ class Origin(Giver):
         """Make messages of what came, the parts of each, and pass them on as `give` does."""
         counters, name = self._counters, self.name
         # the sizes now: later, when other messages were received, parts are far from the processor
-        messages = [Message(counters, None, parts, name, size_of(parts)) for parts in burst]
+        messages = [Message(counters, None, parts, name, sum(map(len, parts))) for parts in burst]
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
@@ -129,7 +130,7 @@ class Source(Origin):
         inbox, room = Inbox(self._socket), self.splitter.capacity_bytes
         while not self._stopping and self._left != 0:
             most = BURST if self._left is None else min(BURST, self._left)
-            burst = inbox.receive_burst(most, room)
+            burst = inbox.receive_burst(most, room, compact=room < CAPACITY_BYTES)
             if self._left is not None:
                 self._left -= len(burst)
             if self.give_parts(burst):

@@ -116,7 +116,10 @@ class Splitter:
 
     @property
     def capacity_bytes(self) -> int:
-        """How many bytes every inlet has room for when it is empty."""
+        """How many bytes every inlet has room for when it is empty.
+
+        It is less than a channel's usual room where the messages are of one of many streams.
+        """
         return min(inlet.channel.capacity_bytes for inlet in self.inlets)
 
     def send(self, messages: Sequence[Message], size: int) -> bool:
