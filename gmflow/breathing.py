@@ -39,7 +39,7 @@ class Breath:
         hub = get_hub()
         timer, self._timer = self._timer or hub.loop.timer(MOMENT), None
         try:
-            timer.start(getcurrent().switch)
+            timer.start(getcurrent().switch, update=True)  # after those that are overdue
             hub.switch()
         finally:
             timer.stop()

@@ -19,7 +19,7 @@ from .statistics import Statistics
 Handler: TypeAlias = Callable[[Receiver], Any]
 """A plain function that gives a value, or a generator function that yields one a message."""
 
-_ENDED: Any = object()
+_ENDED: Any = object()  # what a generator gives that has returned, or raised before
 
 MOST_RUNNING = 64
 """Generators that run at once for a stream; the oldest is closed where more are given."""

@@ -114,18 +114,13 @@ class Inbox:
         first = self.receive()
         if first is None:
             return []
-        self._taken.appendleft(first)
         flows, self._flows = self._flows, False
-        if flows or self._get(zmq.EVENTS) & POLLIN:
+        self._taken.appendleft(first)
+        if flows or (not self._torn and self._get(zmq.EVENTS) & POLLIN):
             flows = self._take(most - len(self._taken), most_bytes - size_of(first), compact)
-        burst = list(self._taken)
-        self._taken.clear()
+        burst, self._taken = list(self._taken), deque()
         self._flows = flows
         return burst
-
-    def rested(self) -> None:
-        """Note that other greenlets have run since the last burst."""
-        self._readiness.rested()
 
     def _take(self, most: int, room: int, compact: bool) -> bool:
         """Take messages; tell whether there may be more."""
@@ -156,5 +151,5 @@ class Inbox:
             self._recv(_NOBLOCK, False)
         self._torn = False
         ready: bool | None = self._readiness.wait(POLLIN, timeout)
-        self._flows = not self._readiness.slept
+        self._flows = bool(ready) and not self._readiness.slept
         return ready

@@ -18,9 +18,9 @@ def _reader() -> Callable[[Part], Any]:
     """Give `loads`, the fastest there is: by orjson, else in a third of json.loads's time.
 
     ``loads(part)`` gives the object in a part that holds UTF-8 JSON; ValueError if it is not
-    UTF-8, not JSON, or nested deeper than Python's recursion limit. What the fast ones can't
-    read is left to json.loads: white space around, NaN, lone surrogates. With orjson a whole
-    number beyond 64 bits comes as a float.
+    UTF-8, not JSON, or nested too deeply. What the fast ones can't read is left to json.loads:
+    white space around, NaN, lone surrogates. With orjson a whole number beyond 64 bits comes as
+    a float.
     """
     try:
         from orjson import loads as parse

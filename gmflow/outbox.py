@@ -135,13 +135,13 @@ class Outbox:
             self._refuse(flat)
         left = iter(flat)
         try:
-            deque(map(self._send, left, _flags(lengths)), 0)  # no signal handler comes between
+            deque(map(self._send, left, _flags(lengths)), 0)
         except zmq.Again:
             return bisect_right(list(accumulate(lengths)), len(flat) - length_hint(left) - 1)
         except zmq.ZMQError:
             raise
-        except BaseException:
-            self._torn = True
+        except BaseException:  # a signal handler's, which pyzmq runs after each part
+            self._torn = len(flat) > len(lengths)
             raise
         return len(lengths)
 
@@ -174,7 +174,9 @@ def _go_together(parts: Sequence[Part]) -> bool:
     types = set(map(type, parts))
     if types == {_Frame}:
         return True  # they are shared, and cost nothing
-    return types <= {bytes, _Frame} and sum(map(len, parts)) <= TOGETHER
+    if not types <= {bytes, _Frame}:
+        return False
+    return sum([len(part) for part in parts if type(part) is bytes]) <= TOGETHER
 
 
 def _flags(lengths: Sequence[int]) -> Iterator[int]:
@@ -198,7 +200,7 @@ def check_part(part: Part) -> None:
         raise TypeError(
             f"a part is bytes, not {type(part).__name__}: encode it first, or say as_json"
         ) from None
-    if "O" in view.format:
+    if getattr(getattr(part, "dtype", None), "hasobject", False):
         raise TypeError("a part is bytes: an array of Python objects has none")
     if not view.c_contiguous:
         raise TypeError("a part must be contiguous: use numpy.ascontiguousarray")

@@ -57,7 +57,7 @@ class Readiness:
     recovered : int
         How often a look found what libzmq had not signalled.
     slept : bool
-        Whether the last `wait` found it not ready at once.
+        Whether the greenlet gave the hub away in the last `wait`.
     """
 
     def __init__(self, socket: Any) -> None:
@@ -81,13 +81,10 @@ class Readiness:
             If it is another thread or process.
         """
         if get_thread_ident() != self._thread or Forks.count != self._forks:
-            self._refuse()
+            self._refuse()  # written out, as it is asked for every message
         if monotonic() >= self._breathe.until and self._breathe():
             self._check_owner()
-
-    def rested(self) -> None:
-        """Note that other greenlets have run."""
-        self._breathe.taken()
+            self._check_open()
 
     def wait(self, event: int, timeout: float | None) -> bool | None:
         """Wait until the socket is ready.
@@ -130,8 +127,7 @@ class Readiness:
             )
         self.slept = True
         ready = self._sleep(event, here, timeout)
-        if socket.closed:
-            raise ConnectError("the socket was closed while a greenlet waited on it")
+        self._check_open()
         return ready
 
     def wake(self) -> None:
@@ -150,6 +146,11 @@ class Readiness:
     def _check_owner(self) -> None:
         if get_thread_ident() != self._thread or Forks.count != self._forks:
             self._refuse()
+
+    def _check_open(self) -> None:
+        socket: Any = self._socket()
+        if socket.closed:
+            raise ConnectError("the socket was closed while a greenlet waited on it")
 
     def _refuse(self) -> NoReturn:
         raise ConnectError(

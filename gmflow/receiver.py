@@ -75,7 +75,8 @@ class Receiver:
             except (ValueError, IndexError) as error:
                 raise HeaderError(f"the header is not JSON: {error}", self.parts) from None
             if not isinstance(header, dict):
-                raise HeaderError(f"the header is not a JSON object: {header!r:.80}", self.parts)
+                text = bytes(self.parts[0])[:80].decode(errors="replace")
+                raise HeaderError(f"the header is not a JSON object: {text}", self.parts)
             self._header = header
         return self._header  # type: ignore[no-any-return]
 

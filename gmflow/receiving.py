@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from logging import DEBUG, getLogger
 
 from .decoder import Decoder, Handler
 from .errors import ConfigError, ConnectError, DecodeError
 from .inbox import Inbox
-from .message import Message
+from .message import Message, Part
 from .sockets import Socket
 
 logger = getLogger(__name__)
@@ -67,8 +67,24 @@ class Reader:
             Raise the DecodeError of a message that can't be read, instead of logging it.
         """
         parts = self._inbox.receive(self._timeout if block else 0)
-        if parts is None:
-            return None
+        return None if parts is None else self._read(parts, handler, raises)
+
+    def each(self, raises: bool) -> Iterator[Message]:
+        """Give message after message until the time-out passes or the socket is closed."""
+        while not self._closed():
+            try:
+                parts = self._inbox.receive(self._timeout)
+            except ConnectError:
+                if not self._closed():  # or it was closed meanwhile, which ends the loop
+                    raise
+                return
+            if parts is None:
+                return
+            message = self._read(parts, None, raises)
+            if message is not None:
+                yield message
+
+    def _read(self, parts: Sequence[Part], handler: Handler | None, raises: bool) -> Message | None:
         try:
             data = self._decoder.decode(parts, handler)
         except DecodeError as error:
@@ -77,22 +93,6 @@ class Reader:
             self._report(error)
             return None
         return None if data is None else Message(self._statistics, data, parts)
-
-    def each(self, raises: bool) -> Iterator[Message]:
-        """Give message after message until the time-out passes or the socket is closed."""
-        given = self._statistics
-        while not self._closed():
-            before = given.messages_failed + given.messages_skipped
-            try:
-                message = self.receive(None, True, raises)
-            except ConnectError:
-                if not self._closed():  # or it was closed meanwhile, which ends the loop
-                    raise
-                return
-            if message is not None:
-                yield message
-            elif given.messages_failed + given.messages_skipped == before:
-                return
 
     def _closed(self) -> bool:
         return bool(self._socket.closed)

@@ -33,7 +33,7 @@ def tune_process() -> bool:
     Returns
     -------
     bool
-        False where the C library is another than glibc: only the collector was set.
+        False where the C library has no such settings: only the collector was set.
     """
     gc.collect()
     gc.freeze()

@@ -5,7 +5,7 @@ Value: ``{"header": dict, "data": [numpy.ndarray or None, ...]}``, as in mflow.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def _segment(segment: Any) -> Part:
         return b""
     if isinstance(segment, np.ndarray) and not segment.dtype.hasobject:
         try:
-            return segment.data.cast("B")
+            return memoryview(cast("bytes", segment)).cast("B")
         except (TypeError, ValueError):  # it is not contiguous, empty, or of times
             return np.ascontiguousarray(segment).reshape(-1).view(np.uint8).data
     if isinstance(segment, (bytes, bytearray, memoryview)):

@@ -79,20 +79,16 @@ class Giver(Node):
     def want_data(self) -> None:
         """Have the messages decoded before they come by."""
 
-    def give(self, messages: Sequence[Message], size: int) -> bool:
-        """Pass messages on, `size` bytes in all, counted; tell whether it had to wait.
-
-        What a kill cuts short is left over.
-        """
+    def give(self, messages: Sequence[Message], size: int) -> None:
+        """Pass messages on, `size` bytes in all, counted; what a kill cuts short is left over."""
         statistics = self.statistics
         try:
-            waited = self.splitter.send(messages, size)
+            self.splitter.send(messages, size)
         except BaseException:
             statistics.left_over += len(messages)
             raise
         statistics.sent += len(messages)
         statistics.bytes_sent += size
-        return waited
 
     def close(self) -> None:
         self.splitter.close()

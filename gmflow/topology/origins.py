@@ -64,7 +64,7 @@ class Origin(Giver):
             self._decoder.close()
         super().close()
 
-    def give_parts(self, burst: Sequence[Sequence[Part]]) -> bool:
+    def give_parts(self, burst: Sequence[Sequence[Part]]) -> None:
         """Make messages of what came, the parts of each, and pass them on as `give` does."""
         counters, name = self._counters, self.name
         # the sizes now: later, when other messages were received, parts are far from the processor
@@ -74,11 +74,13 @@ class Origin(Giver):
         self.statistics.bytes_received += size
         if self._decoder is not None:
             self._decode(messages, self._decoder)
-        return self.give(messages, size)
+        self.give(messages, size)
 
     def _decode(self, messages: Sequence[Message], decoder: Decoder) -> None:
+        breathe = Breath()
         try:
             for message in messages:
+                breathe()
                 try:
                     message.data = decoder.decode(message.parts)
                 except DecodeError as error:
@@ -133,8 +135,7 @@ class Source(Origin):
             burst = inbox.receive_burst(most, room, compact=room < CAPACITY_BYTES)
             if self._left is not None:
                 self._left -= len(burst)
-            if self.give_parts(burst):
-                inbox.rested()
+            self.give_parts(burst)
 
     def stop(self) -> None:
         super().stop()

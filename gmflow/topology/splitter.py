@@ -42,7 +42,7 @@ class Inlet:
         when_full: str = "block",
         channel: Channel | None = None,
     ) -> None:
-        policies: dict[str, Callable[[Sequence[Message]], bool]] = {
+        policies: dict[str, Callable[[Sequence[Message]], None]] = {
             "block": self._block,
             "drop_newest": self._drop_newest,
             "drop_oldest": self._drop_oldest,
@@ -54,7 +54,7 @@ class Inlet:
         self._choice = choice or Modulo()
         self._statistics = statistics
 
-    def accept(self, messages: Sequence[Message], size: int | None = None) -> bool:
+    def accept(self, messages: Sequence[Message], size: int | None = None) -> None:
         """Count messages and put those that are chosen into the channel.
 
         Parameters
@@ -63,11 +63,6 @@ class Inlet:
             What comes in.
         size : int, optional
             The bytes of all of them together, if they are counted already.
-
-        Returns
-        -------
-        bool
-            Whether it waited for room.
         """
         size = size_of_all(messages) if size is None else size
         statistics = self._statistics
@@ -78,9 +73,10 @@ class Inlet:
             statistics.drop("modulo", len(messages) - len(chosen))
             size = size_of_all(chosen)
         went_in = self.channel.offer_all(chosen, size)
-        return went_in < len(chosen) and self._cope(chosen[went_in:])
+        if went_in < len(chosen):
+            self._cope(chosen[went_in:])
 
-    def _block(self, messages: Sequence[Message]) -> bool:
+    def _block(self, messages: Sequence[Message]) -> None:
         went_in = 0
         try:
             while went_in < len(messages) and self.channel.wait_for_room():
@@ -88,24 +84,21 @@ class Inlet:
                 went_in += self.channel.offer_all(rest, size_of_all(rest))
         finally:
             self._statistics.left_over += len(messages) - went_in
-        return True
 
-    def _drop_newest(self, messages: Sequence[Message]) -> bool:
+    def _drop_newest(self, messages: Sequence[Message]) -> None:
         if self.channel.broken:
             self._statistics.left_over += len(messages)
         else:
             self._statistics.drop("full", len(messages))
-        return False
 
-    def _drop_oldest(self, messages: Sequence[Message]) -> bool:
+    def _drop_oldest(self, messages: Sequence[Message]) -> None:
         if self.channel.broken:
             self._statistics.left_over += len(messages)
-            return False
+            return
         for message in messages:
             while not self.channel.offer(message):
                 self.channel.displace()
                 self._statistics.drop("full")
-        return False
 
 
 class Splitter:
@@ -122,15 +115,10 @@ class Splitter:
         """
         return min(inlet.channel.capacity_bytes for inlet in self.inlets)
 
-    def send(self, messages: Sequence[Message], size: int) -> bool:
-        """Give messages, `size` bytes in all, to every inlet; wait where one is full and blocks.
-
-        Tells whether it waited.
-        """
-        waited = False
+    def send(self, messages: Sequence[Message], size: int) -> None:
+        """Give messages, `size` bytes in all, to every inlet; wait where one is full and blocks."""
         for inlet in self.inlets:
-            waited |= inlet.accept(messages, size)
-        return waited
+            inlet.accept(messages, size)
 
     def close(self) -> None:
         """Say that nothing more will come."""

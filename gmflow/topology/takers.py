@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator
 from inspect import GEN_CREATED, getgeneratorstate, isgeneratorfunction
+from itertools import islice
 from types import GeneratorType
 from typing import Any, TypeAlias
 
@@ -23,6 +24,10 @@ from .nodes import Giver, Taker
 Consumer: TypeAlias = Callable[..., Any] | Generator[Any, Message, Any]
 """A function of a message, or a generator (or generator function without arguments) that gets
 each message from ``yield``."""
+
+
+TOGETHER = 32
+"""Messages that an output sends at once, at most."""
 
 
 class Output(Taker):
@@ -75,7 +80,8 @@ class Output(Taker):
         assert self._outbox is not None
         timeout = 0 if self._publishes else None
         while hand:
-            sent = self._outbox.send_burst([message.parts for message in hand], timeout)
+            burst = [message.parts for message in islice(hand, TOGETHER)]
+            sent = self._outbox.send_burst(burst, timeout)
             if not sent and self._publishes:
                 self._publish(hand[0])
                 sent = 1
