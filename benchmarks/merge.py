@@ -56,6 +56,14 @@ def topology(addresses, count, decode=False):
     return with_rate(figures)
 
 
+def tuned_topology(addresses, count):
+    from gmflow import Topology, tune_process
+
+    assert Topology  # imported before, as what is imported is kept out of the collector's way
+    tune_process()
+    return topology(addresses, count)
+
+
 def topology_of_values(addresses, count):
     return topology(addresses, count, decode=True)
 
@@ -92,6 +100,7 @@ def with_rate(figures):
 
 CONTENDERS = {
     "topology": topology,
+    "tuned topology": tuned_topology,
     "topology of values": topology_of_values,
     "gmflow": gmflow,
     "psi-mflow": psi_mflow,
@@ -118,6 +127,9 @@ def scaling_rows(plan, count):
         for number in NUMBERS:
             addresses = stack.enter_context(flood(SIZE, number, program="flood_many.py"))
             commands[sources(number)] = contender(__file__, "topology", addresses, count)
+            if number in (10, 1000):
+                name = f"{sources(number)}, tuned"
+                commands[name] = contender(__file__, "tuned topology", addresses, count)
         taken = take_turns(plan.runs, commands)
     for number in NUMBERS:
         if number != 10:
@@ -126,6 +138,10 @@ def scaling_rows(plan, count):
             yield taken.row(case, "rate", "10 sources", "1/s", ours, wanted, more=True)
             yield taken.row(case, "thread", "10 sources", ours=ours, scale=1e6)
             yield taken.row(case, "process", "10 sources", ours=ours, scale=1e6)
+
+    tuned, peer = (f"{sources(number)}, tuned" for number in (1000, 10))
+    yield taken.row(f"merge of {tuned}", "rate", peer, "1/s", tuned, more=True)
+    yield taken.row(f"merge of {tuned}", "thread", peer, ours=tuned, scale=1e6)
 
 
 def sources(number):

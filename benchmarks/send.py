@@ -13,12 +13,12 @@ import sys
 from compare import HERE, Plan, Row, beside, contender, measure, program, take_turns
 
 COUNTS = {
-    40: 100_000,
-    4_096: 80_000,
-    262_144: 4_000,
-    1_048_576: 1_500,
-    8_388_608: 100,
-    16_777_216: 60,
+    40: 60_000,
+    4_096: 40_000,
+    262_144: 2_000,
+    1_048_576: 800,
+    8_388_608: 60,
+    16_777_216: 40,
 }
 """Messages of each size in bytes."""
 
@@ -156,8 +156,8 @@ FORWARDED = (4_096, 1_048_576)
 
 def rows(plan: Plan) -> list[Row]:
     for size, count in COUNTS.items():
-        names = ["gmflow", "gmflow by parts", "psi-mflow", "plain"]
-        names += ["zmq.asyncio"] if size < 65_536 else []
+        names = ["gmflow", "psi-mflow", "plain"]
+        names += ["gmflow by parts", "zmq.asyncio"] if size < 65_536 else []
         names += ["gmflow forward", "psi-mflow forward"] if size in FORWARDED else []
         with beside([sys.executable, str(HERE / "drain.py")]) as address:
             commands = {n: contender(__file__, n, address, size, plan.count(count)) for n in names}
