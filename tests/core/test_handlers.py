@@ -102,6 +102,13 @@ def test_array_is_sent_in_c_order():
     assert np.array_equal(decode(parts)["data"][0], values.T)
 
 
+def test_masked_array_is_sent_with_the_values_below_the_mask():
+    values = np.ma.array([1, 2, 3], mask=[False, True, False], dtype="i4")
+    header = {"htype": "array-1.0", "type": "int32", "shape": [3]}
+    parts = encode({"header": header, "data": [values]})
+    assert decode(parts)["data"][0].tolist() == [1, 2, 3]
+
+
 def test_empty_part_is_none_where_the_shape_is_not_empty():
     value = decode(array({"type": "i4", "shape": [2]}, b"", b"12345678"))
     assert value["data"][0] is None

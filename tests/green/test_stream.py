@@ -118,6 +118,18 @@ def test_iteration_ends_when_the_stream_is_closed(sender):
     assert iterating.get(timeout=1) == []
 
 
+def test_iteration_of_a_flooded_stream_ends_when_it_is_closed():
+    with Stream() as stream:
+        stream.connect("tcp://127.0.0.1:*", BIND, queue_size=0)
+        with peer(zmq.PUSH, stream.address, SNDHWM=0) as sender:
+            for _ in range(20_000):
+                sender.send(b'{"htype": "raw-1.0"}')
+            iterating = gevent.spawn(lambda: sum(1 for _ in stream))
+            until(lambda: stream.statistics.messages_received > 100)
+            stream.disconnect()
+            assert 100 < iterating.get(timeout=2) < 20_000
+
+
 def test_errors_are_raised_where_that_is_asked_for(sender):
     bad = message("unheard-of")
     with gmflow.connect(endpoint(sender), receive_timeout=2000, on_error="raise") as stream:

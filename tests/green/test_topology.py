@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from time import monotonic, perf_counter
 
 import gevent
@@ -712,6 +713,71 @@ def test_flooded_topology_leaves_the_hub_to_others(topology, flood):
     PAUSE.set()
     topology.stop()
     PAUSE.clear()
+
+
+def backlog(stack, source, count, parts):
+    """Leave messages with a source's socket while the hub stands still."""
+    sender = stack.enter_context(peer(zmq.PUSH, source.address, SNDHWM=0))
+    for _ in range(count):
+        sender.send_multipart(parts)
+
+
+def drains(kind):
+    """Drain a backlog beside a ticker of 1 ms; give its ticks a second."""
+    topology, sources = Topology(), 2 if kind == "merger" else 1
+    count = 300 if kind == "slow handler" else 30_000 // sources
+    options = {"conn_type": "bind", "queue_size": 0, "count": count, "handlers": {"x": slowly}}
+    nodes = [topology.source("tcp://127.0.0.1:*", **options) for _ in range(sources)]
+    last = topology.merge(*nodes) if kind == "merger" else nodes[0]
+    topology.sink(last, lambda message: None, decode=kind == "slow handler")
+    topology.start()
+    with ExitStack() as stack, ticker(0.001) as ticks:
+        for node in nodes:
+            backlog(stack, node, count, [b'{"htype": "x"}'])
+        began = monotonic()
+        assert topology.join(10)
+        return len(ticks) / (monotonic() - began)
+
+
+def slowly(receiver):
+    until_then = perf_counter() + 0.0005
+    while perf_counter() < until_then:
+        pass
+    return True
+
+
+@pytest.mark.parametrize("kind", ["quick sink", "merger", "slow handler"])
+def test_backlog_leaves_the_hub_to_others(kind):
+    """The hub looks at timers only so often while nodes wake each other: here, every 50 ms."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.05)
+    try:
+        for _ in range(5):
+            working = gevent.spawn(works)
+            with ticker(0.001) as ticks:
+                gevent.sleep(0.1)
+                usual = len(ticks) / 0.1
+            working.kill()
+            got = drains(kind)
+            if got >= 0.5 * usual:
+                return
+        pytest.fail(f"{got:.0f} ticks a second of {usual:.0f}")
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_sink_that_has_had_enough_ends_a_flooded_source(topology):
+    def few():
+        yield
+        until(lambda: source.statistics.received > source.statistics.sent)  # it waits for room
+
+    source = topology.source("tcp://127.0.0.1:*", conn_type="bind", queue_size=0, name="source")
+    topology.sink(source, few, decode=False)
+    topology.start()
+    with ExitStack() as stack:
+        backlog(stack, source, 30_000, [b"x"])
+        assert topology.join(2)
+    assert balanced(topology)["source"]["received"] < 5000
 
 
 def take(socket, count, seconds=5):
