@@ -70,7 +70,7 @@ class Inbox:
             If the socket is of another thread, or another greenlet is receiving.
         """
         self._readiness.enter()
-        if self._flows and (parts := self._now()):
+        if self._flows and not self._torn and (parts := self._now()):
             return parts
         if self._taken:
             return self._taken.popleft()
@@ -83,18 +83,17 @@ class Inbox:
 
     def _now(self) -> list[Part] | None:
         recv = self._recv
+        self._torn = True  # until it is whole; from Python 3.13 on errors can slip past an except
         try:
             frame = recv(_NOBLOCK, False)
             parts = [frame]
             while frame.more:
                 frame = recv(_NOBLOCK, False)
                 parts.append(frame)
-            return parts
         except zmq.Again:
-            return None
-        except BaseException:
-            self._flows, self._torn = False, True
-            raise
+            parts = None
+        self._torn = False
+        return parts
 
     def receive_burst(
         self, most: int = BURST, most_bytes: int = BURST_BYTES, compact: bool = False
@@ -126,6 +125,7 @@ class Inbox:
         """Take messages; tell whether there may be more."""
         recv, take = self._recv, self._taken.append
         small = SMALL if compact else -1
+        more = self._torn = True
         try:
             while most > 0 and room > 0:
                 frame = recv(_NOBLOCK, False)
@@ -140,11 +140,9 @@ class Inbox:
                 take(tuple(parts) if compact else parts)
                 most -= 1
         except zmq.Again:
-            return False
-        except BaseException:
-            self._torn = True
-            raise
-        return True
+            more = False
+        self._torn = False
+        return more
 
     def _wait(self, timeout: float | None) -> bool | None:
         while self._torn and self._get(zmq.RCVMORE):  # its rest must not pass for a message

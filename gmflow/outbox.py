@@ -87,19 +87,21 @@ class Outbox:
         if self._torn or not parts:
             self._refuse(parts)
         send = self._send
+        # A signal handler may raise, and from Python 3.13 on that can slip past an except: whether
+        # the last part is out nobody knows then.
+        self._torn = len(parts) > 1
         try:
             for part in parts[:-1]:
                 send(part, _MORE, copy)
             send(parts[-1], _NOBLOCK, copy)
-            return True
         except zmq.Again:  # after the first part libzmq has taken back what it had of the message
-            pass
+            self._torn = False
+            return timeout != 0 and self._later(parts, timeout, copy)
         except zmq.ZMQError:
+            self._torn = False
             raise
-        except BaseException:  # a signal handler's: whether the last part is out nobody knows
-            self._torn = len(parts) > 1
-            raise
-        return timeout != 0 and self._later(parts, timeout, copy)
+        self._torn = False
+        return True
 
     def send_burst(self, messages: Sequence[Sequence[Part]], timeout: float | None = None) -> int:
         """Send whole messages: wait for the first as `send` does, then those that go at once.
