@@ -12,11 +12,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 HERE = Path(__file__).parent
+
+PEERS = {"psi-mflow": "mflow", "pvapy": "pvaccess", "orjson": "orjson"}
+"""The packages that gmflow is compared with, and what each is imported as."""
 
 PATIENCE = 120
 """Seconds that a run may take before it counts as hung."""
@@ -42,7 +46,7 @@ class Plan:
         return max(1, round(whole * self.share))
 
 
-QUICK = Plan(runs=3, share=0.2)
+QUICK = Plan(runs=2, share=0.1)
 
 
 @dataclass(frozen=True)
@@ -177,11 +181,29 @@ def program(
     rows: Callable[[Plan], Iterable[Row]],
 ) -> None:
     """What a case does when it is run: one contender, or with no argument the whole case."""
-    if sys.argv[1:] in ([], ["quick"]):
-        for row in rows(QUICK if sys.argv[1:] else Plan()):
+    words = sys.argv[1:]
+    if words and words[0] in contenders:
+        print(json.dumps(contenders[words[0]](*words[1:])), flush=True)
+    elif words in ([], ["quick"]):
+        if missing := missing_packages():
+            sys.exit(f"{', '.join(missing)} is not installed: pip install '.[bench]'")
+        print(HEAD)
+        for row in rows(QUICK if words else Plan()):
             print(line(row), flush=True)
     else:
-        print(json.dumps(contenders[sys.argv[1]](*sys.argv[2:])), flush=True)
+        print(f"{sys.argv[0]} [quick]", file=sys.stderr)
+        sys.exit(2)
+
+
+def missing_packages() -> list[str]:
+    """Give the packages of peers that are not there."""
+    return [name for name, module in PEERS.items() if find_spec(module) is None]
+
+
+HEAD = (
+    f"{'case':<34} {'figure':<8}   {'beside':<18} {'ratio':>7} {'wanted':<14}"
+    f" {'gmflow':>10} {'peer':>10}"
+)
 
 
 def line(row: Row) -> str:

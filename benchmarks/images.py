@@ -141,8 +141,6 @@ class Consumer:
         self._connected.set()
 
 
-NEEDS = ("pvaccess",)
-
 CONTENDERS = {
     "gmflow": gmflow,
     "gmflow, untuned": gmflow_untuned,

@@ -1,10 +1,10 @@
 """Every benchmark beside the peers, one after the other, printed and saved as a table.
 
-    python benchmarks/run.py [quick | CASE ...]
+    python benchmarks/run.py [quick] [CASE ...]
 
 The whole takes up to 10 minutes on 2 cores and is saved as results.md; `quick` has fewer and
 shorter runs, up to 2 minutes, and is saved as results-quick.md. Cases that are named are run
-alone and not saved.
+alone and not saved. A peer that can't be installed here is left out with its case.
 """
 
 import os
@@ -15,10 +15,9 @@ import time
 from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
-from compare import HERE, QUICK, Plan, Row, line
+from compare import HEAD, HERE, QUICK, Plan, Row, line, missing_packages
 
 CASES = [
     "receive",
@@ -33,24 +32,53 @@ CASES = [
     "memory",
 ]  # the longest last, so that what hangs is seen early
 
+NEEDS = {"receive": ["psi-mflow", "orjson"], "slow": ["psi-mflow", "orjson"], "images": ["pvapy"]}
+"""The packages that a case needs; psi-mflow alone where it is not named."""
+
 PACKAGES = ("gmflow", "pyzmq", "gevent", "numpy", "psi-mflow", "pvapy", "orjson")
 
 HEADING = """\
 # gmflow beside its peers
 
-Ratios of medians taken round by round, in one run, in alternating order; above 1 gmflow is
-better, except where at most something is wanted. `make bench` makes this page; `process` and
-`thread` are CPU times, of the whole process and of the thread that works, `wall` is time.
+`make bench` makes this page. All run side by side in one run, each a process of its own, in
+alternating order. A ratio is taken in each round, and the median of the rounds stands here: it need
+not be the quotient of the two columns behind it, which are medians too; where they differ much,
+the machine was noisy. Above 1 gmflow is better; with "≤" it is a figure to stay below.
+
+| figure | is |
+| --- | --- |
+| wall | time a message, or of a whole program |
+| thread | CPU time a message of the thread that receives or sends |
+| process, cpu | CPU time a message of the whole process |
+| rate | messages or bytes a second |
+| p50, p99 | how late messages are received: the median, and what 99 % stay below |
+| rest, blocked, resident | memory |
+
+| peer | is |
+| --- | --- |
+| psi-mflow | the same program with `import mflow`, or its script |
+| plain | a loop by hand on pyzmq: recv_multipart, json.loads, numpy.frombuffer |
+| zmq.green, zmq.asyncio | the same loop on these |
+| zmq.proxy | libzmq's own, in C |
+| PvaPy | a PvaServer and a monitor, at the highest rate without a missed image |
+| PvaPy, told | the same, where the server is told over a pipe of every image that was had |
+
+"tuned" is gmflow after `tune_process`, which the scripts call; "by parts" sends as psi-mflow does,
+with a call for each part; "orjson" is gmflow[fast].
 """
 
 
 def main(words: list[str]) -> int:
-    plan = QUICK if words == ["quick"] else Plan()
+    plan = QUICK if "quick" in words else Plan()
+    named = [word for word in words if word != "quick"]
+    if unknown := [word for word in named if word not in CASES]:
+        print(f"no case {unknown[0]!r}; there are {', '.join(CASES)}", file=sys.stderr)
+        return 2
     began, load = time.monotonic(), os.getloadavg()[0]
-    rows, failed = measure([] if words == ["quick"] else words, plan)
+    rows, failed = measure(named or CASES, plan)
     minutes = (time.monotonic() - began) / 60
     print(f"{len(rows)} figures in {minutes:.1f} minutes; short: {sum(r.short for r in rows)}")
-    if words in ([], ["quick"]) and not failed:
+    if not named and not failed:
         name = "results-quick.md" if plan is QUICK else "results.md"
         text = page(rows, plan, f"{minutes:.1f} minutes, load {load:.1f} at the start")
         (HERE / name).write_text(text, "utf-8")
@@ -58,18 +86,18 @@ def main(words: list[str]) -> int:
     return 1 if failed else 0
 
 
-def measure(cases: list[str], plan: Plan) -> tuple[list[Row], list[str]]:
-    """Run cases, all by default; give their rows, and the names of those that failed."""
+def measure(cases: Iterable[str], plan: Plan) -> tuple[list[Row], list[str]]:
+    """Run cases; give their rows, and the names of those that failed."""
     rows: list[Row] = []
     failed = []
-    for name in cases or CASES:
-        case = import_module(name)
-        missing = [need for need in getattr(case, "NEEDS", ()) if find_spec(need) is None]
-        if missing:
-            print(f"{name}: left out, {', '.join(missing)} is not installed", flush=True)
+    missing = missing_packages()
+    print(HEAD, flush=True)
+    for name in cases:
+        if lacking := [package for package in NEEDS.get(name, ["psi-mflow"]) if package in missing]:
+            print(f"{name}: left out, {', '.join(lacking)} is not installed", flush=True)
             continue
         try:
-            for row in case.rows(plan):
+            for row in import_module(name).rows(plan):
                 rows.append(row)
                 print(line(row), flush=True)
         except (subprocess.SubprocessError, ValueError, OSError) as error:

@@ -65,6 +65,11 @@ class Sender:
 
     def send_parts(self, parts: Sequence[Part], block: bool) -> None:
         """Send a whole message; one that can't go out without blocking is dropped, counted."""
+        if type(parts) is not list and type(parts) is not tuple:
+            raise TypeError(
+                f"parts is a list or tuple of bytes, not {type(parts).__name__}:"
+                " say message.parts, or [part] for one"
+            )
         if self._collected:
             parts, self._collected = [*self._collected, *parts], []
         try:

@@ -231,7 +231,7 @@ class Stream:
         (self._sender or self._refuse("send")).send(message, send_more, block, as_json)
 
     def send_parts(self, parts: Sequence[Any], block: bool = True) -> None:
-        """Send contiguous parts, all at once: those of `Message.parts` go on untouched."""
+        """Send a list of contiguous parts at once; those of `Message.parts` go on untouched."""
         (self._sender or self._refuse("send")).send_parts(parts, block)
 
     def forward(

@@ -319,7 +319,17 @@ def test_parts_of_a_message_go_on_as_they_are(receiver, sender, stream):
 
 
 @pytest.mark.parametrize(
-    "parts, wrong", [([b"a", "text"], TypeError), ([np.array([{}])], TypeError), ([], ValueError)]
+    "parts, wrong",
+    [
+        ([b"a", "text"], TypeError),
+        ([np.array([{}])], TypeError),
+        ([], ValueError),
+        (b"text", TypeError),
+        (np.zeros(3), TypeError),
+        (iter([b"a"]), TypeError),
+        (gmflow.Message(), TypeError),
+        (None, TypeError),
+    ],
 )
 def test_parts_that_are_none_send_nothing(receiver, parts, wrong):
     with gmflow.connect(endpoint(receiver), mode=PUSH) as out:
@@ -328,7 +338,7 @@ def test_parts_that_are_none_send_nothing(receiver, parts, wrong):
         out.send_parts([b"a", b"b"])
         assert receiver.poll(2000)
         assert receiver.recv_multipart() == [b"a", b"b"]
-        assert out.statistics.messages_dropped == 1
+        assert out.statistics.messages_sent == 1
 
 
 @pytest.mark.parametrize("copy", [True, False])
