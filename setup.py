@@ -44,6 +44,7 @@ setup(
             "pytest",
             "pytest-timeout",
             "hypothesis",
+            "orjson",  # both ways of reading JSON are tested
             "setuptools",  # a test reads this file with it
             "psi-mflow==1.0.0",
             # psi-bsread needs bitshuffle, which has wheels for these only.

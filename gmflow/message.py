@@ -5,7 +5,8 @@ A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def size_of(parts: Sequence[Part]) -> int:
     return sum(map(len, parts))
 
 
-def size_of_all(messages: Iterable[Message]) -> int:
+def size_of_all(messages: Sequence[Message]) -> int:
     """Give the number of bytes in all parts of several messages together."""
-    return sum([message.size for message in messages])
+    if messages and messages[0]._size >= 0:
+        return sum([message.size for message in messages])
+    return sum(map(len, chain.from_iterable([message.parts for message in messages])))

@@ -16,7 +16,7 @@ from ..breathing import Breath
 from ..channel import CAPACITY_BYTES
 from ..errors import DecodeError
 from ..inbox import BURST, Inbox
-from ..message import Message, Part, size_of_all
+from ..message import Message, Part, size_of, size_of_all
 from ..opening import endpoint, open_socket
 from ..sockets import Context, Socket
 from ..statistics import Statistics
@@ -64,11 +64,17 @@ class Origin(Giver):
             self._decoder.close()
         super().close()
 
-    def give_parts(self, burst: Sequence[Sequence[Part]]) -> None:
-        """Make messages of what came, the parts of each, and pass them on as `give` does."""
+    def give_parts(self, burst: Sequence[Sequence[Part]], sized: bool = False) -> None:
+        """Make messages of what came, the parts of each, and pass them on as `give` does.
+
+        They are `sized` now where they are to wait for so long that their parts will then be far
+        from the processor.
+        """
         counters, name = self._counters, self.name
-        # the sizes now: later, when other messages were received, parts are far from the processor
-        messages = [Message(counters, None, parts, name, sum(map(len, parts))) for parts in burst]
+        if sized:
+            messages = [Message(counters, None, parts, name, size_of(parts)) for parts in burst]
+        else:
+            messages = [Message(counters, None, parts, name) for parts in burst]
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
@@ -132,10 +138,11 @@ class Source(Origin):
         inbox, room = Inbox(self._socket), self.splitter.capacity_bytes
         while not self._stopping and self._left != 0:
             most = BURST if self._left is None else min(BURST, self._left)
-            burst = inbox.receive_burst(most, room, compact=room < CAPACITY_BYTES)
+            many = room < CAPACITY_BYTES  # streams that share a merger's room
+            burst = inbox.receive_burst(most, room, compact=many)
             if self._left is not None:
                 self._left -= len(burst)
-            self.give_parts(burst)
+            self.give_parts(burst, sized=many)
 
     def stop(self) -> None:
         super().stop()

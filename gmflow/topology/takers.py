@@ -26,7 +26,7 @@ Consumer: TypeAlias = Callable[..., Any] | Generator[Any, Message, Any]
 each message from ``yield``."""
 
 
-TOGETHER = 32
+TOGETHER = 64
 """Messages that an output sends at once, at most."""
 
 
