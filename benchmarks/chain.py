@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from statistics import mean, median
 from threading import Timer
 
-from compare import HERE, Plan, Row, contender, program, take_turns
+from compare import HERE, Plan, Row, contender, cpu_of, program, take_turns
 
 SIZES = {"100 B": 100 / (1 << 20), "1 MB": 1.0}
 """What the scripts take as size, in MB."""
@@ -54,15 +54,10 @@ def pair(generate, stats, size, lines):
         script([*stats, "-i", INTERVAL, address], subprocess.PIPE) as watching,
     ):
         rates_of(watching, FIRST)
-        began, used = time.monotonic(), cpu_of(generating, watching)
+        began, used = time.monotonic(), cpu_of(generating.pid, watching.pid)
         rates = rates_of(watching, lines)
-        used, took = cpu_of(generating, watching) - used, time.monotonic() - began
+        used, took = cpu_of(generating.pid, watching.pid) - used, time.monotonic() - began
     return {"rate": median(rates), "process": used / (mean(rates) * took)}
-
-
-def cpu_of(*processes):
-    """Give the CPU time that processes have used; this is Linux's number of their clocks."""
-    return sum(time.clock_gettime(~process.pid << 3 | 2) for process in processes)
 
 
 def free_address():

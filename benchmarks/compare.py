@@ -161,6 +161,11 @@ def allow_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def cpu_of(*processes: int) -> float:
+    """Give the CPU time of processes, in seconds, by the clock that Linux keeps for each id."""
+    return sum(time.clock_gettime((~process << 3) | 2) for process in processes)
+
+
 def measure(loop: Callable[[int], Any], count: int) -> dict[str, float]:
     """Time ``loop(count)`` after a shorter one: seconds a message, by three clocks.
 

@@ -16,7 +16,7 @@ from itertools import repeat
 from socket import create_server
 
 import zmq
-from compare import HERE, Plan, Row, contender, flood, program, take_turns
+from compare import HERE, Plan, Row, contender, cpu_of, flood, program, take_turns
 
 from gmflow import tune_process
 
@@ -63,11 +63,6 @@ def receiver(streams):
 def take(socket, count, copy):
     """Receive messages of two parts; all in C, so that it takes little of the cores."""
     deque(map(socket.recv, repeat(0, 2 * count), repeat(copy)), 0)
-
-
-def cpu_of(process):
-    """Give the CPU time of a process, in seconds, by the clock that Linux keeps for each."""
-    return time.clock_gettime((~process << 3) | 2)
 
 
 def split(name, source, size, outputs, count):

@@ -61,10 +61,6 @@ class Channel:
         """Whether the reader will get nothing more."""
         return self._broken
 
-    def put(self, message: Message) -> bool:
-        """Put a message, waiting for room; tell whether it went in before a break."""
-        return self.wait_for_room() and self.offer(message)
-
     def wait_for_room(self) -> bool:
         """Wait until a message would go in; tell whether that was before a break."""
         while self._full() and not self._broken:

@@ -18,7 +18,7 @@ from .readiness import POLLIN
 from .sockets import Socket
 
 BURST = 64
-"""Messages that are taken at once, at most."""
+"""Messages that are taken or sent at once, at most."""
 
 BURST_BYTES = 4 << 20
 """Bytes after which a burst ends."""

@@ -66,7 +66,7 @@ class Merger(Giver):
         waiting = self._waiting[stream]
         if not waiting:
             channel = self._inlets[stream].channel
-            if not channel:
+            if not len(channel):
                 self._flush()
             waiting.extend(channel.get())
         return waiting.popleft() if waiting else None

@@ -14,6 +14,7 @@ import zmq
 
 from ..breathing import Breath
 from ..errors import ConfigError
+from ..inbox import BURST
 from ..message import Message, size_of_all
 from ..opening import endpoint, open_socket
 from ..outbox import Outbox
@@ -24,10 +25,6 @@ from .nodes import Giver, Taker
 Consumer: TypeAlias = Callable[..., Any] | Generator[Any, Message, Any]
 """A function of a message, or a generator (or generator function without arguments) that gets
 each message from ``yield``."""
-
-
-TOGETHER = 64
-"""Messages that an output sends at once, at most."""
 
 
 class Output(Taker):
@@ -80,7 +77,7 @@ class Output(Taker):
         assert self._outbox is not None
         timeout = 0 if self._publishes else None
         while hand:
-            burst = [message.parts for message in islice(hand, TOGETHER)]
+            burst = [message.parts for message in islice(hand, BURST)]
             sent = self._outbox.send_burst(burst, timeout)
             if not sent and self._publishes:
                 self._publish(hand[0])

@@ -15,6 +15,11 @@ def numbers(messages):
     return [each.data for each in messages]
 
 
+def put(channel, message):
+    """Put a message as an inlet that blocks does."""
+    return channel.wait_for_room() and channel.offer(message)
+
+
 def waits(function, *arguments):
     """Start a call that has to wait; give its greenlet."""
     greenlet = gevent.spawn(function, *arguments)
@@ -26,7 +31,7 @@ def waits(function, *arguments):
 def test_messages_come_in_order():
     channel = Channel()
     for number in range(5):
-        assert channel.put(message(number))
+        assert put(channel, message(number))
     assert len(channel) == 5
     assert numbers(channel.get()) == [0, 1, 2, 3, 4]
     assert len(channel) == 0
@@ -37,7 +42,7 @@ def test_order_holds_while_writer_and_reader_wait_for_each_other():
 
     def write():
         for number in range(1000):
-            assert channel.put(message(number))
+            assert put(channel, message(number))
         channel.close()
 
     gevent.spawn(write)
@@ -51,7 +56,7 @@ def test_bound_by_count():
     channel = Channel(capacity=2)
     assert channel.offer(message(0)) and channel.offer(message(1))
     assert not channel.offer(message(2))
-    writer = waits(channel.put, message(3))
+    writer = waits(put, channel, message(3))
     assert numbers(channel.get()) == [0, 1]
     assert writer.get(timeout=1) is True
     assert numbers(channel.get()) == [3]
@@ -61,7 +66,7 @@ def test_bound_by_bytes():
     channel = Channel(capacity=100, capacity_bytes=10)
     assert channel.offer(message(0, 9)) and channel.offer(message(1, 50))  # one always fits
     assert not channel.offer(message(2, 1))
-    writer = waits(channel.put, message(3))
+    writer = waits(put, channel, message(3))
     assert channel.displace().data == 0
     assert not channel.offer(message(4))  # 50 bytes are left
     assert numbers(channel.get()) == [1]
@@ -73,8 +78,8 @@ def test_bound_by_bytes():
 
 def test_displace_takes_the_oldest():
     channel = Channel(capacity=2)
-    channel.put(message(0))
-    channel.put(message(1))
+    put(channel, message(0))
+    put(channel, message(1))
     assert channel.displace().data == 0
     assert channel.offer(message(2))
     assert numbers(channel.get()) == [1, 2]
@@ -82,7 +87,7 @@ def test_displace_takes_the_oldest():
 
 def test_reader_gets_what_a_closed_channel_holds_then_the_end():
     channel = Channel()
-    channel.put(message(0))
+    put(channel, message(0))
     assert not channel.closed
     channel.close()
     assert channel.closed
@@ -100,11 +105,11 @@ def test_close_wakes_a_waiting_reader():
 
 def test_break_off_lets_a_waiting_writer_go_on():
     channel = Channel(capacity=1)
-    channel.put(message(0))
-    writer = waits(channel.put, message(1))
+    put(channel, message(0))
+    writer = waits(put, channel, message(1))
     channel.break_off()
     assert writer.get(timeout=1) is False
-    assert channel.put(message(2)) is False
+    assert put(channel, message(2)) is False
     assert channel.offer(message(3)) is False
     assert len(channel) == 1
 
@@ -112,7 +117,7 @@ def test_break_off_lets_a_waiting_writer_go_on():
 def test_break_off_refuses_where_there_is_room():
     channel = Channel()
     channel.break_off()
-    assert channel.put(message(0)) is False
+    assert put(channel, message(0)) is False
     assert len(channel) == 0
 
 
@@ -124,25 +129,25 @@ def test_reader_ended_while_it_waits_leaves_the_channel_usable(by):
     else:
         with gevent.Timeout(0.001, False):
             channel.get()
-    channel.put(message(0))
+    put(channel, message(0))
     assert numbers(channel.get()) == [0]
     reader = waits(channel.get)
-    channel.put(message(1))
+    put(channel, message(1))
     assert numbers(reader.get(timeout=1)) == [1]
 
 
 @pytest.mark.parametrize("by", ["kill", "timeout"])
 def test_writer_ended_while_it_waits_leaves_the_channel_usable(by):
     channel = Channel(capacity=1)
-    channel.put(message(0))
+    put(channel, message(0))
     if by == "kill":
-        waits(channel.put, message(1)).kill()
+        waits(put, channel, message(1)).kill()
     else:
         with gevent.Timeout(0.001, False):
-            channel.put(message(1))
+            put(channel, message(1))
     assert numbers(channel.get()) == [0]
-    channel.put(message(2))
-    writer = waits(channel.put, message(3))
+    put(channel, message(2))
+    writer = waits(put, channel, message(3))
     assert numbers(channel.get()) == [2]
     assert writer.get(timeout=1) is True
     assert numbers(channel.get()) == [3]
@@ -165,7 +170,7 @@ def test_several_go_in_as_far_as_there_is_room():
 @pytest.mark.parametrize("close", [True, False])
 def test_who_waits_for_room_is_told_of_it_or_of_the_break(close):
     channel = Channel(capacity=1)
-    channel.put(message(0))
+    put(channel, message(0))
     writer = waits(channel.wait_for_room)
     if close:
         channel.break_off()
