@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .message import Part
+if TYPE_CHECKING:
+    from .message import Part
 
 
 def _reader() -> Callable[[Part], Any]:

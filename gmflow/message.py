@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .jsontext import loads
+
 if TYPE_CHECKING:
     from .errors import DecodeError
     from .statistics import Statistics
@@ -39,7 +41,7 @@ class Message:
         Why there is no `data`, where decoding failed.
     """
 
-    __slots__ = ("_size", "data", "error", "parts", "source", "statistics")
+    __slots__ = ("_header", "_size", "data", "error", "parts", "source", "statistics")
 
     def __init__(
         self,
@@ -55,6 +57,14 @@ class Message:
         self.source = source
         self.error: DecodeError | None = None
         self._size = size
+        self._header: dict[str, Any] | None = None
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Part 0 as a JSON object, parsed once; an empty dict where it is none."""
+        if self._header is None:
+            self._header = header_of(self.parts)
+        return self._header
 
     @property
     def size(self) -> int:
@@ -65,6 +75,15 @@ class Message:
 
     def __repr__(self) -> str:
         return f"<Message of {len(self.parts)} parts, {self.size} bytes>"
+
+
+def header_of(parts: Sequence[Part]) -> dict[str, Any]:
+    """Give part 0 as a JSON object; an empty dict where it is none."""
+    try:
+        header = loads(parts[0])
+    except (ValueError, IndexError):
+        return {}
+    return header if isinstance(header, dict) else {}
 
 
 def size_of(parts: Sequence[Part]) -> int:

@@ -1,13 +1,30 @@
-"""Which messages of a stream go to an output."""
+"""Which messages of a stream go to an output: choices, applied one after the other.
+
+A choice sees every message that comes to its output, in order, and remembers what it must.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Protocol
 
 from .errors import ConfigError
+from .message import Message
 
-T = TypeVar("T")
+
+class Choice(Protocol):
+    """What chooses messages.
+
+    Attributes
+    ----------
+    cause : str
+        What the messages that it leaves out are counted as.
+    """
+
+    cause: str
+
+    def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Give those of the next messages that are chosen; the same object if all are."""
 
 
 class Modulo:
@@ -24,13 +41,15 @@ class Modulo:
         If `modulo` is no whole number from 1 up.
     """
 
+    cause = "modulo"
+
     def __init__(self, modulo: int = 1) -> None:
         if type(modulo) is not int or modulo < 1:
             raise ConfigError(f"modulo is {modulo!r}; it can be a whole number from 1 up")
         self._modulo = modulo
         self._seen = 0
 
-    def choose(self, messages: Sequence[T]) -> Sequence[T]:
+    def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Give those of the next messages that are chosen."""
         first = self._modulo - 1 - self._seen % self._modulo
         self._seen += len(messages)

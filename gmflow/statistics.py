@@ -67,8 +67,8 @@ class Statistics:
 class NodeStatistics:
     """Counters of a node of a topology.
 
-    At the end ``received = sent + dropped + failed + left_over``, where dropped is the sum
-    over all causes.
+    At the end ``received = sent + dropped + failed + unmatched + left_over``, where dropped and
+    unmatched are the sums over all causes.
 
     Attributes
     ----------
@@ -81,6 +81,8 @@ class NodeStatistics:
         (its handler gave None).
     failed : int
         What could not be decoded.
+    unmatched : dict of str to dict of str to int
+        What a merger by key could not match, by the stream's name and by cause.
     left_over : int
         What was still in the node when it was stopped.
     missed : int
@@ -96,6 +98,7 @@ class NodeStatistics:
         "missed",
         "received",
         "sent",
+        "unmatched",
     )
 
     def __init__(self) -> None:
@@ -105,6 +108,7 @@ class NodeStatistics:
         self.bytes_sent = 0
         self.dropped: dict[str, int] = {}
         self.failed = 0
+        self.unmatched: dict[str, dict[str, int]] = {}
         self.left_over = 0
         self.missed = 0
 
@@ -122,6 +126,7 @@ class NodeStatistics:
             "bytes_sent": self.bytes_sent,
             "dropped": dict(self.dropped),
             "failed": self.failed,
+            "unmatched": {name: dict(causes) for name, causes in self.unmatched.items()},
             "left_over": self.left_over,
             "missed": self.missed,
         }

@@ -1,7 +1,7 @@
 """What every node of a topology is. Each runs in one greenlet of its own, from `open` to `close`.
 
 A giver passes messages on through its splitter, a taker gets them from its inlet's channel.
-For each at its end: received = sent + dropped + failed + left over.
+For each at its end: received = sent + dropped + failed + unmatched + left over.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..message import Message
 from ..sockets import Context
-from ..splitting import Modulo
+from ..splitting import Choice
 from ..statistics import NodeStatistics
 from .splitter import Inlet, Splitter
 
@@ -103,7 +103,7 @@ class Taker(Node):
         What it is called in reports.
     node : Giver
         Where its messages come from.
-    choice : Modulo, optional
+    choices : sequence of Choice, optional
         Which of them it takes.
     when_full : str, optional
         Its inlet's policy.
@@ -120,12 +120,12 @@ class Taker(Node):
         self,
         name: str,
         node: Giver,
-        choice: Modulo | None = None,
+        choices: Sequence[Choice] = (),
         when_full: str = "block",
         address: str = "",
     ) -> None:
         super().__init__(name, address)
-        self.inlet = Inlet(self.statistics, choice, when_full)
+        self.inlet = Inlet(self.statistics, choices, when_full)
         self.satisfied = False
         self._hand: deque[Message] = deque()
         node.splitter.inlets.append(self.inlet)

@@ -17,10 +17,10 @@ from ..channel import CAPACITY_BYTES
 from ..errors import DecodeError
 from ..inbox import BURST, Inbox
 from ..message import Message, Part, size_of, size_of_all
-from ..opening import endpoint, open_socket
 from ..sockets import Context, Socket
 from ..statistics import Statistics
 from .nodes import Giver
+from .port import Port
 
 if TYPE_CHECKING:
     from ..decoder import Decoder, Handler
@@ -123,15 +123,13 @@ class Source(Origin):
         count: int | None = None,
     ) -> None:
         super().__init__(name, handlers, address)
-        self._settings = settings
         self._left = count
+        self._port = Port(address, settings)
         self._socket: Socket | None = None
 
     def open(self, context: Context, thread: int = 0) -> None:
-        options = {"AFFINITY": 1 << thread, **self._settings["options"]}
-        settings = {**self._settings, "options": options}
-        self._socket = open_socket(context, self.address, **settings)
-        self.address = endpoint(self._socket, self.address)
+        self._socket = self._port.open(context, thread)
+        self.address = self._port.address
 
     def run(self) -> None:
         assert self._socket is not None
@@ -146,12 +144,10 @@ class Source(Origin):
 
     def stop(self) -> None:
         super().stop()
-        if self._socket is not None:
-            self._socket.wake()
+        self._port.wake()
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
+        self._port.close()
         super().close()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from ..channel import Channel
 from ..errors import ConfigError
 from ..message import Message, size_of_all
-from ..splitting import Modulo
+from ..splitting import Choice
 from ..statistics import NodeStatistics
 
 
@@ -22,8 +22,8 @@ class Inlet:
     ----------
     statistics : NodeStatistics
         The node's counters.
-    choice : Modulo, optional
-        Which messages the node takes; all by default.
+    choices : sequence of Choice, optional
+        Which messages the node takes; all by default. Each chooses of what the last one left.
     when_full : {"block", "drop_newest", "drop_oldest"}, optional
         What to do with a message for which the channel has no room.
     channel : Channel, optional
@@ -38,7 +38,7 @@ class Inlet:
     def __init__(
         self,
         statistics: NodeStatistics,
-        choice: Modulo | None = None,
+        choices: Sequence[Choice] = (),
         when_full: str = "block",
         channel: Channel | None = None,
     ) -> None:
@@ -51,7 +51,7 @@ class Inlet:
             raise ConfigError(f"when_full is {when_full!r}; it can be {', '.join(policies)}")
         self.channel = Channel() if channel is None else channel
         self._cope = policies[when_full]
-        self._choice = choice or Modulo()
+        self._choices = choices
         self._statistics = statistics
 
     def accept(self, messages: Sequence[Message], size: int | None = None) -> None:
@@ -68,9 +68,11 @@ class Inlet:
         statistics = self._statistics
         statistics.received += len(messages)
         statistics.bytes_received += size
-        chosen = self._choice.choose(messages)
-        if chosen is not messages:
-            statistics.drop("modulo", len(messages) - len(chosen))
+        chosen = messages
+        for choice in self._choices:
+            before, chosen = len(chosen), choice.choose(chosen)
+            statistics.drop(choice.cause, before - len(chosen))
+        if len(chosen) < len(messages):
             size = size_of_all(chosen)
         went_in = self.channel.offer_all(chosen, size)
         if went_in < len(chosen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from inspect import GEN_CREATED, getgeneratorstate, isgeneratorfunction
 from itertools import islice
 from types import GeneratorType
@@ -16,11 +16,11 @@ from ..breathing import Breath
 from ..errors import ConfigError
 from ..inbox import BURST
 from ..message import Message, size_of_all
-from ..opening import endpoint, open_socket
 from ..outbox import Outbox
 from ..sockets import Context, Socket
-from ..splitting import Modulo
+from ..splitting import Choice
 from .nodes import Giver, Taker
+from .port import Port
 
 Consumer: TypeAlias = Callable[..., Any] | Generator[Any, Message, Any]
 """A function of a message, or a generator (or generator function without arguments) that gets
@@ -35,7 +35,7 @@ class Output(Taker):
 
     Parameters
     ----------
-    name, node, choice, when_full
+    name, node, choices, when_full
         As of `Taker`.
     address : str
         The socket's address.
@@ -56,21 +56,20 @@ class Output(Taker):
         node: Giver,
         address: str,
         settings: dict[str, Any],
-        choice: Modulo | None = None,
+        choices: Sequence[Choice] = (),
         when_full: str = "block",
     ) -> None:
-        super().__init__(name, node, choice, when_full, address)
-        self._settings = settings
+        super().__init__(name, node, choices, when_full, address)
+        self._port = Port(address, settings)
+        self._linger: int = settings["linger"]
         self._socket: Socket | None = None
         self._outbox: Outbox | None = None
         self.lingers = math.inf
         self._publishes = settings["mode"] == zmq.PUB and when_full != "block"
 
     def open(self, context: Context, thread: int = 0) -> None:
-        options = {"AFFINITY": 1 << thread, **self._settings["options"]}
-        settings = {**self._settings, "options": options}
-        self._socket = open_socket(context, self.address, **settings)
-        self.address = endpoint(self._socket, self.address)
+        self._socket = self._port.open(context, thread)
+        self.address = self._port.address
         self._outbox = Outbox(self._socket)
 
     def consume(self, hand: deque[Message]) -> None:
@@ -95,13 +94,11 @@ class Output(Taker):
         self.statistics.missed += 1
 
     def stop(self) -> None:
-        linger = self._settings["linger"]
-        self.lingers = math.inf if linger < 0 else linger / 1000
+        self.lingers = math.inf if self._linger < 0 else self._linger / 1000
 
     def close(self) -> None:
         super().close()
-        if self._socket is not None:
-            self._socket.close(-1 if self.lingers == math.inf else int(self.lingers * 1000))
+        self._port.close(-1 if self.lingers == math.inf else int(self.lingers * 1000))
 
 
 class Sink(Taker):

@@ -171,8 +171,8 @@ class Topology(Group):
             settings["options"] = {"XPUB_NODROP": 1, **settings["options"]}
         policy = when_full or ("drop_newest" if publishes else "block")
         name = self._name(name or f"output {address}")
-        choice = Modulo(modulo)
-        return self.attach(Output(name, self._giver(node), address, settings, choice, policy))
+        choices = () if modulo == 1 else (Modulo(modulo),)
+        return self.attach(Output(name, self._giver(node), address, settings, choices, policy))
 
     def sink(
         self, node: Giver, function: Consumer, *, decode: bool = True, name: str | None = None

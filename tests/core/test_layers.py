@@ -17,14 +17,14 @@ ROOT = Path(__file__).parents[2]
 # may import one another, but not in a circle.
 BELOW = [
     "version errors addresses tuning message jsontext codecs",
-    "receiver handlers decoder statistics throughput recording merging splitting config"
+    "receiver handlers decoder statistics continuity throughput recording merging splitting config"
     " simulate diffraction",
 ]
 # The green line.
 ABOVE = [
     "breathing offhub channel readiness sockets",
     "inbox outbox",
-    "monitor opening receiving sending",
+    "monitor health opening receiving sending",
     "stream connecting stream_merge",
     "topology",
     "cli web",
