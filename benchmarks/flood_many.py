@@ -1,9 +1,9 @@
 """A plain sender with many sockets, each as fast as it is taken from, until it is ended.
 
-    python benchmarks/flood_many.py SIZE SOCKETS
+    python benchmarks/flood_many.py SIZE SOCKETS [FOLDER]
 
-Prints its addresses, with commas between. The sockets take turns of a few messages of
-array-1.0 each, SIZE bytes of data.
+Prints its addresses, with commas between: of TCP, or of IPC in a folder. The sockets take turns
+of a few messages of array-1.0 each, SIZE bytes of data.
 """
 
 import json
@@ -16,15 +16,16 @@ TURN = 16
 """Messages in a turn: one alone would cost ZeroMQ a system call a message, and it would be slow."""
 
 
-def main(size: int, number: int) -> None:
+def main(size: int, number: int, folder: str = "") -> None:
     allow_files()
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, 2 * number + 10)
     sockets = [context.socket(zmq.PUSH) for _ in range(number)]
     for socket in sockets:
         socket.set_hwm(100)
-    ports = [socket.bind_to_random_port("tcp://127.0.0.1") for socket in sockets]
-    print(",".join(f"tcp://127.0.0.1:{port}" for port in ports), flush=True)
+    for place, socket in enumerate(sockets):
+        socket.bind(f"ipc://{folder}/{place}" if folder else "tcp://127.0.0.1:*")
+    print(",".join(socket.get(zmq.LAST_ENDPOINT).decode() for socket in sockets), flush=True)
     flood(size, [socket.send for socket in sockets])
 
 
@@ -38,4 +39,4 @@ def flood(size, sends):
                 send(data)
 
 
-main(*map(int, sys.argv[1:]))
+main(*map(int, sys.argv[1:3]), *sys.argv[3:])

@@ -59,6 +59,7 @@ class Decoder:
         )
         self.statistics = Statistics()
         self.receiver = Receiver((), self.statistics, copy)
+        self.receiver.handlers = self.handlers
         self._running: dict[Handler, Generator[Any, None, Any]] = {}
 
     def decode(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:

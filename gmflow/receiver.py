@@ -27,9 +27,11 @@ class Receiver:
     ----------
     layout : tuple
         What array-1.0 found out about the last array: a stream repeats itself.
+    handlers : mapping of str to handler, or None
+        Which handler reads which htype of the stream, for messages within a message.
     """
 
-    __slots__ = ("_header", "_index", "copy", "layout", "parts", "statistics")
+    __slots__ = ("_header", "_index", "copy", "handlers", "layout", "parts", "statistics")
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Receiver:
         self.statistics.reading = self
         self.copy = copy
         self.layout: tuple[Any, Any] = (None, None)
+        self.handlers: Any = None
         self.load(parts)
 
     def load(self, parts: Sequence[Part]) -> None:

@@ -42,6 +42,11 @@ class Reader:
         Seconds that a blocking call waits at most.
     address : str
         What the log calls the stream.
+
+    Attributes
+    ----------
+    timeout : float or None
+        As given.
     """
 
     def __init__(
@@ -51,7 +56,7 @@ class Reader:
         self._inbox = Inbox(socket)
         self._decoder = decoder
         self._statistics = decoder.statistics
-        self._timeout = timeout
+        self.timeout = timeout
         self._address = address
 
     def receive(self, handler: Handler | None, block: bool, raises: bool) -> Message | None:
@@ -66,14 +71,14 @@ class Reader:
         raises : bool
             Raise the DecodeError of a message that can't be read, instead of logging it.
         """
-        parts = self._inbox.receive(self._timeout if block else 0)
+        parts = self._inbox.receive(self.timeout if block else 0)
         return None if parts is None else self._read(parts, handler, raises)
 
     def each(self, raises: bool) -> Iterator[Message]:
         """Give message after message until the time-out passes or the socket is closed."""
         while not self._closed():
             try:
-                parts = self._inbox.receive(self._timeout)
+                parts = self._inbox.receive(self.timeout)
             except ConnectError:
                 if not self._closed():  # or it was closed meanwhile, which ends the loop
                     raise

@@ -19,6 +19,7 @@ from . import (
     dheader_1_0,
     dimage_1_0,
     dseries_end_1_0,
+    merged_1_0,
     raw_1_0,
 )
 
@@ -30,6 +31,7 @@ DEFAULT: dict[str, Callable[[Receiver], Any]] = {
     "dheader-1.0": dheader_1_0.receive,
     "dimage-1.0": dimage_1_0.receive,
     "dseries_end-1.0": dseries_end_1_0.receive,
+    "merged-1.0": merged_1_0.receive,
 }
 """Which handler reads which htype."""
 
@@ -42,6 +44,7 @@ ENCODERS: Mapping[str, Callable[[Any], list[Part]]] = MappingProxyType(
         "dheader-1.0": dheader_1_0.encode,
         "dimage-1.0": dimage_1_0.encode,
         "dseries_end-1.0": dseries_end_1_0.encode,
+        "merged-1.0": merged_1_0.encode,
     }
 )
 """What turns the value of which htype back into parts."""

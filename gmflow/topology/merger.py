@@ -1,24 +1,29 @@
-"""Several streams become one, in the order of a strategy; messages pass untouched."""
+"""Several streams become one, in the order of a strategy.
+
+The merger's greenlet brings the strategy what has come, gives on what the strategy gives, and
+else waits. For a strategy time passes only while its streams can bring something: not while the
+merger waits for room itself, nor while the process stands still.
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
+from time import monotonic
+from typing import Any
 
-from ..channel import CAPACITY, CAPACITY_BYTES, Channel
-from ..merging import RoundRobinStrategy
+from ..channel import CAPACITY
+from ..merging import Strategy
 from ..message import Message, size_of_all
+from .gathering import Gathering
 from .nodes import Giver
 from .splitter import Inlet
 
-MOST_BYTES = 256 << 20
-"""Bytes that wait before a merger, of all streams together, where there are many streams."""
+MOMENT = 0.01
+"""Seconds that pass for a strategy at most where the merger did not wait for its streams."""
 
 
 class Merger(Giver):
-    """Takes from each of its nodes as the strategy says, waiting where one has nothing yet.
-
-    A node that ends leaves the order; the merger ends with the last one.
+    """Merges the messages of its nodes as the strategy says; it ends with the last of them.
 
     Parameters
     ----------
@@ -26,64 +31,99 @@ class Merger(Giver):
         What it is called in reports.
     nodes : sequence of Giver
         The streams to merge.
-    strategy : RoundRobinStrategy
-        Says whose turn it is; for this merger alone.
+    strategy : Strategy
+        Says what goes out when; for this merger alone.
+
+    Raises
+    ------
+    ConfigError
+        If the strategy is another merger's already.
     """
 
     kind = "merger"
 
-    def __init__(self, name: str, nodes: Sequence[Giver], strategy: RoundRobinStrategy) -> None:
+    def __init__(self, name: str, nodes: Sequence[Giver], strategy: Strategy) -> None:
         super().__init__(name)
         self._nodes = tuple(nodes)
         self._strategy = strategy
-        self._inlets = [Inlet(self.statistics, channel=_share(len(nodes))) for _ in nodes]
-        self._waiting: list[deque[Message]] = [deque() for _ in nodes]
-        self._merged: list[Message] = []
-        for node, inlet in zip(nodes, self._inlets, strict=True):
-            node.splitter.inlets.append(inlet)
+        strategy.start([node.name for node in nodes], self.statistics)
+        self._gathering = Gathering(len(nodes))
+        self._open = set(range(len(nodes)))
+        self._sets = 0
+        self._clock = 0.0  # the strategy's time,
+        self._looked = monotonic()  # and when that was
+        for node, channel in zip(nodes, self._gathering.channels, strict=True):
+            node.splitter.inlets.append(Inlet(self.statistics, channel=channel))
 
     def want_data(self) -> None:
         for node in self._nodes:
             node.want_data()
 
     def run(self) -> None:
-        streams = list(range(len(self._inlets)))
-        while streams:
-            index = self._strategy.next(streams)
-            message = self._next(streams[index])
-            if message is None:
-                streams.pop(index)
-                leave = getattr(self._strategy, "leave", None)  # mflow's strategies have none
-                if leave is not None:
-                    leave(index)
-            else:
-                self._merged.append(message)
-                if len(self._merged) >= CAPACITY:
-                    self._flush()
-        self._flush()
+        strategy = self._strategy
+        while True:
+            brought = self._bring()
+            messages = strategy.take(CAPACITY, self._now())
+            if messages:
+                self._give_on(messages)
+            elif not brought:
+                if not self._open:
+                    return
+                self._wait(strategy.deadline())
 
-    def _next(self, stream: int) -> Message | None:
-        waiting = self._waiting[stream]
-        if not waiting:
-            channel = self._inlets[stream].channel
-            if not len(channel):
-                self._flush()
-            waiting.extend(channel.get())
-        return waiting.popleft() if waiting else None
+    def _bring(self) -> int:
+        """Bring the strategy of what it wants and has come; tell of how many streams.
 
-    def _flush(self) -> None:
-        if self._merged:
-            merged, self._merged = self._merged, []
-            self.give(merged, size_of_all(merged))
+        It is not all at once: what waits in a channel keeps its source from taking more.
+        """
+        ready, wanted, now = self._gathering.ready, self._strategy.wanted, self._now()
+        fewer, others = (ready, wanted) if len(ready) < len(wanted) else (wanted, ready)
+        places, room = [place for place in fewer if place in others], CAPACITY
+        for number, place in enumerate(places):
+            if room <= 0:
+                return number
+            del ready[place]
+            channel = self._gathering.channels[place]
+            messages = channel.get() if len(channel) else []
+            if messages:
+                self._strategy.put(place, messages, now)
+                room -= len(messages)
+            if channel.closed:
+                self._strategy.end(place, now)
+                self._open.discard(place)
+        return len(places)
+
+    def _give_on(self, messages: Sequence[Message]) -> None:
+        count = None
+        if self._strategy.joins:
+            self._sets += len(messages)
+            count = sum([len(message.data) for message in messages])
+        try:
+            self.give(messages, size_of_all(messages), count)
+        finally:
+            self._looked = monotonic()
+
+    def _wait(self, deadline: float | None) -> None:
+        seconds = None if deadline is None else deadline - self._now()
+        self._gathering.wait(seconds)
+        if seconds is not None:
+            self._clock += min(seconds, monotonic() - self._looked)
+        self._looked = monotonic()
+
+    def _now(self) -> float:
+        now = monotonic()
+        self._clock += min(MOMENT, now - self._looked)
+        self._looked = now
+        return self._clock
 
     def close(self) -> None:
-        for inlet, waiting in zip(self._inlets, self._waiting, strict=True):
-            inlet.channel.break_off()
-            self.statistics.left_over += len(inlet.channel) + len(waiting)
-        self.statistics.left_over += len(self._merged)
+        for channel in self._gathering.channels:
+            channel.break_off()
+            self.statistics.left_over += len(channel)
+        self.statistics.left_over += self._strategy.held()
         super().close()
 
-
-def _share(streams: int) -> Channel:
-    """Give a stream's channel: many streams share the room that a few don't use up."""
-    return Channel(CAPACITY, min(CAPACITY_BYTES, MOST_BYTES // max(streams, 1)))
+    def snapshot(self) -> dict[str, Any]:
+        """Give the counters; ``sets`` counts the messages that are made of several."""
+        sets = {"sets": self._sets} if self._strategy.joins else {}
+        return {**super().snapshot(), **sets}

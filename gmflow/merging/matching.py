@@ -1,0 +1,266 @@
+"""Finds the messages of several streams that have one key, and tells when a key has gone by.
+
+See `gmflow.merging.by_key` for what waits for what, and for how long.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from logging import getLogger
+
+from ..message import Message
+from ..statistics import NodeStatistics
+from .keys import Key, Reader
+from .lanes import Lane, Late
+from .shelf import Shelf, Waiting
+
+logger = getLogger(__name__)
+
+
+class Matching:
+    """The streams of a merge by key, and the keys that wait.
+
+    Parameters
+    ----------
+    lanes : sequence of Lane
+        The streams.
+    read_key : callable
+        Gives a message's key.
+    window : int
+        Messages of each stream that may wait.
+    patience : float
+        Seconds that a key waits at most.
+    complete : bool
+        Whether only keys that every stream has go out.
+    statistics : NodeStatistics
+        Where to count what does not.
+    """
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        read_key: Reader,
+        window: int,
+        patience: float,
+        complete: bool,
+        statistics: NodeStatistics,
+    ) -> None:
+        self._lanes = lanes
+        self._read_key = read_key
+        self._window = window
+        self._patience = patience
+        self._complete = complete
+        self._statistics = statistics
+        self._shelf = Shelf(window)
+        self._full: set[int] = set()  # the streams that hold as much as they may,
+        self._ended: set[int] = set()  # those that have ended,
+        self._absent: set[int] = set()  # and those that kept the others waiting
+        self._freed: set[int] = set()  # the streams that may hold more than before
+        self._behind: set[int] = set()  # the streams with late messages
+        self._out: deque[tuple[Key, Waiting]] = deque()
+
+    def put(self, lane: Lane, now: float) -> None:
+        """Note that a stream's queue has got more."""
+        lane.heard, lane.absent = now, False
+        self._judge(lane)
+        self._sort_in(lane, now)
+
+    def end(self, lane: Lane) -> None:
+        """Note that a stream's queue gets no more."""
+        lane.ended = True
+        self._judge(lane)
+
+    def take(self, most: int, now: float) -> list[tuple[Key, Waiting]]:
+        """Give the keys that go out now with what there is of them, `most` at once."""
+        self._pass_all(most, now)
+        while self._let_late_go(now):
+            self._pass_all(most, now)
+        return [self._out.popleft() for _ in range(min(most, len(self._out)))]
+
+    def deadline(self) -> float | None:
+        """Give the time until which something waits, None if nothing does."""
+        times = [self._lanes[index].late[0].since for index in self._behind]
+        oldest = self._shelf.oldest()
+        if oldest is not None:
+            times.append(oldest.since)
+        return min(times) + self._patience if times else None
+
+    def held(self) -> int:
+        """Give the number of messages that wait, or go out with the next `take`."""
+        waiting = sum(lane.held + len(lane.queue) for lane in self._lanes)
+        return waiting + sum(len(messages) for _, messages in self._out)
+
+    def _pass_all(self, most: int, now: float) -> None:
+        """Let all keys go by whose time has come, until `most` can go out."""
+        while len(self._out) < most:
+            self._sort_freed(now)
+            if self._behind and self._has_begun_anew():
+                self._begin_anew(now)
+            elif self._shelf and (self._is_settled() or self._is_overdue(now)):
+                self._pass()
+            else:
+                break
+
+    def _sort_freed(self, now: float) -> None:
+        """Look at more of the streams that hold less than before."""
+        while self._freed:
+            self._sort_in(self._lanes[self._freed.pop()], now)
+
+    def _sort_in(self, lane: Lane, now: float) -> None:
+        """Look at what was put of a stream, as far as it may hold it."""
+        while lane.queue and lane.held < self._window:
+            message = lane.queue.popleft()
+            key = self._read_key(message)
+            if key is None:
+                self._lose(lane, "no_key")
+            elif key == lane.last:
+                self._statistics.drop("duplicate")
+            else:
+                lane.last = key
+                self._admit(lane, key, message, now)
+        self._judge(lane)
+
+    def _admit(self, lane: Lane, key: Key, message: Message, now: float) -> None:
+        higher = lane.highest is None or key > lane.highest
+        if self._is_doubtful(lane, key, higher):
+            lane.keep_late(Late(now, key, message))
+            self._behind.add(lane.index)
+            return
+        if higher:
+            lane.highest = key
+            for late in self._release_late(lane):  # it has gone on
+                self._lose_late(lane, late)
+        if self._shelf.has_gone_by(key):
+            self._lose(lane, "late")
+            return
+        self._shelf.add(key, lane.index, message, now)
+        lane.held += 1
+        for index in sorted(self._behind):
+            if self._lanes[index].has_gone_on_to(key):
+                self._go_on(self._lanes[index], now)
+
+    def _is_doubtful(self, lane: Lane, key: Key, higher: bool) -> bool:
+        """Tell whether a message may be the stream's new beginning, or comes twice, or late.
+
+        One that has fallen back may be beginning anew even where it passes its highest key, until
+        another stream has that key, too.
+        """
+        if higher:
+            return lane.has_fallen_back and key not in self._shelf
+        brought = self._shelf.has_of(lane.index, key)
+        return brought or lane.has_fallen_back or self._shelf.has_gone_by(key)
+
+    def _go_on(self, lane: Lane, now: float) -> None:
+        """Have a stream that fell back, as it turns out alone, go on where it has new keys."""
+        for late in self._release_late(lane):
+            if self._shelf.has_of(lane.index, late.key) or self._shelf.has_gone_by(late.key):
+                self._lose_late(lane, late)
+            else:
+                self._admit(lane, late.key, late.message, now)
+
+    def _judge(self, lane: Lane) -> None:
+        """Find whether a key that a stream has not brought can still be expected of it."""
+        _mark(self._full, lane.index, lane.held >= self._window)
+        _mark(self._ended, lane.index, lane.ended and not lane.queue)
+        _mark(self._absent, lane.index, lane.absent)
+
+    def _is_settled(self) -> bool:
+        """Tell whether nothing more is to be expected for the lowest key."""
+        key, waiting = self._shelf.lowest()
+        if len(waiting) == len(self._lanes):
+            return True
+        gone = self._ended
+        if self._full:  # those that hold so much must not wait for the absent
+            gone = gone | self._full | self._absent
+        lost = len(gone - waiting.keys() - self._in_doubt(key))
+        return lost > 0 if self._complete else len(waiting) + lost == len(self._lanes)
+
+    def _in_doubt(self, key: Key) -> set[int]:
+        """Give the streams that have brought a key, but may be beginning anew."""
+        return {index for index in self._behind if self._lanes[index].has_late(key)}
+
+    def _is_overdue(self, now: float) -> bool:
+        """Tell whether the lowest key waits for too long, or stands before one that does."""
+        waiting = self._shelf.oldest()
+        if waiting is None or waiting.since + self._patience > now:
+            return False
+        for lane in self._lanes:
+            if lane.index not in waiting and lane.heard <= waiting.since and not lane.absent:
+                lane.absent = True
+                self._judge(lane)
+                logger.warning("%s is silent: it holds up nobody until it is back", lane.name)
+        return True
+
+    def _pass(self) -> None:
+        """Let the lowest key go by: out, or lost."""
+        key, waiting = self._shelf.pop()
+        if self._complete and len(waiting) < len(self._lanes):
+            for index in waiting:
+                self._lose(self._lanes[index], "incomplete")
+        else:
+            self._out.append((key, waiting))
+        for index in waiting:
+            self._lanes[index].held -= 1
+        self._freed.update(waiting)
+
+    def _lose(self, lane: Lane, cause: str) -> None:
+        causes = self._statistics.unmatched.setdefault(lane.name, {})
+        causes[cause] = causes.get(cause, 0) + 1
+
+    def _release_late(self, lane: Lane, count: int | None = None) -> list[Late]:
+        """Give the oldest late messages of a stream, or all; they are kept no more."""
+        released = [lane.release_late() for _ in range(len(lane.late) if count is None else count)]
+        if not lane.late:
+            self._behind.discard(lane.index)
+        self._freed.add(lane.index)
+        return released
+
+    def _lose_late(self, lane: Lane, late: Late) -> None:
+        if self._shelf.has_of(lane.index, late.key):
+            self._statistics.drop("duplicate")
+        else:
+            self._lose(lane, "late")
+
+    def _let_late_go(self, now: float) -> bool:
+        """Wait no longer for a new beginning, past the patience or when no stream goes on.
+
+        Returns
+        -------
+        bool
+            Whether a stream holds less than before.
+        """
+        went = False
+        over = all(lane.ended and not lane.queue for lane in self._lanes) and not self._shelf
+        for index in sorted(self._behind):
+            lane = self._lanes[index]
+            while lane.late and (over or lane.late[0].since + self._patience <= now):
+                if lane.has_fallen_back:
+                    self._go_on(lane, now)
+                else:
+                    self._lose_late(lane, *self._release_late(lane, 1))
+                went = True
+        return went
+
+    def _has_begun_anew(self) -> bool:
+        """Tell whether all streams that are to be counted on have fallen back."""
+        fallen = any(self._lanes[index].has_fallen_back for index in self._behind)
+        return fallen and all(lane.may_begin_anew for lane in self._lanes)
+
+    def _begin_anew(self, now: float) -> None:
+        """Let all keys go by, and have the late messages be the first of new ones."""
+        logger.info("all streams have begun anew: keys count from the start again")
+        while self._shelf:
+            self._pass()
+        self._shelf.forget()
+        for lane in self._lanes:
+            lane.highest = None
+            for late in self._release_late(lane):
+                self._admit(lane, late.key, late.message, now)
+
+
+def _mark(marked: set[int], index: int, mark: bool) -> None:
+    if mark:
+        marked.add(index)
+    else:
+        marked.discard(index)

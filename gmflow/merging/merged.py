@@ -1,0 +1,152 @@
+"""merged-1.0: the matching messages of several sources as one message on the wire.
+
+Part 0 is ``{"htype": "merged-1.0", "key": NAME, "value": K, "sources": [{"name": ..., "parts":
+n}, ...]}``; then every source's parts follow, unchanged, in this order. A source without a
+message has 0 parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from ..errors import EncodeError, MessageError
+from ..jsontext import dumps
+from ..message import Message, Part
+
+HTYPE = "merged-1.0"
+
+
+class Merged(dict[str, Message]):
+    """The messages of one key by their sources' names; a source that has none is not there.
+
+    Parameters
+    ----------
+    header : dict
+        Part 0.
+    messages : mapping of str to Message
+        The messages.
+
+    Attributes
+    ----------
+    header : dict
+        As given.
+    """
+
+    __slots__ = ("header",)
+
+    def __init__(self, header: dict[str, Any], messages: Mapping[str, Message]) -> None:
+        super().__init__(messages)
+        self.header = header
+
+
+class Joiner:
+    """Joins messages to sets.
+
+    Parameters
+    ----------
+    key : str
+        The key's name.
+    names : sequence of str
+        The sources' names.
+    """
+
+    def __init__(self, key: str, names: Sequence[str]) -> None:
+        self._key = key
+        self._names = tuple(names)
+        self._begin = dumps({"htype": HTYPE, "key": key, "value": ""})[: -len('""}')]
+        self._counts: tuple[int, ...] | None = None  # of the last set: most are alike
+
+    def join(self, value: Any, messages: Mapping[int, Message]) -> Message:
+        """Give the message of one key.
+
+        Parameters
+        ----------
+        value : object
+            The key.
+        messages : mapping of int to Message
+            The messages by their sources' place.
+        """
+        counts = [len(messages[i].parts) if i in messages else 0 for i in range(len(self._names))]
+        sources, text = self._sources_of(tuple(counts))
+        header = {"htype": HTYPE, "key": self._key, "value": value, "sources": sources}
+        there = sorted(messages)
+        head = b'%s%s, "sources": %s' % (self._begin, dumps(value), text)
+        parts = [head, *chain.from_iterable([messages[i].parts for i in there])]
+        return Message(
+            data=Merged(header, {self._names[i]: messages[i] for i in there}), parts=parts
+        )
+
+    def _sources_of(self, counts: tuple[int, ...]) -> tuple[list[dict[str, Any]], bytes]:
+        """Give the sources with their numbers of parts, and how they end a header's text."""
+        if counts != self._counts:
+            pairs = zip(self._names, counts, strict=True)
+            self._sources = [{"name": name, "parts": count} for name, count in pairs]
+            self._text = dumps(self._sources) + b"}"
+            self._counts = counts
+        return self._sources, self._text
+
+
+def parts_of(header: Any, parts: Sequence[Part]) -> dict[str, Sequence[Part]]:
+    """Give each source's parts, by name, of those that have any.
+
+    Parameters
+    ----------
+    header : dict
+        Part 0.
+    parts : sequence of bytes-like
+        All parts after it.
+
+    Raises
+    ------
+    MessageError
+        If the header doesn't say whose the parts are.
+    """
+    found: dict[str, Sequence[Part]] = {}
+    begin = 0
+    for name, count in _sources(header):
+        if count:
+            found[name] = parts[begin : begin + count]
+        begin += count
+    if begin != len(parts):
+        raise MessageError(f"a {HTYPE} header tells of {begin} parts, but {len(parts)} follow it")
+    return found
+
+
+def encode(value: Any) -> list[Part]:
+    """Give the parts of a `Merged`, its messages' parts as they are.
+
+    Raises
+    ------
+    EncodeError
+        If it is none.
+    """
+    try:
+        sources = [
+            {
+                "name": source["name"],
+                "parts": len(value[source["name"]].parts) if source["name"] in value else 0,
+            }
+            for source in value.header["sources"]
+        ]
+        header = {**value.header, "sources": sources}
+        there = [value[source["name"]].parts for source in sources if source["parts"]]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise EncodeError(
+            f"a {HTYPE} value is what its handler gave, a Merged: {type(error).__name__}: {error}"
+        ) from None
+    return [dumps(header), *chain.from_iterable(there)]
+
+
+def _sources(header: Any) -> list[tuple[str, int]]:
+    try:
+        sources = [(source["name"], source["parts"]) for source in header["sources"]]
+    except (KeyError, TypeError):
+        raise MessageError(f"a {HTYPE} header needs sources, each with name and parts") from None
+    for name, count in sources:
+        if not isinstance(name, str) or type(count) is not int or count < 0:
+            raise MessageError(f"a source of a {HTYPE} header is {name!r:.80} with {count!r:.80}")
+    if len({name for name, _ in sources}) < len(sources):
+        raise MessageError(f"two sources of a {HTYPE} header have one name")
+    return sources
