@@ -1,4 +1,4 @@
-"""Split a stream: every output gets every message, or every n-th.
+"""Split a stream, or several merged into one: each output gets all of it or a part.
 
 Usage:
   m_split [options] -c CONFIG
@@ -11,11 +11,14 @@ Arguments:
   STREAM  Where to send it from, tcp://*:PORT.
 
 Options:
-  -c CONFIG, --config CONFIG  A JSON file that names the source and the streams.
+  -c CONFIG, --config CONFIG  A JSON file that names the sources and the streams.
+  --check                     Only check the configuration and show what it makes.
+  --json                      Write what each node did as JSON, a line each second and at
+                              the end, instead of the table.
   -h, --help                  Show this text.
   --version                   Show the version.
 
-The configuration file:
+The configuration file; docs/config.md has every key:
   {"source":  {"address": "tcp://localhost:7777", "mode": "PULL", "queue_size": 100},
    "streams": [{"address": "tcp://*:8888", "mode": "PUSH", "queue_size": 100, "modulo": 10}]}
 """
@@ -25,10 +28,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..config import describe, load, parse
 from ..topology import Topology
 from .console import Console
-from .program import run_program, run_topology
-from .report import Progress, table
+from .program import UsageError, run_program
+from .report import run_reported
 
 
 def main(early: Sequence[int] = ()) -> None:
@@ -37,13 +41,18 @@ def main(early: Sequence[int] = ()) -> None:
 
 
 def split(arguments: dict[str, Any], console: Console) -> None:
-    """Split a stream until told to stop."""
-    topology = Topology.from_config(arguments["--config"] or _config(arguments))
-    progress = Progress(console.err)
-    run_topology(topology, console, tick=lambda: progress.show(topology.statistics()))
-    console.finish(table(topology.statistics()), progress.end())
+    """Split a stream until told to stop, or show how it would be split."""
+    if arguments["--check"] and arguments["--json"]:
+        raise UsageError("--json is for a run and --check runs nothing; leave one of them out")
+    path = arguments["--config"]
+    config = parse(_mapping(arguments)) if path is None else load(path)
+    topology = Topology.from_config(config)
+    if arguments["--check"]:
+        console.finish(describe(config, list(topology.statistics()["nodes"])))
+    else:
+        run_reported(topology, console, as_json=arguments["--json"])
 
 
-def _config(arguments: dict[str, Any]) -> dict[str, Any]:
+def _mapping(arguments: dict[str, Any]) -> dict[str, Any]:
     streams = [{"address": address, "conn_type": "bind"} for address in arguments["STREAM"]]
     return {"source": {"address": arguments["SOURCE"]}, "streams": streams}

@@ -13,6 +13,10 @@ Options:
   -i SECONDS, --sampling_interval SECONDS
                         Time between two lines; 0 shows every message [default: 0.5].
   -n COUNT              End after COUNT messages.
+  --json                Show counters as JSON instead: a line every SECONDS, or for every
+                        message, and at the end.
+  --expect-no-loss      Exit with status 1 if anything was lost: before it came here, by the
+                        counters in the headers, or here.
   -h, --help            Show this text.
   --version             Show the version.
 """
@@ -20,28 +24,46 @@ Options:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import GmflowError
 from ..message import Message
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
 from ..topology import Giver, Taker, Topology
 from .console import Console, File, printed
 from .program import choice_of, number_of, run_program, run_topology
+from .report import JsonLines, not_sent
+
+
+class LossError(GmflowError):
+    """Messages were lost where none was to be."""
 
 
 class Meter(Taker):
-    """Counts messages and prints how many come, as mflow's m_stats does."""
+    """Counts messages and tells how many came.
+
+    Parameters
+    ----------
+    node : Giver
+        Where they come from.
+    out : File
+        Where it goes what `tell` prints.
+    tell : callable
+        Called with the counters, after every burst of messages or, with `each`, every message.
+    """
 
     kind = "meter"
 
-    def __init__(self, node: Giver, seconds: float, out: File) -> None:
+    def __init__(
+        self, node: Giver, out: File, tell: Callable[[Statistics], Any], each: bool
+    ) -> None:
         super().__init__("meter", node)
         self._out = out
-        self._each = seconds == 0
+        self._tell = tell
+        self._each = each
         self._counted = Statistics()
-        self.printer = ThroughputStatisticsPrinter(sampling_interval=seconds)
 
     def consume(self, hand: deque[Message]) -> None:
         text = printed(self._count, hand)
@@ -55,9 +77,9 @@ class Meter(Taker):
             self._counted.messages_received += 1
             self._counted.total_bytes_received += message.size
             if self._each:
-                self.printer.save_statistics(self._counted)
+                self._tell(self._counted)
         if not self._each:  # after the last message it would show a rate of zero
-            self.printer.save_statistics(self._counted)
+            self._tell(self._counted)
 
 
 def main(early: Sequence[int] = ()) -> None:
@@ -74,11 +96,71 @@ def stats(arguments: dict[str, Any], console: Console) -> None:
         choice_of(arguments, "--mode", ("pull", "sub")),
         count=number_of(arguments, "-n", int, 1),
     )
-    meter = topology.attach(Meter(source, seconds, console.out))
+    show = _show_json if arguments["--json"] else _show_lines
+    show(topology, source, seconds, console)
+    lost = _lost(topology.statistics()["nodes"])
+    if arguments["--expect-no-loss"] and lost:
+        words = ", ".join(f"{cause} {count}" for cause, count in lost.items())
+        raise LossError(f"messages of {arguments['SOURCE']} were lost: {words}")
+
+
+def _show_lines(topology: Topology, source: Giver, seconds: float, console: Console) -> None:
+    """Run, and print mflow's lines and ours below them."""
+    printer = ThroughputStatisticsPrinter(sampling_interval=seconds)
+    topology.attach(Meter(source, console.out, printer.save_statistics, seconds == 0))
     line = f"mflow stats started. Sampling interval is {seconds:.2f} seconds."
     run_topology(
         topology,
         console,
         first=lambda: console.out.write(f"{line}\n{'_' * 60}\n"),
     )
-    console.finish(printed(meter.printer.close))
+    console.finish(printed(printer.close) + _summary(topology.statistics()["nodes"]))
+
+
+def _show_json(topology: Topology, source: Giver, seconds: float, console: Console) -> None:
+    """Run, and write JSON alone."""
+    lines = JsonLines(console.out)
+
+    def each(_: Statistics) -> None:
+        print(lines.text(topology.statistics()), end="")
+
+    def now_and_then() -> None:
+        lines.show(topology.statistics())
+
+    if seconds == 0:
+        topology.attach(Meter(source, console.out, each, each=True))
+        run_topology(topology, console)
+    else:
+        topology.attach(Meter(source, console.out, lambda _: None, each=False))
+        run_topology(topology, console, every=seconds, tick=now_and_then)
+    console.finish(lines.text(topology.statistics()))
+
+
+def _lost(nodes: dict[str, Any]) -> dict[str, int]:
+    """Give what was lost, by cause; none of these nodes leaves out anything by choice."""
+    found: dict[str, int] = {}
+    for node in nodes.values():
+        missing = (node.get("upstream") or {}).get("missing", 0)
+        for cause, count in {"missing": missing, **not_sent(node)}.items():
+            if count:
+                found[cause] = found.get(cause, 0) + count
+    return found
+
+
+def _summary(nodes: dict[str, Any]) -> str:
+    """Give what is known of losses, in the form of mflow's summary; nothing without messages."""
+    (upstream,) = (node["upstream"] for node in nodes.values() if "upstream" in node)
+    if upstream is None:
+        return ""
+    lost = _lost(nodes)
+    missing = lost.pop("missing", 0)
+    causes = "".join(f", {cause} {count}" for cause, count in lost.items())
+    by = f"messages by {upstream['counter']}" if upstream["counter"] else "known of: no counter"
+    return (
+        f"Missing upstream:     {missing:>10d} {by}\n"
+        f"Duplicates:           {upstream['duplicates']:>10d} messages\n"
+        f"Out of order:         {upstream['out_of_order']:>10d} messages\n"
+        f"Restarts:             {upstream['restarts']:>10d} times\n"
+        f"Lost here:            {sum(lost.values()):>10d} messages{causes}\n"
+        f"Last message:         {upstream['seconds_since_last']:>10.3f} s before the end\n"
+    )

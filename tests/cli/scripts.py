@@ -92,7 +92,7 @@ def rows(text: str) -> dict[str, Row]:
     """Read the summary: its rows by node; every one must add up."""
     found = {}
     for match in filter(None, map(ROW.fullmatch, text.splitlines())):
-        left = sum(map(int, re.findall(r"(?:left_over|failed) (\d+)", match[5] or "")))
+        left = sum(map(int, re.findall(r"(?:left_over|failed|unmatched) (\d+)", match[5] or "")))
         row = found[match[1]] = Row(int(match[2]), int(match[3]), int(match[4]), left)
         assert row.balanced, match[0]
     assert found, f"no summary in {text!r}"
