@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from logging import getLogger
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gevent import GreenletExit, getcurrent
 
 from ..breathing import Breath
 from ..channel import CAPACITY_BYTES
+from ..continuity import Continuity
 from ..errors import DecodeError
 from ..inbox import BURST, Inbox
 from ..message import Message, Part, size_of, size_of_all
@@ -37,12 +39,19 @@ class Origin(Giver):
         What it is called in reports.
     handlers : mapping of str to handler, optional
         Which handler reads which htype, if a node after it wants values.
+    continuity : Continuity, optional
+        What follows the messages, where some may be missing.
     """
 
     def __init__(
-        self, name: str, handlers: Mapping[str, Handler] | None = None, address: str = ""
+        self,
+        name: str,
+        handlers: Mapping[str, Handler] | None = None,
+        address: str = "",
+        continuity: Continuity | None = None,
     ) -> None:
         super().__init__(name, address)
+        self._continuity = continuity
         self._handlers = None if handlers is None else dict(handlers)
         self._decoder: Decoder | None = None
         self._counters = Statistics()
@@ -78,6 +87,8 @@ class Origin(Giver):
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
+        if self._continuity is not None:
+            self._continuity.follow(messages, monotonic())
         if self._decoder is not None:
             self._decode(messages, self._decoder)
         self.give(messages, size)
@@ -110,6 +121,8 @@ class Source(Origin):
         Further arguments of `gmflow.opening.open_socket`.
     count : int, optional
         End after so many messages.
+    step : int, optional
+        As of `gmflow.continuity.Continuity`.
     """
 
     kind = "source"
@@ -121,10 +134,13 @@ class Source(Origin):
         settings: dict[str, Any],
         handlers: Mapping[str, Handler] | None = None,
         count: int | None = None,
+        step: int | None = None,
     ) -> None:
-        super().__init__(name, handlers, address)
+        self._upstream = Continuity(step)
+        super().__init__(name, handlers, address, self._upstream)
+        self._closed: float | None = None
         self._left = count
-        self._port = Port(address, settings)
+        self._port = Port(address, settings, name)
         self._socket: Socket | None = None
 
     def open(self, context: Context, thread: int = 0) -> None:
@@ -133,10 +149,10 @@ class Source(Origin):
 
     def run(self) -> None:
         assert self._socket is not None
-        inbox, room = Inbox(self._socket), self.splitter.capacity_bytes
+        inbox, (capacity, room) = Inbox(self._socket), self.splitter.capacity
+        longest, many = min(BURST, capacity), room < CAPACITY_BYTES  # many share a merger's room
         while not self._stopping and self._left != 0:
-            most = BURST if self._left is None else min(BURST, self._left)
-            many = room < CAPACITY_BYTES  # streams that share a merger's room
+            most = longest if self._left is None else min(longest, self._left)
             burst = inbox.receive_burst(most, room, compact=many)
             if self._left is not None:
                 self._left -= len(burst)
@@ -147,8 +163,15 @@ class Source(Origin):
         self._port.wake()
 
     def close(self) -> None:
+        self._closed = monotonic()
         self._port.close()
         super().close()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give the node's kind, address and counters; ``upstream`` says what did not get here."""
+        now = monotonic() if self._closed is None else self._closed
+        upstream = self._upstream.snapshot(now)
+        return {**super().snapshot(), **self._port.snapshot(), "upstream": upstream}
 
 
 class Feed(Origin):

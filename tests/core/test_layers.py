@@ -22,9 +22,9 @@ BELOW = [
 ]
 # The green line.
 ABOVE = [
-    "breathing offhub channel readiness sockets",
+    "breathing offhub channel readiness sockets connections",
     "inbox outbox",
-    "monitor health opening receiving sending",
+    "monitor health watching opening receiving sending",
     "stream connecting stream_merge",
     "topology",
     "cli web",

@@ -92,6 +92,15 @@ def until(condition, seconds=5):
             gevent.sleep(0.001)
 
 
+def books(snapshot):
+    """See that each node of a topology accounts for all it received; give the nodes by name."""
+    for name, node in snapshot["nodes"].items():
+        unmatched = sum(sum(causes.values()) for causes in node["unmatched"].values())
+        rest = sum(node["dropped"].values()) + node["failed"] + unmatched + node["left_over"]
+        assert node["received"] == node["sent"] + rest, (name, node)
+    return snapshot["nodes"]
+
+
 class Ends:
     """A green socket with its two sides, in one object."""
 
