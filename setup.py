@@ -50,6 +50,9 @@ setup(
             # psi-bsread needs bitshuffle, which has wheels for these only.
             "psi-bsread==2.0.1; python_version < '3.13' and sys_platform == 'linux'"
             " and platform_machine == 'x86_64'",
+            # For an example. PyTango has wheels for these only.
+            "pytango>=10.3; sys_platform == 'darwin' or (sys_platform == 'linux'"
+            " and (platform_machine == 'x86_64' or platform_machine == 'aarch64'))",
         ],
         "bench": [
             "psi-mflow==1.0.0",
