@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UnknownHtype,
     )
     from .handlers import DEFAULT as receive_handlers
+    from .merging import Arrival, ByKey, RoundRobin
     from .message import Message
     from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
     from .receiver import Receiver
@@ -41,6 +42,8 @@ __all__ = [
     "PULL",
     "PUSH",
     "SUB",
+    "Arrival",
+    "ByKey",
     "ConfigError",
     "ConnectError",
     "ConnectionCountMonitor",
@@ -54,6 +57,7 @@ __all__ = [
     "MessageError",
     "Receiver",
     "RecordingError",
+    "RoundRobin",
     "SendTimeout",
     "SocketEventListener",
     "Statistics",
@@ -86,6 +90,7 @@ _HOME = {
         "SendTimeout",
         "UnknownHtype",
     ),
+    "merging": ("Arrival", "ByKey", "RoundRobin"),
     "message": ("Message",),
     "monitor": ("ConnectionCountMonitor", "SocketEventListener", "no_clients_timeout_notifier"),
     "receiver": ("Receiver",),
