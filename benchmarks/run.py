@@ -28,11 +28,21 @@ CASES = [
     "mixed",
     "slow",
     "images",
+    "outputs",
+    "tap",
+    "many",
     "starting",
     "memory",
 ]  # the longest last, so that what hangs is seen early
 
-NEEDS = {"receive": ["psi-mflow", "orjson"], "slow": ["psi-mflow", "orjson"], "images": ["pvapy"]}
+NEEDS = {
+    "receive": ["psi-mflow", "orjson"],
+    "slow": ["psi-mflow", "orjson"],
+    "images": ["pvapy"],
+    "outputs": [],
+    "tap": [],
+    "many": [],
+}
 """The packages that a case needs; psi-mflow alone where it is not named."""
 
 PACKAGES = ("gmflow", "pyzmq", "gevent", "numpy", "psi-mflow", "pvapy", "orjson")

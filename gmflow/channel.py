@@ -13,7 +13,8 @@ from typing import Any
 from gevent import getcurrent
 from gevent.hub import get_hub
 
-from .message import Message
+from .message import Message, size_of_all
+from .splitting import is_series_edge
 
 CAPACITY = 128
 """Messages a channel holds at most."""
@@ -34,12 +35,12 @@ class Channel:
 
     Attributes
     ----------
-    capacity_bytes : int
+    capacity, capacity_bytes : int
         As given.
     """
 
     def __init__(self, capacity: int = CAPACITY, capacity_bytes: int = CAPACITY_BYTES) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self.capacity_bytes = capacity_bytes
         self._messages: deque[Message] = deque()
         self._bytes = 0
@@ -61,6 +62,11 @@ class Channel:
         """Whether the reader will get nothing more."""
         return self._broken
 
+    @property
+    def reader_is_due(self) -> bool:
+        """Whether the reader takes what is there as soon as the hub runs."""
+        return self._reader is not None and bool(self._messages)
+
     def wait_for_room(self) -> bool:
         """Wait until a message would go in; tell whether that was before a break."""
         while self._full() and not self._broken:
@@ -71,9 +77,18 @@ class Channel:
                 self._writer = None
         return not self._broken
 
-    def offer(self, message: Message) -> bool:
-        """Put a message if there is room, without waiting; tell whether it went in."""
-        if self._broken or self._full():
+    def offer(self, message: Message, any_bytes: bool = False) -> bool:
+        """Put a message if there is room, without waiting; tell whether it went in.
+
+        Parameters
+        ----------
+        message : Message
+            What to put.
+        any_bytes : bool, optional
+            Room is a matter of number alone.
+        """
+        full = len(self._messages) >= self.capacity if any_bytes else self._full()
+        if self._broken or full:
             return False
         self._append(message)
         return True
@@ -94,7 +109,7 @@ class Channel:
             How many went in.
         """
         count = len(messages)
-        fits = 0 < count <= self._capacity - len(self._messages)
+        fits = 0 < count <= self.capacity - len(self._messages)
         if fits and self._bytes + size < self.capacity_bytes and not self._broken:
             self._messages.extend(messages)
             self._bytes += size
@@ -105,20 +120,53 @@ class Channel:
                 return number
         return count
 
+    def force(self, messages: Sequence[Message], size: int) -> int:
+        """Put messages whether there is room or not, and take out the oldest to make it.
+
+        Parameters
+        ----------
+        messages : sequence of Message
+            At least one; they go in in this order.
+        size : int
+            The bytes of all of them together.
+
+        Returns
+        -------
+        int
+            How many were taken out, of those that were there and of those that came.
+        """
+        waiting = self._messages
+        waiting.extend(messages)
+        self._bytes += size
+        excess = [waiting.popleft() for _ in range(len(waiting) - self.capacity)]
+        self._bytes -= size_of_all(excess)
+        while self._bytes - waiting[-1].size >= self.capacity_bytes:
+            excess.append(self.displace())
+        self._wake()
+        return len(excess)
+
     def displace(self) -> Message:
         """Take the oldest message out, to make room."""
-        message = self._messages.popleft()
-        self._bytes -= message.size
-        return message
+        return self._take_out(0)
+
+    def displace_image(self, newest: bool = False) -> bool:
+        """Take the oldest or newest message out that doesn't open or end a series.
+
+        Returns
+        -------
+        bool
+            Whether there was one.
+        """
+        places = range(len(self._messages))
+        for place in reversed(places) if newest else places:
+            if not is_series_edge(self._messages[place]):
+                self._take_out(place)
+                return True
+        return False
 
     def get(self) -> list[Message]:
         """Give all messages that are there, waiting for the first; an empty list at the end."""
-        while not self._messages and not self._closed:
-            self._reader = getcurrent()
-            try:
-                get_hub().switch()
-            finally:
-                self._reader = None
+        self._wait_for_messages()
         messages = list(self._messages)
         self._messages.clear()
         self._bytes = 0
@@ -136,7 +184,21 @@ class Channel:
         self._wake()
 
     def _full(self) -> bool:
-        return len(self._messages) >= self._capacity or self._bytes >= self.capacity_bytes
+        return len(self._messages) >= self.capacity or self._bytes >= self.capacity_bytes
+
+    def _wait_for_messages(self) -> None:
+        while not self._messages and not self._closed:
+            self._reader = getcurrent()
+            try:
+                get_hub().switch()
+            finally:
+                self._reader = None
+
+    def _take_out(self, place: int) -> Message:
+        message = self._messages[place]
+        del self._messages[place]
+        self._bytes -= message.size
+        return message
 
     def _append(self, message: Message) -> None:
         self._messages.append(message)

@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import gevent
 import zmq
 
+from .connections import EVENTS
+from .health import Health, open_monitor
 from .inbox import Inbox
 from .offhub import off_hub, threads_are_green
 from .sockets import Socket
@@ -57,24 +59,26 @@ class SocketEventListener:
         self.monitor_thread: Any = None
         self._pid = 0
         self._socket: Socket | None = None
-        self._starts = 0
+        self._health: Health | None = None
         self._pair: Any = None
+        self._receive: Callable[[], Event | None] = _nothing
 
     def start(self, socket: Socket) -> None:
         """Start listening, if it doesn't yet."""
         if self.monitor_listening.is_set():
             return
-        # an address of its own: libzmq frees that of the last listener a while after its end
-        self._starts += 1
-        address = f"inproc://gmflow-monitor-{id(self)}-{self._starts}"
-        pair = socket.get_monitor_socket(self.events, address)
+        pair = open_monitor(socket, self.events | EVENTS | zmq.EVENT_MONITOR_STOPPED)
         self.monitor_listening.set()
-        self._socket = socket
-        self._pair = pair
-        self._pid = os.getpid()
+        self._socket, self._pair, self._pid = socket, pair, os.getpid()
+        self._health = getattr(socket, "health", None)
+        if self._health is not None:
+            self._health.lend()
+        seconds = self.DEFAULT_SOCKET_RECEIVE_TIMEOUT if self._seconds is None else self._seconds
         if threads_are_green():
+            self._receive = _green(pair, seconds)
             self.monitor_thread = gevent.spawn(self._listen, pair)
         else:
+            self._receive = _plain(pair, seconds)
             thread = threading.Thread(target=self._listen, args=(pair,), daemon=True)
             self.monitor_thread = thread
             thread.start()
@@ -83,36 +87,57 @@ class SocketEventListener:
         """Stop listening and wait, off the hub, for the last callback to return."""
         self.monitor_listening.clear()
         socket, self._socket = self._socket, None
-        if socket is not None and not socket.closed:
-            socket.disable_monitor()  # wakes the listener with MONITOR_STOPPED
+        pair, self._pair = self._pair, None
         thread, self.monitor_thread = self.monitor_thread, None
-        if thread is None:
-            return
+        heir = None if socket is None or socket.closed else self._end_monitor(socket)
         if thread in (threading.current_thread(), gevent.getcurrent()):  # a callback disconnects
-            self._pair.close(0)  # or the context would wait for it, and it for the context
-            return
-        if threads_are_green():
+            self._finish(pair)  # or the context would wait for it, and it for the context
+        elif thread is not None and threads_are_green():
             thread.join()
-        else:
+        elif thread is not None:
             off_hub(thread.join)
+        if heir is not None and self._health is not None:
+            self._health.resume(heir)
+
+    def _end_monitor(self, socket: Socket) -> Any:
+        """Have the listener get MONITOR_STOPPED; give the monitor that health goes on with."""
+        heir = None
+        if self._health is not None and self._health.watches:
+            heir = self._health.open(socket)
+        if heir is None:
+            socket.disable_monitor()
+        return heir
 
     def _listen(self, pair: Socket) -> None:
-        seconds = self._seconds
-        if seconds is None:
-            seconds = self.DEFAULT_SOCKET_RECEIVE_TIMEOUT
-        receive = _green(pair, seconds) if threads_are_green() else _plain(pair, seconds)
         try:
-            while self.monitor_listening.is_set():
-                event = receive()
+            while not pair.closed:
+                event = self._receive()
                 if os.getpid() != self._pid:  # a greenlet that a forked child has inherited
                     return
-                if event is not None and event["event"] == zmq.EVENT_MONITOR_STOPPED:
+                if not self._pass_on(event):
                     break
-                if event is not None and event["event"] == zmq.EVENT_CLOSED:
-                    self.monitor_listening.clear()
-                self._notify(event)
+                if self._pair is pair and (event is None or event["event"] & self.events):
+                    self._notify(event)
         finally:
             pair.close(0)
+            if self._pair is pair:
+                self.monitor_listening.clear()
+
+    def _finish(self, pair: Socket) -> None:
+        """Take in what the monitor, which was ended, had still to tell."""
+        while (event := self._receive()) is not None and self._pass_on(event):
+            pass
+        pair.close(0)
+
+    def _pass_on(self, event: Event | None) -> bool:
+        """Let the socket's health know; tell whether there may be more events."""
+        if event is None:
+            return True
+        if event["event"] == zmq.EVENT_MONITOR_STOPPED:
+            return False
+        if self._health is not None and event["event"] & EVENTS:
+            self._health.feed(event["event"], event["value"])
+        return True
 
     def _notify(self, event: Event | None) -> None:
         for callback in list(self.callbacks):
@@ -120,6 +145,10 @@ class SocketEventListener:
                 callback(event)
             except Exception:
                 logger.exception("the socket monitor %r failed", callback)
+
+
+def _nothing() -> None:
+    return None
 
 
 def _green(pair: Socket, seconds: float) -> Callable[[], Event | None]:

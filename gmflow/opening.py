@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import zmq
 
 from .addresses import FORM, has_wrong_port
 from .errors import ConfigError, ConnectError
+from .health import Health, WatchedSocket
 from .sockets import Context, Socket
 
 HINTS = {
@@ -24,7 +26,24 @@ HINTS = {
 }
 """What to do about the errors of bind and connect."""
 
-MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB}
+TCP = {
+    "TCP_KEEPALIVE": 1,
+    "TCP_KEEPALIVE_IDLE": 10,
+    "TCP_KEEPALIVE_INTVL": 10,
+    "TCP_KEEPALIVE_CNT": 5,
+    "RECONNECT_IVL": 100,
+    "RECONNECT_IVL_MAX": 2000,
+}
+"""Options of TCP sockets: a heartbeat of TCP every 10 s, the connection of a host that is gone
+ends after 60 s, and a lost one is tried again after 0.1 s, later every 2 s (seconds, and
+milliseconds for RECONNECT).
+
+ZeroMQ's own heartbeats stay off. They travel among the messages: where a receiver pauses they
+are not read, and its connection would be cut with messages in it; and libzmq before 4.2 hands
+them to the program as messages.
+"""
+
+MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB, "XPUB": zmq.XPUB}
 
 
 def mode_of(mode: Any, allowed: Sequence[str] = tuple(MODES)) -> int:
@@ -51,14 +70,15 @@ def open_socket(
     linger: int = 1000,
     topics: Sequence[str | bytes] = ("",),
     options: Mapping[str, Any] | None = None,
-) -> Socket:
+    health: Health | None = None,
+) -> WatchedSocket:
     """Open a socket.
 
     Parameters
     ----------
     address : str
         ``tcp://host:port``, ``ipc://path`` or ``inproc://name``.
-    mode : {"PULL", "SUB", "PUSH", "PUB"} or int
+    mode : {"PULL", "SUB", "PUSH", "PUB", "XPUB"} or int
         The kind of socket, by its name or by ZeroMQ's constant.
     bind : bool
         Bind to the address instead of connecting to it.
@@ -69,7 +89,10 @@ def open_socket(
     topics : sequence of str or bytes
         What a SUB socket subscribes to.
     options : mapping of str to value, optional
-        Further socket options by their ZeroMQ names, ``{"RCVBUF": 1 << 20}``.
+        Further socket options by their ZeroMQ names, ``{"RCVBUF": 1 << 20}``; they overrule
+        `TCP`, which holds for TCP otherwise.
+    health : Health, optional
+        What is to watch the socket's connections.
 
     Raises
     ------
@@ -83,16 +106,20 @@ def open_socket(
     _check_number("linger", linger, -1)
     if has_wrong_port(address, bind):
         raise ConnectError(f"{address} has no port from 1 to 65535; {FORM}")
-    socket: Socket = context.socket(mode)
+    socket: WatchedSocket = context.socket(mode, socket_class=WatchedSocket)
     try:
-        sends = mode in (zmq.PUSH, zmq.PUB)
+        sends = mode in (zmq.PUSH, zmq.PUB, zmq.XPUB)
         socket.set(zmq.LINGER, linger if sends else 0)  # the others have nothing to deliver
         socket.set_hwm(queue_size)
         if mode == zmq.SUB:
             for topic in [topics] if isinstance(topics, (str, bytes)) else topics:
                 socket.subscribe(topic)
+        if address.startswith("tcp://"):
+            _set_defaults(socket)
         for name, value in (options or {}).items():
             _set_option(socket, name, value)
+        if health is not None:
+            health.watch(socket)
         (socket.bind if bind else socket.connect)(address)
     except zmq.ZMQError as error:
         socket.close(0)
@@ -115,6 +142,12 @@ def endpoint(socket: Socket, address: str) -> str:
 def _check_number(name: str, value: Any, least: int) -> None:
     if not isinstance(value, int) or value < least:
         raise ConfigError(f"{name} is {value!r}; it can be a whole number from {least} up")
+
+
+def _set_defaults(socket: Socket) -> None:
+    for name, value in TCP.items():
+        with suppress(zmq.ZMQError):  # not every system has all of them
+            socket.set(zmq.SocketOption[name], value)
 
 
 def _set_option(socket: Socket, name: str, value: Any) -> None:

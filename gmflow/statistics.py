@@ -77,8 +77,10 @@ class NodeStatistics:
     sent, bytes_sent : int
         What it passed on: to the next nodes, to its socket or to its function.
     dropped : dict of str to int
-        What it left out, by cause: ``modulo`` (not chosen), ``full`` (no room), ``skipped``
-        (its handler gave None).
+        What it left out, by cause: ``modulo``, ``htype``, ``share`` (not chosen), ``full`` (no
+        room), ``rate`` (a newer one came before its turn), ``unwatched`` (a tap without
+        subscribers), ``duplicate`` (came twice to a merger by key), ``skipped`` (its handler gave
+        None).
     failed : int
         What could not be decoded.
     unmatched : dict of str to dict of str to int

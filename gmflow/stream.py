@@ -15,14 +15,14 @@ from .decoder import Decoder, Handler
 from .errors import ConfigError, ConnectError
 from .handlers import DEFAULT
 from .message import Message
-from .monitor import Monitor, SocketEventListener
 from .offhub import end_context, threads_are_green
 from .opening import endpoint, open_socket
 from .receiver import Receiver
 from .receiving import Reader, raises_on
 from .sending import Sender, htype_of
-from .sockets import Context, Socket
+from .sockets import Context
 from .statistics import Statistics
+from .watching import Watched
 
 logger = getLogger(__name__)
 
@@ -34,7 +34,7 @@ PUSH = zmq.PUSH
 PULL = zmq.PULL
 
 
-class Stream:
+class Stream(Watched):
     """One ZeroMQ socket that receives or sends whole messages.
 
     A stream belongs to the thread that connected it; elsewhere, or before `connect`, its
@@ -57,17 +57,14 @@ class Stream:
     def __init__(
         self, *, handlers: Mapping[str, Handler] | None = None, on_error: str = "log"
     ) -> None:
+        super().__init__()
         self.context: Context | None = None
-        self.socket: Socket | None = None
-        self.address: str | None = None
         self._owns_context = False
         self._raises = raises_on(on_error)
         self._decoder = Decoder(handlers)
         self._reader: Reader | None = None
         self._sender: Sender | None = None
         self._linger = 0.0
-        self._socket_monitors: list[Monitor] = []
-        self._listener = SocketEventListener(self._socket_monitors)
 
     @property
     def handlers(self) -> MutableMapping[str, Handler]:
@@ -87,6 +84,12 @@ class Stream:
     def receiver(self) -> Receiver:
         """What the handlers read from; its ``statistics`` are the stream's."""
         return self._decoder.receiver
+
+    @property
+    def receive_timeout(self) -> float | None:
+        """Milliseconds that `receive` waits at most; None where it waits for ever."""
+        reader = self._reader or self._refuse("receive")
+        return None if reader.timeout is None else reader.timeout * 1000
 
     def connect(
         self,
@@ -131,9 +134,18 @@ class Stream:
             raise ConnectError(f"the stream is connected to {self.address}: disconnect it first")
         self.context = Context() if context is None else Context(shadow=context)
         self._owns_context = context is None
+        health = self._new_health(address)
         try:
             self.socket = open_socket(
-                self.context, address, mode, conn_type == BIND, queue_size, linger, topics, options
+                self.context,
+                address,
+                mode,
+                conn_type == BIND,
+                queue_size,
+                linger,
+                topics,
+                options,
+                health,
             )
         except BaseException:
             self._end_context()
@@ -148,8 +160,7 @@ class Stream:
             self._reader = Reader(self.socket, self._decoder, timeout, address)
         else:
             self._sender = Sender(self.socket, self.statistics, _seconds(send_timeout), copy)
-        if self._socket_monitors:
-            self._listener.start(self.socket)
+        self._watch(self.socket, address)
         logger.info("%s to %s", "Bound" if conn_type == BIND else "Connected", address)
 
     def disconnect(self) -> None:
@@ -160,7 +171,7 @@ class Stream:
         if self.socket is None or self.socket.closed:
             logger.warning("the stream is not connected: nothing to disconnect")
             return
-        self._listener.stop()
+        self._unwatch(self.socket)
         if self._sender and self._sender.drop():
             logger.warning("a message to %s lacked its last part, dropped", self.address)
         self._reader = self._sender = None
@@ -269,20 +280,6 @@ class Stream:
             if self._raises:
                 raise
             logger.warning("a message to %s was not sent, skipped: %s", self.address, error)
-
-    def register_socket_monitor(self, monitor: Monitor) -> None:
-        """Have `monitor` called at each event of the socket, and with None between them."""
-        if monitor not in self._socket_monitors:
-            self._socket_monitors.append(monitor)
-        if self.socket is not None and not self.socket.closed:
-            self._listener.start(self.socket)
-
-    def remove_socket_monitor(self, callback_function: Monitor) -> None:
-        """Stop calling a monitor; the listener ends with the last one."""
-        if callback_function in self._socket_monitors:
-            self._socket_monitors.remove(callback_function)
-        if not self._socket_monitors:
-            self._listener.stop()
 
     def _refuse(self, verb: str) -> NoReturn:
         if self.socket is None or self.socket.closed:

@@ -73,7 +73,7 @@ class Group:
         self._check()
         self._thread = get_thread_ident()
         self._context = context = Context()
-        context.set(zmq.MAX_SOCKETS, max(1023, 2 * len(self._nodes)))
+        context.set(zmq.MAX_SOCKETS, max(1023, 4 * len(self._nodes)))
         threads = self._io_threads(context)
         opened: list[Node] = []
         try:

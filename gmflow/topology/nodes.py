@@ -14,7 +14,8 @@ from ..message import Message
 from ..sockets import Context
 from ..splitting import Choice
 from ..statistics import NodeStatistics
-from .splitter import Inlet, Splitter
+from .pacing import inlet_of
+from .splitter import Splitter
 
 
 class Node:
@@ -79,15 +80,19 @@ class Giver(Node):
     def want_data(self) -> None:
         """Have the messages decoded before they come by."""
 
-    def give(self, messages: Sequence[Message], size: int) -> None:
-        """Pass messages on, `size` bytes in all, counted; what a kill cuts short is left over."""
+    def give(self, messages: Sequence[Message], size: int, count: int | None = None) -> None:
+        """Pass messages on, `size` bytes in all, counted; what a kill cuts short is left over.
+
+        They count as `count` of those that the node received, where it joins several to one.
+        """
         statistics = self.statistics
+        count = len(messages) if count is None else count
         try:
             self.splitter.send(messages, size)
         except BaseException:
-            statistics.left_over += len(messages)
+            statistics.left_over += count
             raise
-        statistics.sent += len(messages)
+        statistics.sent += count
         statistics.bytes_sent += size
 
     def close(self) -> None:
@@ -107,6 +112,12 @@ class Taker(Node):
         Which of them it takes.
     when_full : str, optional
         Its inlet's policy.
+    address : str, optional
+        Its socket's address.
+    rate : float, optional
+        Messages a second that it takes at most, each time the newest; all by default.
+    series : bool, optional
+        Whether messages that open or end an Eiger series come through before images.
 
     Attributes
     ----------
@@ -123,9 +134,11 @@ class Taker(Node):
         choices: Sequence[Choice] = (),
         when_full: str = "block",
         address: str = "",
+        rate: float | None = None,
+        series: bool = False,
     ) -> None:
         super().__init__(name, address)
-        self.inlet = Inlet(self.statistics, choices, when_full)
+        self.inlet = inlet_of(self.statistics, choices, when_full, rate, series)
         self.satisfied = False
         self._hand: deque[Message] = deque()
         node.splitter.inlets.append(self.inlet)

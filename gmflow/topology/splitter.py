@@ -6,13 +6,20 @@ greenlet takes over. Everything that came, went in or was dropped is counted her
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..channel import Channel
 from ..errors import ConfigError
 from ..message import Message, size_of_all
-from ..splitting import Choice
+from ..splitting import Choice, is_series_edge
 from ..statistics import NodeStatistics
+
+POLICIES = ("block", "drop_newest", "drop_oldest")
+"""What an inlet can do with a message for which its channel has no room."""
+
+SMALL_EDGE = 1 << 16
+"""Bytes up to which a message that opens or ends a series needs no more than a place: behind a
+header of megabytes there must be one for the end of its series."""
 
 
 class Inlet:
@@ -28,6 +35,8 @@ class Inlet:
         What to do with a message for which the channel has no room.
     channel : Channel, optional
         The channel; one of the usual capacity by default.
+    series : bool, optional
+        Whether messages that open or end a series are the last to be dropped.
 
     Raises
     ------
@@ -41,18 +50,15 @@ class Inlet:
         choices: Sequence[Choice] = (),
         when_full: str = "block",
         channel: Channel | None = None,
+        series: bool = False,
     ) -> None:
-        policies: dict[str, Callable[[Sequence[Message]], None]] = {
-            "block": self._block,
-            "drop_newest": self._drop_newest,
-            "drop_oldest": self._drop_oldest,
-        }
-        if when_full not in policies:
-            raise ConfigError(f"when_full is {when_full!r}; it can be {', '.join(policies)}")
+        if when_full not in POLICIES:
+            raise ConfigError(f"when_full is {when_full!r}; it can be {', '.join(POLICIES)}")
         self.channel = Channel() if channel is None else channel
-        self._cope = policies[when_full]
+        self._policy = when_full
         self._choices = choices
         self._statistics = statistics
+        self._series = series
 
     def accept(self, messages: Sequence[Message], size: int | None = None) -> None:
         """Count messages and put those that are chosen into the channel.
@@ -74,9 +80,14 @@ class Inlet:
             statistics.drop(choice.cause, before - len(chosen))
         if len(chosen) < len(messages):
             size = size_of_all(chosen)
-        went_in = self.channel.offer_all(chosen, size)
-        if went_in < len(chosen):
-            self._cope(chosen[went_in:])
+        self.put(chosen, size)
+
+    def put(self, messages: Sequence[Message], size: int) -> None:
+        """Put chosen messages, `size` bytes in all, into the channel as far as the policy says."""
+        went_in = self.channel.offer_all(messages, size)
+        if went_in < len(messages):
+            cope = self._block if self._policy == "block" else self._drop
+            cope(messages[went_in:])
 
     def _block(self, messages: Sequence[Message]) -> None:
         went_in = 0
@@ -87,20 +98,39 @@ class Inlet:
         finally:
             self._statistics.left_over += len(messages) - went_in
 
-    def _drop_newest(self, messages: Sequence[Message]) -> None:
-        if self.channel.broken:
+    def _drop(self, messages: Sequence[Message]) -> None:
+        """Put what there is room for, once a reader that waits for the hub alone had its turn."""
+        channel = self.channel
+        try:
+            if channel.reader_is_due and channel.wait_for_room():
+                messages = messages[channel.offer_all(messages, size_of_all(messages)) :]
+        except BaseException:  # a kill
             self._statistics.left_over += len(messages)
-        else:
+            raise
+        if channel.broken:
+            self._statistics.left_over += len(messages)
+        elif self._series:
+            self._drop_images(messages)
+        elif self._policy == "drop_newest":
             self._statistics.drop("full", len(messages))
+        elif messages:
+            self._statistics.drop("full", channel.force(messages, size_of_all(messages)))
 
-    def _drop_oldest(self, messages: Sequence[Message]) -> None:
-        if self.channel.broken:
-            self._statistics.left_over += len(messages)
-            return
+    def _drop_images(self, messages: Sequence[Message]) -> None:
+        """Drop images; what opens or ends a series goes only where there is nothing else."""
         for message in messages:
-            while not self.channel.offer(message):
-                self.channel.displace()
+            edge = is_series_edge(message)
+            small = edge and message.size <= SMALL_EDGE
+            while not self.channel.offer(message, small):
                 self._statistics.drop("full")
+                if not self._make_room(edge):
+                    break
+
+    def _make_room(self, edge: bool) -> bool:
+        """Take a message out for one that comes; tell whether there was one that may go."""
+        if self._policy == "drop_newest":
+            return edge and self.channel.displace_image(newest=True)
+        return self.channel.displace_image() or (edge and self.channel.displace() is not None)
 
 
 class Splitter:
@@ -110,12 +140,13 @@ class Splitter:
         self.inlets: list[Inlet] = []
 
     @property
-    def capacity_bytes(self) -> int:
-        """How many bytes every inlet has room for when it is empty.
+    def capacity(self) -> tuple[int, int]:
+        """How many messages and bytes every inlet has room for when it is empty.
 
         It is less than a channel's usual room where the messages are of one of many streams.
         """
-        return min(inlet.channel.capacity_bytes for inlet in self.inlets)
+        channels = [inlet.channel for inlet in self.inlets]
+        return min(c.capacity for c in channels), min(c.capacity_bytes for c in channels)
 
     def send(self, messages: Sequence[Message], size: int) -> None:
         """Give messages, `size` bytes in all, to every inlet; wait where one is full and blocks."""

@@ -41,6 +41,13 @@ class Output(Taker):
         The socket's address.
     settings : dict
         Further arguments of `gmflow.opening.open_socket`; its linger holds after a stop.
+    rate : float, optional
+        Messages a second that go out at most. The inlet then keeps the newest, and its channel
+        gives it to `run` when its turn has come: a subclass that passes ``rate=20.0`` on has
+        nothing more to do, in `consume` it gets what is to be sent now.
+    series : bool, optional
+        Whether an Eiger series' header and end messages come through before its images: they
+        need no turn of the rate, and are the last to be dropped.
 
     Attributes
     ----------
@@ -58,9 +65,11 @@ class Output(Taker):
         settings: dict[str, Any],
         choices: Sequence[Choice] = (),
         when_full: str = "block",
+        rate: float | None = None,
+        series: bool = False,
     ) -> None:
-        super().__init__(name, node, choices, when_full, address)
-        self._port = Port(address, settings)
+        super().__init__(name, node, choices, when_full, address, rate, series)
+        self._port = Port(address, settings, name)
         self._linger: int = settings["linger"]
         self._socket: Socket | None = None
         self._outbox: Outbox | None = None
@@ -92,6 +101,10 @@ class Output(Taker):
         self._outbox.send(message.parts)
         self._socket.set(zmq.XPUB_NODROP, 1)
         self.statistics.missed += 1
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give the node's kind, address and counters; those of ``connection`` if it is TCP."""
+        return {**super().snapshot(), **self._port.snapshot()}
 
     def stop(self) -> None:
         self.lingers = math.inf if self._linger < 0 else self._linger / 1000

@@ -10,17 +10,19 @@ import zmq
 
 from ..addresses import FORM, conn_type_of
 from ..errors import ConfigError
-from ..merging import RoundRobinStrategy
+from ..merging import strategy_of
 from ..message import Part
 from ..opening import mode_of
-from ..splitting import Modulo
+from ..splitting import choices_of
 from .group import Group
 from .merger import Merger
 from .nodes import Giver
 from .origins import Feed, Source
 from .takers import Consumer, Output, Sink
+from .tap import Tap
 
 if TYPE_CHECKING:
+    from ..config import TopologyConfig
     from ..decoder import Handler
 
 
@@ -32,26 +34,28 @@ class Topology(Group):
     """
 
     @classmethod
-    def from_config(cls, config: str | PathLike[str] | Mapping[str, Any]) -> Topology:
-        """Make the topology of m_split's configuration.
+    def from_config(
+        cls, config: str | PathLike[str] | Mapping[str, Any] | TopologyConfig
+    ) -> Topology:
+        """Make the topology of a configuration: sources, a merger, streams.
 
         Parameters
         ----------
-        config : path or mapping
-            A JSON file, or what it holds.
+        config : path, mapping or TopologyConfig
+            A JSON file, what it holds, or what was made of that; see docs/config.md.
 
         Raises
         ------
         ConfigError
             If the file can't be read, or a key or value is wrong.
         """
-        from ..config import load, parse  # late: most programs have no configuration
+        from ..config import TopologyConfig, load, parse  # late: most programs have none
+        from .configured import add_nodes
 
-        settings = parse(config) if isinstance(config, Mapping) else load(config)
+        if not isinstance(config, TopologyConfig):
+            config = parse(config) if isinstance(config, Mapping) else load(config)
         topology = cls()
-        source = topology.source(**vars(settings.source))
-        for stream in settings.streams:
-            topology.output(source, **vars(stream))
+        add_nodes(topology, config)
         return topology
 
     def source(
@@ -66,6 +70,7 @@ class Topology(Group):
         topics: Sequence[str | bytes] = ("",),
         options: Mapping[str, Any] | None = None,
         name: str | None = None,
+        step: int | None = None,
     ) -> Source:
         """Add a node that receives from a socket.
 
@@ -87,11 +92,14 @@ class Topology(Group):
             As of `gmflow.Stream.connect`.
         name : str, optional
             What the node is called in reports.
+        step : int, optional
+            How much `frame` or `pulse_id` grows from message to message, to tell what is missing;
+            1, and learnt, by default.
         """
         settings = _settings(address, mode, ("PULL", "SUB"), queue_size, conn_type, options)
         settings["topics"] = topics
         name = self._name(name or f"source {address}")
-        return self.attach(Source(name, address, settings, handlers, count))
+        return self.attach(Source(name, address, settings, handlers, count, step))
 
     def feed(
         self,
@@ -106,23 +114,31 @@ class Topology(Group):
     def merge(
         self,
         *nodes: Giver,
-        strategy: RoundRobinStrategy | type[RoundRobinStrategy] | None = None,
+        strategy: Any = None,
         name: str | None = None,
     ) -> Merger:
-        """Add a node that makes one stream of several, round robin by default.
+        """Add a node that makes one stream of several.
+
+        Parameters
+        ----------
+        *nodes : Giver
+            The streams.
+        strategy : Strategy, class of one, or mflow's, optional
+            In which order messages go on: `gmflow.merging.RoundRobin` by default, `Arrival` or
+            `ByKey`. For this merger alone.
+        name : str, optional
+            What the node is called in reports.
 
         Raises
         ------
         ConfigError
-            If there is nothing to merge.
+            If there is nothing to merge, or the strategy is none, or another merger's.
         """
         if not nodes:
             raise ConfigError("merge needs at least one node")
-        if isinstance(strategy, type):
-            strategy = strategy()
         nodes = tuple(map(self._giver, nodes))
         name = self._name(name or "merger")
-        return self.attach(Merger(name, nodes, strategy or RoundRobinStrategy()))
+        return self.attach(Merger(name, nodes, strategy_of(strategy)))
 
     def output(
         self,
@@ -134,6 +150,12 @@ class Topology(Group):
         queue_size: int = 100,
         conn_type: str | None = None,
         *,
+        offset: int = 0,
+        htypes: Sequence[str] | None = None,
+        share: Sequence[int] | None = None,
+        block: int = 1,
+        series: bool = False,
+        rate: float | None = None,
         linger: int = 1000,
         options: Mapping[str, Any] | None = None,
         name: str | None = None,
@@ -156,6 +178,23 @@ class Topology(Group):
             High-water mark, in messages.
         conn_type : {"connect", "bind"}, optional
             Overrules what the address says.
+        offset : int, optional
+            Of messages counted from 1, those go whose number modulo `modulo` is this.
+        htypes : sequence of str, optional
+            Only messages of these htypes go.
+        share : (int, int), optional
+            ``(i, n)`` sends share i, from 0, of n equal shares: message number k, counted from 0,
+            is in share ``(k // block) % n``. `htypes` is applied before, `modulo` after it.
+        block : int, optional
+            How many messages in a row are in one share.
+        series : bool, optional
+            Whether every Eiger series goes whole: its header and end always go, whatever `share`
+            and `modulo` say, which count its images alone and anew for each series. They are the
+            last to be dropped, and `rate` doesn't hold for them.
+        rate : float, optional
+            Messages a second at most: the newest goes when its turn has come, those that it
+            replaced are counted as dropped for "rate". Such an output holds nobody up, whatever
+            `when_full`; with `series`, headers and ends of series can.
         linger : int, optional
             Milliseconds that messages may wait to be sent after a stop; -1 for ever. Where the
             sources end by themselves, the topology ends when everything is delivered.
@@ -171,8 +210,49 @@ class Topology(Group):
             settings["options"] = {"XPUB_NODROP": 1, **settings["options"]}
         policy = when_full or ("drop_newest" if publishes else "block")
         name = self._name(name or f"output {address}")
-        choices = () if modulo == 1 else (Modulo(modulo),)
-        return self.attach(Output(name, self._giver(node), address, settings, choices, policy))
+        choices = choices_of(modulo, offset, htypes, share, block, series)
+        giver = self._giver(node)
+        return self.attach(Output(name, giver, address, settings, choices, policy, rate, series))
+
+    def tap(
+        self,
+        node: Giver,
+        address: str,
+        *,
+        rate: float | None = 20.0,
+        queue_size: int = 10,
+        conn_type: str | None = None,
+        linger: int = 100,
+        options: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> Tap:
+        """Add a node that publishes the newest messages to viewers, and never slows the rest down.
+
+        Parameters
+        ----------
+        node : Giver
+            Where its messages come from.
+        address : str
+            ``tcp://*:port`` is bound to, anything else connected to.
+        rate : float or None, optional
+            Messages a second at most; None for as many as a small share of the time allows.
+        queue_size : int, optional
+            High-water mark, in messages a subscriber: a slow one is that far behind, and keeps
+            as many in memory.
+        conn_type : {"connect", "bind"}, optional
+            Overrules what the address says.
+        linger : int, optional
+            Milliseconds that viewers may still take messages for at the end.
+        options
+            As of `gmflow.Stream.connect`.
+        name : str, optional
+            What the node is called in reports.
+        """
+        settings = _settings(address, "XPUB", ("XPUB",), queue_size, conn_type, options)
+        settings["linger"] = linger
+        settings["options"] = {**settings["options"], "XPUB_NODROP": 1, "XPUB_MANUAL": 1}
+        name = self._name(name or f"tap {address}")
+        return self.attach(Tap(name, self._giver(node), address, settings, rate))
 
     def sink(
         self, node: Giver, function: Consumer, *, decode: bool = True, name: str | None = None
@@ -196,7 +276,7 @@ class Topology(Group):
 def _settings(
     address: str,
     mode: str | int,
-    modes: tuple[str, str],
+    modes: tuple[str, ...],
     queue_size: int,
     conn_type: str | None,
     options: Mapping[str, Any] | None,

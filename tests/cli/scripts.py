@@ -24,7 +24,10 @@ from typing import IO, Any
 import pytest
 
 BIN = Path(sys.executable).parent
-NAMES = ("m_stats", "m_generate", "m_dump", "m_replay", "m_split")
+NAMES = ("m_stats", "m_generate", "m_dump", "m_replay", "m_split", "m_merge")
+
+NEWS = re.compile(r".*: (?:a peer has gone|handshake failed).*\n")
+"""A line of the log about connections: peers of these tests come and go."""
 
 DEADLINE = 20.0
 """Seconds after which an event counts as never."""
@@ -35,6 +38,11 @@ ROW = re.compile(r"(\S.*?) +(\d+) +(\d+) +\d+\.\d{3} +(\d+)(?: (.*))?")
 proc_only = pytest.mark.skipif(
     not Path("/proc/self/status").is_file(), reason="looks in /proc at what a process is doing"
 )
+
+
+def complaints(err):
+    """Give standard error without the news of connections."""
+    return NEWS.sub("", err)
 
 
 def until(condition: Callable[[], Any], seconds: float = DEADLINE) -> None:

@@ -9,7 +9,17 @@ import time
 import pytest
 import zmq
 
-from tests.cli.scripts import NAMES, Script, free_address, is_bound, proc_only, row, rows, until
+from tests.cli.scripts import (
+    NAMES,
+    Script,
+    complaints,
+    free_address,
+    is_bound,
+    proc_only,
+    row,
+    rows,
+    until,
+)
 
 pytestmark = proc_only
 
@@ -41,7 +51,7 @@ CUT_OFF = (
 
 def cleanly(name, err):
     """Tell whether standard error has nothing but what was cut off; m_dump's summary goes there."""
-    return name == "m_dump" or err in ("", *CUT_OFF)
+    return name == "m_dump" or complaints(err) in ("", *CUT_OFF)
 
 
 @pytest.fixture
@@ -95,6 +105,7 @@ def arguments_of(name, source, output, recording):
         "m_dump": [source],
         "m_replay": ["-a", output, recording],
         "m_split": [source, output],
+        "m_merge": ["-o", output, source, free_address()],
     }[name]
 
 

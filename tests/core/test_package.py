@@ -83,7 +83,7 @@ def test_every_folder_of_modules_is_installed(setup: dict[str, Any]) -> None:
 
 
 def test_every_script_is_installed(setup: dict[str, Any]) -> None:
-    names = {"m_stats", "m_generate", "m_dump", "m_replay", "m_split"}
+    names = {"m_stats", "m_generate", "m_dump", "m_replay", "m_split", "m_merge"}
     assert names <= {path.name for path in SCRIPTS}
     assert setup["scripts"] == [f"bin/{path.name}" for path in SCRIPTS]
 

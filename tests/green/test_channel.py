@@ -177,3 +177,47 @@ def test_who_waits_for_room_is_told_of_it_or_of_the_break(close):
     else:
         channel.get()
     assert writer.get(timeout=1) is not close
+
+
+def test_what_is_forced_in_takes_the_place_of_the_oldest():
+    channel = Channel(capacity=4, capacity_bytes=10)
+    assert channel.force([message(n) for n in range(3)], 3) == 0
+    assert channel.force([message(3), message(4)], 2) == 1
+    assert channel.force([message(5, 7), message(6, 7)], 14) == 2
+    assert channel.force([message(7, 7)], 7) == 3  # one for its place, two for its bytes
+    assert numbers(channel.get()) == [6, 7]
+    assert channel.force([message(n) for n in range(9)], 9) == 5
+    assert channel.force([message(9, 50)], 50) == 1
+    assert numbers(channel.get()) == [6, 7, 8, 9]
+    assert channel.offer(message(10, 9)) and channel.offer(message(11, 1))
+
+
+def test_what_is_forced_in_wakes_the_reader():
+    channel = Channel()
+    reader = waits(channel.get)
+    assert channel.force([message(0)], 1) == 0
+    assert channel.reader_is_due
+    assert numbers(reader.get(timeout=1)) == [0]
+    assert not channel.reader_is_due
+
+
+def test_room_may_be_a_matter_of_number_alone():
+    channel = Channel(capacity=2, capacity_bytes=10)
+    assert channel.offer(message(0, 50))
+    assert not channel.offer(message(1, 1))
+    assert channel.offer(message(2, 1), any_bytes=True)
+    assert not channel.offer(message(3, 1), any_bytes=True)
+    channel.break_off()
+    assert not channel.offer(message(4), any_bytes=True)
+
+
+def test_images_are_displaced_from_either_side():
+    htypes = ["dheader-1.0", "dimage-1.0", "dimage-1.0", "dseries_end-1.0", "dimage-1.0"]
+    channel = Channel(capacity_bytes=200)
+    for number, htype in enumerate(htypes):
+        channel.offer(Message(None, number, [b'{"htype": "%s"}' % htype.encode()]))
+    assert channel.displace_image()
+    assert channel.displace_image(newest=True)
+    assert channel.displace_image()
+    assert not channel.displace_image()
+    assert numbers(channel.get()) == [0, 3]

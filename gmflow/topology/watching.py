@@ -1,0 +1,87 @@
+"""What of a stream goes to viewers: chosen a burst at a time, for the main path waits meanwhile.
+
+To parse every message would cost as much as to forward it, so a burst is looked at as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..message import Message
+from ..splitting import EDGES, htype_of, is_series_edge
+
+HEADERS = ("dheader-", "bsr_m-")
+"""How the htypes begin of the messages without which those after them can't be read."""
+
+LONGEST = 1024
+"""Bytes of a part 0 that is looked at; that of a header message has some 200."""
+
+
+class Watched:
+    """Chooses everything while there are subscribers, otherwise the newest header message alone.
+
+    Attributes
+    ----------
+    subscribers : int
+        How many there are, each counted once for every topic.
+    """
+
+    cause = "unwatched"
+
+    def __init__(self) -> None:
+        self.subscribers = 0
+
+    def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Give those of the next messages that are chosen."""
+        if self.subscribers:
+            return messages
+        if not _mention(messages, HEADERS):
+            return ()
+        header = next(filter(is_header, reversed(messages)), None)
+        return () if header is None else (header,)
+
+
+class Newest:
+    """Chooses the newest images of each burst, and whatever opens or ends an Eiger series.
+
+    Parameters
+    ----------
+    cause : str
+        What the others are counted as.
+    room : callable
+        Gives how many images of a burst there is room for.
+    """
+
+    def __init__(self, cause: str, room: Callable[[], int]) -> None:
+        self.cause = cause
+        self._room = room
+
+    def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Give those of the next messages that are chosen."""
+        room = self._room()
+        if len(messages) <= room:
+            return messages
+        if not _mention(messages, EDGES):
+            return messages[len(messages) - room :]
+        edges = list(map(is_series_edge, messages))
+        too_many = edges.count(False) - room
+        chosen: list[Message] = []
+        for message, edge in zip(messages, edges, strict=True):
+            too_many -= not edge
+            if edge or too_many < 0:
+                chosen.append(message)
+        return chosen
+
+
+def is_header(message: Message) -> bool:
+    """Tell whether a viewer needs a message to read those that come after it."""
+    return htype_of(message).startswith(HEADERS)
+
+
+def _mention(messages: Sequence[Message], htypes: Sequence[str]) -> bool:
+    """Tell whether a burst may have messages of such htypes: one look, where to parse is slow."""
+    firsts = [message.parts[0] for message in messages if message.parts]
+    if max(map(len, firsts), default=0) > LONGEST:
+        firsts = [first for first in firsts if len(first) <= LONGEST]
+    text = b"".join(firsts)
+    return any(htype.encode() in text for htype in htypes)
