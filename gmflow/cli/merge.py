@@ -6,7 +6,7 @@ Usage:
   m_merge --version
 
 Arguments:
-  SOURCE  Where a stream comes from, tcp://HOST:PORT; two at least.
+  SOURCE  Where a stream comes from, tcp://HOST:PORT.
 
 Options:
   -o OUTPUT, --output OUTPUT  Where to send from, tcp://*:PORT.

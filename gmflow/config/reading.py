@@ -111,8 +111,6 @@ def _merge(mapping: Mapping[str, Any], sources: int) -> MergeConfig | ByKeyConfi
     if "merge" not in mapping:
         return MergeConfig() if sources > 1 else None
     merge: MergeConfig | ByKeyConfig = _read(MERGE, mapping["merge"], "merge")
-    if sources < 2:
-        refuse("merge", mapping["merge"], "needs at least two sources")
     return merge
 
 

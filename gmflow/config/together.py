@@ -34,8 +34,9 @@ def check_output(place: str, output: OutputConfig, given: Collection[str]) -> No
     if output.series and not _leaves_out(output):
         allowed = "goes with share, modulo, rate or a when_full that drops, which are missing"
         refuse(f"{place}.series", True, allowed)
-    if "when_full" in given and output.rate is not None and not output.series:
-        allowed = "can't be chosen beside rate, which always keeps the newest message"
+    paced = output.rate is not None and not output.series
+    if "when_full" in given and paced and output.when_full != "drop_oldest":
+        allowed = "must be drop_oldest beside rate, which always keeps the newest message"
         refuse(f"{place}.when_full", output.when_full, allowed)
 
 

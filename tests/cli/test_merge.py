@@ -198,7 +198,6 @@ OUT = ["-o", "tcp://127.0.0.1:9997"]
         ([], "usage: m_merge"),
         (TWO, "usage: m_merge"),
         (OUT, "usage: m_merge"),
-        ([*OUT, TWO[0]], "merge is {'strategy': 'round_robin'}; it needs at least two sources"),
         ([*OUT, *TWO, "--nonsense"], "usage: m_merge"),
         ([*OUT, *TWO, "-m", "push"], "--mode is 'push'; it can be pull or sub"),
         ([*OUT, *TWO, "--output-mode", "tap"], "--output-mode is 'tap'; it can be push or pub"),

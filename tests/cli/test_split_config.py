@@ -124,8 +124,8 @@ SOURCE_AND = {"source": {"address": "tcp://a:1"}}
             "streams[0].modulo (value 2) is not for mode TAP; it goes with PUSH or PUB",
         ),
         (
-            SOURCE_AND | {"streams": [{"address": "tcp://*:2"}], "merge": {"strategy": "by_key"}},
-            "merge is {'strategy': 'by_key'}; it needs at least two sources",
+            SOURCE_AND | {"streams": [{"address": "tcp://*:2"}], "merge": {"strategy": "by_kez"}},
+            "merge.strategy is 'by_kez'; it must be round_robin, arrival or by_key",
         ),
         (
             {"sources": [{"address": "tcp://*:2"}], "streams": [{"address": "tcp://*:2"}]},

@@ -58,7 +58,7 @@ def test_wrong_arguments(refused, name, arguments):
     assert f"{name} --help" in line
 
 
-@pytest.mark.parametrize("name", ["m_stats", "m_dump", "m_replay", "m_split"])
+@pytest.mark.parametrize("name", ["m_stats", "m_dump", "m_replay", "m_split", "m_merge"])
 def test_no_arguments(refused, name):
     assert f"usage: {name}" in refused(2, name)
 
@@ -155,6 +155,7 @@ def test_malformed_address(scripts, folder, name, address):
         "m_generate": ["-a", address],
         "m_replay": ["-a", address, folder],
         "m_split": [address, "tcp://127.0.0.1:9998"],
+        "m_merge": ["-o", "tcp://127.0.0.1:9998", address, "tcp://127.0.0.1:9997"],
     }.get(name, [address])
     result = scripts.run(name, *arguments)
     assert result.status in (1, 2)

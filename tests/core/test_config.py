@@ -370,14 +370,6 @@ BY_KEY = {"strategy": "by_key"}
         (with_sources(ONE, ONE | {"name": ""}), "sources[1].name is ''; it must be a text"),
         (with_sources(ONE, ONE | {"name": "a\n"}), "sources[1].name is 'a\\n'; it must be a text"),
         (with_sources(ONE, ONE | {"name": 7}), "sources[1].name is 7; it must be a text"),
-        (
-            with_sources(ONE, merge={}),
-            "merge is {}; it needs at least two sources",
-        ),
-        (
-            {"source": ONE, "streams": [OUT], "merge": BY_KEY},
-            "merge is {'strategy': 'by_key'}; it needs at least two sources",
-        ),
         (with_merge() | {"merge": "by_key"}, "merge is 'by_key'; it must be an object of strategy"),
         (
             with_merge(strategy="newest"),
@@ -478,7 +470,7 @@ def test_a_tap():
         ({"rate": "10"}, "rate is '10'; it must be a number"),
         (
             {"rate": 10, "when_full": "block"},
-            "when_full is 'block'; it can't be chosen beside rate, which always keeps the newest",
+            "when_full is 'block'; it must be drop_oldest beside rate, which always keeps the newest",
         ),
         ({"rat": 10}, "rat (value 10) is not a known key; did you mean rate?"),
         ({"mode": "TAP", "rate": 0}, "rate is 0; it must be a number of messages a second above"),
