@@ -44,7 +44,7 @@ def main(images=IMAGES):
     }
     consumers = Topology()
     for name, address in {"all": split_all, "tenth": split_tenth}.items():
-        source = consumers.source(address, count=expected[name], name=f"source {name}")
+        source = consumers.source(address, name=f"source {name}")
         consumers.sink(source, look_at_images, name=f"consumer {name}")
 
     print(f"{images} images of {SHAPE} pixels at {RATE} Hz, split to two consumers: all, tenth")
@@ -61,7 +61,9 @@ def main(images=IMAGES):
             )
             complete = watch(consumers, programs, expected)
             problems = [] if complete else [f"not done after {DEADLINE} s"]
-            tables = {name: end(name, program, problems) for name, program in programs.items()}
+            tables = {  # senders before receivers: who leaves first may take messages with it
+                name: end(name, programs[name], problems) for name in ("m_generate", "m_split")
+            }
         finally:
             consumers.stop()
             for program in programs.values():
@@ -92,10 +94,12 @@ def watch(consumers, programs, expected):
     """Show the rates once a second until both consumers have everything; tell whether they do."""
     before = consumers.statistics()
     while True:
-        complete = consumers.join(timeout=1)
+        consumers.join(timeout=1)  # it raises the error of a consumer that failed
         now = consumers.statistics()
         show(now, before, expected)
         before = now
+        got = {name: now["nodes"][f"consumer {name}"]["sent"] for name in expected}
+        complete = all(got[name] >= wanted for name, wanted in expected.items())
         failed = [name for name, program in programs.items() if program.poll()]
         if complete or failed or now["seconds"] > DEADLINE:
             if sys.stdout.isatty():
