@@ -534,11 +534,15 @@ sender = connect()
 signal.signal(signal.SIGALRM, ring)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 number, rung, torn = 0, 0, 0
-while number < 120000:
+
+def goes_on():  # on a busy machine it takes more messages to have been torn often enough
+    return number < 120_000 or (number < 2_000_000 and (rung <= 30 or torn <= 3))
+
+while goes_on():
     try:
         try:
             ARMED = True
-            while number < 120000:
+            while goes_on():
                 number += 1
                 sender.send_parts([b"%d" % number] * 4, 5)
         finally:
