@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..burst import burst_of, opens
 from ..errors import ConfigError
 from ..jsontext import loads
 from ..message import Message, Part
-from .reading import MOST_PATIENCE, Form, form_of, heads, join, matters, opens, whole
+from .reading import MOST_PATIENCE, Form, form_of, matters, whole
 from .tracking import Tally, Track
 
 __all__ = ["Continuity"]
@@ -75,8 +76,8 @@ class Continuity:
         if not messages:
             return
         self._last = now
-        texts = heads(messages)
-        joined = join(texts)
+        burst = burst_of(messages)
+        texts, joined = burst.texts, burst.text
         if self._form is not None and self._follow_all(self._form, joined, texts):
             return
         if matters(joined):

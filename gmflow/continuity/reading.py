@@ -11,16 +11,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from ..message import Message, Part
-
-SMALL = 512
-"""Bytes of a part 0 that is looked into without asking whether it can be a header."""
-
-LARGEST = 65_536
-"""Bytes of the largest header."""
-
-BETWEEN = b"\0"
-"""What is put between headers; it can't be in one."""
+from ..burst import BETWEEN
+from ..message import Part
 
 MOST_PATIENCE = 4096
 """Headers of another form that are parsed, at most, before that form is learnt."""
@@ -31,9 +23,6 @@ MENTIONS = (b'"frame"', b'"pulse_id"', b'"series"', b"\\")
 NUMBER = rb"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][+-]?[0-9]{1,2})?"
 COUNT = rb"(0|[1-9][0-9]{0,17})"
 TEXT = rb'"[ !#-\[\]-~]*"'
-
-opens = re.compile(rb"\s*\{").match
-"""Tells whether a part 0 can be a header by how it begins."""
 
 Found: TypeAlias = tuple["int | None", Sequence[int]]
 """A series, or None where there is none, and the numbers of messages in it."""
@@ -46,22 +35,6 @@ _is_text = re.compile(TEXT).fullmatch
 def whole(value: Any) -> int | None:
     """Give a value of a header if it can count something, else None."""
     return value if type(value) is int and abs(value) < 1 << 63 else None
-
-
-def heads(messages: Sequence[Message]) -> list[Part]:
-    """Give part 0 of each message; nothing in its place if it can't be a header."""
-    try:
-        texts = [message.parts[0] for message in messages]
-    except IndexError:
-        texts = [message.parts[0] if message.parts else b"" for message in messages]
-    if max(map(len, texts)) > SMALL:
-        texts = [text if len(text) <= LARGEST and opens(text) else b"" for text in texts]
-    return texts
-
-
-def join(texts: Sequence[Part]) -> bytes:
-    """Give headers as one text, to be searched at once."""
-    return BETWEEN.join([b"", *texts, b""])
 
 
 def matters(joined: bytes) -> bool:

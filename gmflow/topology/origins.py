@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gevent import GreenletExit, getcurrent
 
 from ..breathing import Breath
+from ..burst import Burst
 from ..channel import CAPACITY_BYTES
 from ..continuity import Continuity
 from ..errors import DecodeError
@@ -81,9 +82,10 @@ class Origin(Giver):
         """
         counters, name = self._counters, self.name
         if sized:
-            messages = [Message(counters, None, parts, name, size_of(parts)) for parts in burst]
+            made = [Message(counters, None, parts, name, size_of(parts)) for parts in burst]
         else:
-            messages = [Message(counters, None, parts, name) for parts in burst]
+            made = [Message(counters, None, parts, name) for parts in burst]
+        messages = Burst(made)
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..burst import burst_of
 from ..message import Message
 from ..splitting import EDGES, htype_of, is_series_edge
 
 HEADERS = ("dheader-", "bsr_m-")
 """How the htypes begin of the messages without which those after them can't be read."""
-
-LONGEST = 1024
-"""Bytes of a part 0 that is looked at; that of a header message has some 200."""
 
 
 class Watched:
@@ -80,8 +78,5 @@ def is_header(message: Message) -> bool:
 
 def _mention(messages: Sequence[Message], htypes: Sequence[str]) -> bool:
     """Tell whether a burst may have messages of such htypes: one look, where to parse is slow."""
-    firsts = [message.parts[0] for message in messages if message.parts]
-    if max(map(len, firsts), default=0) > LONGEST:
-        firsts = [first for first in firsts if len(first) <= LONGEST]
-    text = b"".join(firsts)
+    text = burst_of(messages).text
     return any(htype.encode() in text for htype in htypes)

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow import ConfigError, ConnectError, Topology
+from gmflow.burst import LARGEST
 from gmflow.message import Message
 from gmflow.splitting import is_series_edge
 from gmflow.topology import Tap
-from gmflow.topology.watching import LONGEST, Newest, Watched
+from gmflow.topology.watching import Newest, Watched
 from tests.green.helpers import endpoint, peer, thread, until
 
 
@@ -455,7 +456,7 @@ def test_unwatched_finds_the_newest_header_message_wherever_it_is():
     assert watched.choose(messages) == (messages[3],)
     assert watched.choose(burst(image(0), end(1), [b""], [b"\xff\xfe", b"x"], [])) == ()
     assert watched.choose(burst([b'{"htype":"raw-1.0","source":"dheader-"}'])) == ()
-    large = burst([b" " * LONGEST + b'{"htype":"array-1.0"}'], header(3))
+    large = burst([b" " * LARGEST + b'{"htype":"array-1.0"}'], header(3))
     assert watched.choose(large) == (large[1],)
     watched.subscribers = 1
     assert watched.choose(messages) is messages
