@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from math import ceil
 from time import monotonic
 from typing import Any
 
 import zmq.green
 
 from .decoder import Handler
-from .errors import ConfigError
-from .merging import Strategy, strategy_of
+from .errors import ConfigError, ConnectError
+from .merging import Clock, Strategy, strategy_of
 from .message import Message
 from .statistics import NodeStatistics
 from .stream import Stream
@@ -43,7 +43,7 @@ class Merge:
         self.receive_strategy = receive_strategy if turns else strategy_of(receive_strategy)
         self.statistics = NodeStatistics()
         self._taken: deque[Message] = deque()
-        self._began = 0.0
+        self._clock: Clock | None = None
 
     def receive(self, handler: Handler | None = None, block: bool = True) -> Message | None:
         """Receive the message whose turn it is.
@@ -78,37 +78,42 @@ class Merge:
             stream.disconnect()
 
     def _gather(self, strategy: Strategy, handler: Handler | None, block: bool) -> Message | None:
-        if not self._began:
-            self._began = monotonic()
+        if self._clock is None:
             strategy.start(self._names(), self.statistics)
+            self._clock = Clock()
+        self._clock.skip()  # the program did something else meanwhile
         until = self._until() if block else 0.0
         while not self._taken:
-            came = self._bring(strategy, handler)
-            self._taken.extend(strategy.take(1, monotonic()))
-            if not (came or self._taken or self._wait(strategy, until)):
+            came = self._bring(strategy, handler, self._clock)
+            self._taken.extend(strategy.take(1, self._clock.now()))
+            if not (came or self._taken or self._wait(strategy, until, self._clock)):
                 return None
         return self._taken.popleft()
 
-    def _bring(self, strategy: Strategy, handler: Handler | None) -> bool:
+    def _bring(self, strategy: Strategy, handler: Handler | None, clock: Clock) -> bool:
         """Bring the strategy a message of each stream that has one and is wanted."""
         came = False
         for place in sorted(strategy.wanted):
             message = self.streams[place].receive(handler=handler, block=False)
             if message is not None:
-                strategy.put(place, [message], monotonic())
+                strategy.put(place, [message], clock.now())
                 came = True
         return came
 
-    def _wait(self, strategy: Strategy, until: float | None) -> bool:
+    def _wait(self, strategy: Strategy, until: float | None, clock: Clock) -> bool:
         """Wait until a stream has something, or the strategy is due; tell if it was in time."""
         now = monotonic()
         if until is not None and until <= now:
             return False
-        times = [time for time in (strategy.deadline(), until) if time is not None]
+        deadline = strategy.deadline()
+        waits = [math.inf if deadline is None else deadline - clock.now()]
+        waits.append(math.inf if until is None else until - now)
+        seconds = max(0.0, min(waits))
         poller = zmq.green.Poller()
         for place in strategy.wanted:
             poller.register(self.streams[place].socket, zmq.POLLIN)
-        poller.poll(ceil(max(0, min(times) - now) * 1000) if times else None)
+        poller.poll(None if seconds == math.inf else math.ceil(seconds * 1000))
+        clock.waited(seconds)
         return True
 
     def _until(self) -> float | None:
@@ -118,7 +123,9 @@ class Merge:
         return monotonic() + max(seconds) if len(seconds) == len(timeouts) else None
 
     def _names(self) -> list[str]:
-        names = [str(stream.address) for stream in self.streams]
+        names = [str(stream.address) for stream in self.streams if stream.socket is not None]
+        if not self.streams or len(names) < len(self.streams):
+            raise ConnectError("a stream of the merge is not connected: connect all of them first")
         if len(set(names)) < len(names):
             raise ConfigError("two streams of a merge have one address: connect each once")
         return names

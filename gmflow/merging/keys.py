@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from logging import getLogger
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 from ..errors import ConfigError
 from ..message import Message
+
+logger = getLogger(__name__)
 
 Key: TypeAlias = Any
 """What can be compared with the other keys of its merge: numbers, texts, or tuples of them."""
 
 Reader: TypeAlias = Callable[[Message], Key]
 """Gives a message's key, None where it has none."""
+
+LARGEST = 1 << 63
+"""Whole numbers from here on are no keys: not every reader of JSON knows them."""
 
 FIRST, LAST = -1, math.inf
 """Where the start and the end of a series stand among its frames."""
@@ -68,9 +75,9 @@ def _frame(message: Message) -> Key:
 
 def _number(value: Any) -> Key:
     """Give what is a number, and can be told from others."""
-    if type(value) is int or (type(value) is float and math.isfinite(value)):
-        return value
-    return None
+    if type(value) is int:
+        return value if abs(value) < LARGEST else None
+    return value if type(value) is float and math.isfinite(value) else None
 
 
 class _Function:
@@ -79,14 +86,34 @@ class _Function:
     def __init__(self, function: Callable[[dict[str, Any]], Any]) -> None:
         self._function = function
         self._kind: Any = None
+        self._warned = False
 
     def __call__(self, message: Message) -> Key:
-        key = self._function(message.header)
+        try:
+            key = _plain(self._function(message.header))
+        except Exception as error:
+            self._warn(error)
+            return None
         kind = _kind_of(key)
         if kind is None:
             return None
         self._kind = self._kind or kind
         return key if kind == self._kind else None
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            what = f"{type(error).__name__}: {error}"
+            logger.warning("the key function %r failed, no_key: %s", self._function, what)
+
+
+def _plain(key: Any) -> Any:
+    """Give a key whose numbers are Python's own, as JSON has them."""
+    if isinstance(key, tuple):
+        return tuple(map(_plain, key))
+    if isinstance(key, bool) or not isinstance(key, Real):
+        return key
+    return int(key) if isinstance(key, Integral) else float(key)
 
 
 def _kind_of(key: Any) -> Any:

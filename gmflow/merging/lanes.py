@@ -8,13 +8,13 @@ from typing import NamedTuple
 from ..message import Message
 from .keys import Key
 
-RUN = 2
-"""Messages in a row, each key above the last and all gone by, that tell a stream that began anew
-from one that repeats a message."""
+RUN = 3
+"""Messages in a row, each key above the last and none of them new, that tell a stream that began
+anew from one that repeats a message."""
 
 
-class Late(NamedTuple):
-    """A message whose key has gone by, kept to see whether its stream has begun anew."""
+class Doubtful(NamedTuple):
+    """A message that is late or comes twice, unless its stream has begun anew."""
 
     since: float
     key: Key
@@ -36,32 +36,35 @@ class Lane:
     Attributes
     ----------
     held : int
-        Its messages that wait for others of their key, or are late.
+        Its messages that wait for others of their key, or are doubtful.
     last, highest : Key
         That of its last message, and the highest since it began (anew).
     heard : float
         When its last messages were put.
-    late : deque of Late
-        What came too late, up to the patience.
+    doubtful : deque of Doubtful
+        What is kept to see whether it has begun anew, up to the patience.
     run : int
         How many of the newest of these are in order, up to `RUN`.
+    repeats : bool
+        Whether it has fallen back alone, and not come to new keys since.
     absent : bool
-        Whether it let a key's patience pass without a word: nobody waits for it until it is back.
+        Whether it did not bring a key in time that others brought, and none since.
     ended : bool
         Whether no more will be put.
     """
 
     __slots__ = (
         "absent",
+        "doubtful",
         "ended",
         "heard",
         "held",
         "highest",
         "index",
         "last",
-        "late",
         "name",
         "queue",
+        "repeats",
         "run",
     )
 
@@ -73,26 +76,27 @@ class Lane:
         self.last: Key = None
         self.highest: Key = None
         self.heard = 0.0
-        self.late: deque[Late] = deque()
+        self.doubtful: deque[Doubtful] = deque()
         self.run = 0
+        self.repeats = False
         self.absent = False
         self.ended = False
 
-    def keep_late(self, late: Late) -> None:
-        """Keep a late message."""
+    def doubt(self, one: Doubtful) -> None:
+        """Keep a doubtful message."""
         if not self.has_fallen_back:
-            in_order = self.late and late.key > self.late[-1].key
+            in_order = self.doubtful and one.key > self.doubtful[-1].key
             self.run = self.run + 1 if in_order else 1
-        self.late.append(late)
+        self.doubtful.append(one)
         self.held += 1
 
-    def release_late(self) -> Late:
-        """Give the oldest late message, which is kept no more."""
+    def release(self) -> Doubtful:
+        """Give the oldest doubtful message, which is kept no more."""
         self.held -= 1
-        late = self.late.popleft()
-        if not self.late:
+        one = self.doubtful.popleft()
+        if not self.doubtful:
             self.run = 0
-        return late
+        return one
 
     @property
     def has_fallen_back(self) -> bool:
@@ -102,13 +106,18 @@ class Lane:
     @property
     def may_begin_anew(self) -> bool:
         """Whether it is no reason against a new beginning of all streams."""
-        out = self.absent or (self.ended and not self.queue and not self.late)
-        return out or self.has_fallen_back
+        over = self.ended and not self.queue and not self.doubtful
+        return over or self.absent or self.repeats or self.has_fallen_back
+
+    def is_below(self, key: Key) -> bool:
+        """Tell whether it has not come as far as a key."""
+        return self.last is None or self.last < key
 
     def has_gone_on_to(self, key: Key) -> bool:
         """Tell whether a key is among those that it brought after it fell back and caught up."""
-        return self.has_fallen_back and key > self.highest and self.has_late(key)
+        caught_up = self.has_fallen_back and self.highest is not None and key > self.highest
+        return caught_up and self.doubts(key)
 
-    def has_late(self, key: Key) -> bool:
-        """Tell whether its message of a key is kept as late."""
-        return any(late.key == key for late in self.late)
+    def doubts(self, key: Key) -> bool:
+        """Tell whether its message of a key is doubtful."""
+        return any(one.key == key for one in self.doubtful)

@@ -12,7 +12,8 @@ from logging import getLogger
 from ..message import Message
 from ..statistics import NodeStatistics
 from .keys import Key, Reader
-from .lanes import Lane, Late
+from .lanes import Doubtful, Lane
+from .presence import Presence
 from .shelf import Shelf, Waiting
 
 logger = getLogger(__name__)
@@ -53,37 +54,35 @@ class Matching:
         self._complete = complete
         self._statistics = statistics
         self._shelf = Shelf(window)
-        self._full: set[int] = set()  # the streams that hold as much as they may,
-        self._ended: set[int] = set()  # those that have ended,
-        self._absent: set[int] = set()  # and those that kept the others waiting
+        self._presence = Presence(lanes, window)
         self._freed: set[int] = set()  # the streams that may hold more than before
-        self._behind: set[int] = set()  # the streams with late messages
+        self._behind: set[int] = set()  # the streams with doubtful messages
         self._out: deque[tuple[Key, Waiting]] = deque()
 
     def put(self, lane: Lane, now: float) -> None:
         """Note that a stream's queue has got more."""
-        lane.heard, lane.absent = now, False
-        self._judge(lane)
+        lane.heard = now
+        self._presence.judge(lane)
         self._sort_in(lane, now)
 
     def end(self, lane: Lane) -> None:
         """Note that a stream's queue gets no more."""
         lane.ended = True
-        self._judge(lane)
+        self._presence.judge(lane)
 
     def take(self, most: int, now: float) -> list[tuple[Key, Waiting]]:
         """Give the keys that go out now with what there is of them, `most` at once."""
         self._pass_all(most, now)
-        while self._let_late_go(now):
+        while self._end_doubts(now):
             self._pass_all(most, now)
         return [self._out.popleft() for _ in range(min(most, len(self._out)))]
 
     def deadline(self) -> float | None:
         """Give the time until which something waits, None if nothing does."""
-        times = [self._lanes[index].late[0].since for index in self._behind]
+        times = [self._lanes[index].doubtful[0].since for index in self._behind]
         oldest = self._shelf.oldest()
         if oldest is not None:
-            times.append(oldest.since)
+            times.append(oldest[1].since)
         return min(times) + self._patience if times else None
 
     def held(self) -> int:
@@ -97,10 +96,23 @@ class Matching:
             self._sort_freed(now)
             if self._behind and self._has_begun_anew():
                 self._begin_anew(now)
-            elif self._shelf and (self._is_settled() or self._is_overdue(now)):
-                self._pass()
-            else:
+            elif self._shelf and self._is_settled():
+                self._pass(*self._shelf.pop())
+            elif not self._pass_overdue(now):
                 break
+
+    def _pass_overdue(self, now: float) -> bool:
+        """Let a key go by that waits for too long, if there is one, and those before it."""
+        oldest = self._shelf.oldest()
+        if oldest is None or oldest[1].since + self._patience > now:
+            return False
+        key, waiting = oldest
+        if self._presence.is_ahead(key, waiting):
+            self._lose_all(self._shelf.remove(key), "ahead")
+        else:
+            while key in self._shelf:
+                self._pass(*self._shelf.pop())
+        return True
 
     def _sort_freed(self, now: float) -> None:
         """Look at more of the streams that hold less than before."""
@@ -119,22 +131,22 @@ class Matching:
             else:
                 lane.last = key
                 self._admit(lane, key, message, now)
-        self._judge(lane)
+        self._presence.judge(lane)
 
     def _admit(self, lane: Lane, key: Key, message: Message, now: float) -> None:
         higher = lane.highest is None or key > lane.highest
         if self._is_doubtful(lane, key, higher):
-            lane.keep_late(Late(now, key, message))
+            lane.doubt(Doubtful(now, key, message))
             self._behind.add(lane.index)
             return
         if higher:
-            lane.highest = key
-            for late in self._release_late(lane):  # it has gone on
-                self._lose_late(lane, late)
-        if self._shelf.has_gone_by(key):
-            self._lose(lane, "late")
+            lane.highest, lane.repeats = key, False
+            for one in self._release(lane):  # it has gone on
+                self._lose_old(lane, one.key)
+        if self._shelf.has_gone_by(key) or self._shelf.has_of(lane.index, key):
+            self._lose_old(lane, key)
             return
-        self._shelf.add(key, lane.index, message, now)
+        self._presence.meet(self._shelf.add(key, lane.index, message, now))
         lane.held += 1
         for index in sorted(self._behind):
             if self._lanes[index].has_gone_on_to(key):
@@ -148,58 +160,43 @@ class Matching:
         """
         if higher:
             return lane.has_fallen_back and key not in self._shelf
+        if lane.repeats:
+            return False
         brought = self._shelf.has_of(lane.index, key)
         return brought or lane.has_fallen_back or self._shelf.has_gone_by(key)
 
     def _go_on(self, lane: Lane, now: float) -> None:
         """Have a stream that fell back, as it turns out alone, go on where it has new keys."""
-        for late in self._release_late(lane):
-            if self._shelf.has_of(lane.index, late.key) or self._shelf.has_gone_by(late.key):
-                self._lose_late(lane, late)
-            else:
-                self._admit(lane, late.key, late.message, now)
-
-    def _judge(self, lane: Lane) -> None:
-        """Find whether a key that a stream has not brought can still be expected of it."""
-        _mark(self._full, lane.index, lane.held >= self._window)
-        _mark(self._ended, lane.index, lane.ended and not lane.queue)
-        _mark(self._absent, lane.index, lane.absent)
+        lane.repeats = True
+        for one in self._release(lane):
+            self._admit(lane, one.key, one.message, now)
 
     def _is_settled(self) -> bool:
         """Tell whether nothing more is to be expected for the lowest key."""
         key, waiting = self._shelf.lowest()
         if len(waiting) == len(self._lanes):
             return True
-        gone = self._ended
-        if self._full:  # those that hold so much must not wait for the absent
-            gone = gone | self._full | self._absent
-        lost = len(gone - waiting.keys() - self._in_doubt(key))
+        lost = len(self._presence.gone() - waiting.keys() - self._in_doubt(key))
         return lost > 0 if self._complete else len(waiting) + lost == len(self._lanes)
 
     def _in_doubt(self, key: Key) -> set[int]:
         """Give the streams that have brought a key, but may be beginning anew."""
-        return {index for index in self._behind if self._lanes[index].has_late(key)}
+        return {index for index in self._behind if self._lanes[index].doubts(key)}
 
-    def _is_overdue(self, now: float) -> bool:
-        """Tell whether the lowest key waits for too long, or stands before one that does."""
-        waiting = self._shelf.oldest()
-        if waiting is None or waiting.since + self._patience > now:
-            return False
-        for lane in self._lanes:
-            if lane.index not in waiting and lane.heard <= waiting.since and not lane.absent:
-                lane.absent = True
-                self._judge(lane)
-                logger.warning("%s is silent: it holds up nobody until it is back", lane.name)
-        return True
-
-    def _pass(self) -> None:
-        """Let the lowest key go by: out, or lost."""
-        key, waiting = self._shelf.pop()
+    def _pass(self, key: Key, waiting: Waiting) -> None:
+        """Have a key go out with what there is of it, or lose that."""
         if self._complete and len(waiting) < len(self._lanes):
-            for index in waiting:
-                self._lose(self._lanes[index], "incomplete")
+            self._lose_all(waiting, "incomplete")
         else:
             self._out.append((key, waiting))
+            self._free(waiting)
+
+    def _lose_all(self, waiting: Waiting, cause: str) -> None:
+        for index in waiting:
+            self._lose(self._lanes[index], cause)
+        self._free(waiting)
+
+    def _free(self, waiting: Waiting) -> None:
         for index in waiting:
             self._lanes[index].held -= 1
         self._freed.update(waiting)
@@ -208,21 +205,22 @@ class Matching:
         causes = self._statistics.unmatched.setdefault(lane.name, {})
         causes[cause] = causes.get(cause, 0) + 1
 
-    def _release_late(self, lane: Lane, count: int | None = None) -> list[Late]:
-        """Give the oldest late messages of a stream, or all; they are kept no more."""
-        released = [lane.release_late() for _ in range(len(lane.late) if count is None else count)]
-        if not lane.late:
+    def _release(self, lane: Lane, count: int | None = None) -> list[Doubtful]:
+        """Give the oldest doubtful messages of a stream, or all; they are kept no more."""
+        count = len(lane.doubtful) if count is None else count
+        released = [lane.release() for _ in range(count)]
+        if not lane.doubtful:
             self._behind.discard(lane.index)
         self._freed.add(lane.index)
         return released
 
-    def _lose_late(self, lane: Lane, late: Late) -> None:
-        if self._shelf.has_of(lane.index, late.key):
+    def _lose_old(self, lane: Lane, key: Key) -> None:
+        if self._shelf.has_of(lane.index, key):
             self._statistics.drop("duplicate")
         else:
             self._lose(lane, "late")
 
-    def _let_late_go(self, now: float) -> bool:
+    def _end_doubts(self, now: float) -> bool:
         """Wait no longer for a new beginning, past the patience or when no stream goes on.
 
         Returns
@@ -234,11 +232,11 @@ class Matching:
         over = all(lane.ended and not lane.queue for lane in self._lanes) and not self._shelf
         for index in sorted(self._behind):
             lane = self._lanes[index]
-            while lane.late and (over or lane.late[0].since + self._patience <= now):
-                if lane.has_fallen_back:
+            while lane.doubtful and (over or lane.doubtful[0].since + self._patience <= now):
+                if lane.has_fallen_back:  # and the others have not followed
                     self._go_on(lane, now)
                 else:
-                    self._lose_late(lane, *self._release_late(lane, 1))
+                    self._lose_old(lane, *(one.key for one in self._release(lane, 1)))
                 went = True
         return went
 
@@ -248,19 +246,13 @@ class Matching:
         return fallen and all(lane.may_begin_anew for lane in self._lanes)
 
     def _begin_anew(self, now: float) -> None:
-        """Let all keys go by, and have the late messages be the first of new ones."""
+        """Let all keys go by, and have the doubtful messages be the first of new ones."""
         logger.info("all streams have begun anew: keys count from the start again")
         while self._shelf:
-            self._pass()
+            self._pass(*self._shelf.pop())
         self._shelf.forget()
+        first = [(lane, one) for lane in self._lanes for one in self._release(lane)]
         for lane in self._lanes:
-            lane.highest = None
-            for late in self._release_late(lane):
-                self._admit(lane, late.key, late.message, now)
-
-
-def _mark(marked: set[int], index: int, mark: bool) -> None:
-    if mark:
-        marked.add(index)
-    else:
-        marked.discard(index)
+            lane.highest, lane.repeats = None, False
+        for lane, one in first:
+            self._admit(lane, one.key, one.message, now)

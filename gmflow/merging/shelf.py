@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from ..message import Message
 from .keys import Key
@@ -46,30 +46,35 @@ class Shelf:
         key = self._lowest_first[0]
         return key, self._waiting[key]
 
-    def oldest(self) -> Waiting | None:
-        """Give what there is of the key that came first, None if none waits."""
-        return next(iter(self._waiting.values())) if self._waiting else None
+    def oldest(self) -> tuple[Key, Waiting] | None:
+        """Give the key that came first and what there is of it, None if none waits."""
+        return next(iter(self._waiting.items())) if self._waiting else None
 
-    def add(self, key: Key, stream: int, message: Message, now: float) -> None:
-        """Put a message to its key."""
+    def add(self, key: Key, stream: int, message: Message, now: float) -> Waiting:
+        """Put a message to its key, which has none of this stream; give all there is of it."""
         waiting = self._waiting.get(key)
         if waiting is None:
             waiting = self._waiting[key] = Waiting(now)
             heappush(self._lowest_first, key)
+        assert stream not in waiting, key
         waiting[stream] = message
+        return waiting
 
     def pop(self) -> tuple[Key, Waiting]:
-        """Let the lowest key go by, and give it with what there is of it."""
+        """Let the lowest key go by, and all below it; give it with what there is of it."""
         key = self._front = heappop(self._lowest_first)
-        waiting = self._waiting.pop(key)
-        self._passed[key] = frozenset(waiting)
-        if len(self._passed) > self._memory:
-            self._passed.popitem(last=False)
-        return key, waiting
+        return key, self._take(key)
+
+    def remove(self, key: Key) -> Waiting:
+        """Let one key go by, wherever it stands, and none below it; give what there is of it."""
+        self._lowest_first.remove(key)
+        heapify(self._lowest_first)
+        return self._take(key)
 
     def has_gone_by(self, key: Key) -> bool:
-        """Tell whether a key is not above all that have gone by."""
-        return self._front is not None and not key > self._front
+        """Tell whether a key, or one above it, has gone by."""
+        below = self._front is not None and not key > self._front
+        return below or key in self._passed
 
     def has_of(self, stream: int, key: Key) -> bool:
         """Tell whether a stream has brought its message of a key, as far as is known."""
@@ -79,3 +84,10 @@ class Shelf:
         """Forget which keys have gone by."""
         self._front = None
         self._passed.clear()
+
+    def _take(self, key: Key) -> Waiting:
+        waiting = self._waiting.pop(key)
+        self._passed[key] = frozenset(waiting)
+        if len(self._passed) > self._memory:
+            self._passed.popitem(last=False)
+        return waiting

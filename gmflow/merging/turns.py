@@ -41,9 +41,15 @@ class Turns(Strategy):
     def take(self, most: int, now: float) -> list[Message]:
         taken: list[Message] = []
         while self._open and len(taken) < most:
-            if self._turn is None:
-                self._turn = self._order.next(self._open)
-            stream = self._open[self._turn]
+            try:
+                if self._turn is None:
+                    self._turn = self._order.next(self._open)
+                stream = self._open[self._turn]
+            except Exception:
+                if taken:  # they go out first; the next call fails again
+                    self._turn = None
+                    break
+                raise
             queue = self.queues[stream]
             if queue:
                 taken.append(queue.popleft())

@@ -7,19 +7,16 @@ merger waits for room itself, nor while the process stands still.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from time import monotonic
 from typing import Any
 
 from ..channel import CAPACITY
-from ..merging import Strategy
+from ..merging import Clock, Strategy
 from ..message import Message, size_of_all
 from .gathering import Gathering
 from .nodes import Giver
 from .splitter import Inlet
-
-MOMENT = 0.01
-"""Seconds that pass for a strategy at most where the merger did not wait for its streams."""
 
 
 class Merger(Giver):
@@ -50,10 +47,9 @@ class Merger(Giver):
         self._gathering = Gathering(len(nodes))
         self._open = set(range(len(nodes)))
         self._sets = 0
-        self._clock = 0.0  # the strategy's time,
-        self._looked = monotonic()  # and when that was
-        for node, channel in zip(nodes, self._gathering.channels, strict=True):
-            node.splitter.inlets.append(Inlet(self.statistics, channel=channel))
+        self._clock = Clock()
+        inlets = [Inlet(self.statistics, channel=one) for one in self._gathering.channels]
+        self.inputs = tuple(zip(nodes, inlets, strict=True))
 
     def want_data(self) -> None:
         for node in self._nodes:
@@ -63,12 +59,12 @@ class Merger(Giver):
         strategy = self._strategy
         while True:
             brought = self._bring()
-            messages = strategy.take(CAPACITY, self._now())
+            messages = strategy.take(CAPACITY, self._clock.now())
             if messages:
                 self._give_on(messages)
-            elif not brought:
-                if not self._open:
-                    return
+            elif not brought and not self._open:
+                return
+            elif not brought and strategy.wanted.isdisjoint(self._gathering.ready):
                 self._wait(strategy.deadline())
 
     def _bring(self) -> int:
@@ -76,7 +72,7 @@ class Merger(Giver):
 
         It is not all at once: what waits in a channel keeps its source from taking more.
         """
-        ready, wanted, now = self._gathering.ready, self._strategy.wanted, self._now()
+        ready, wanted, now = self._gathering.ready, self._strategy.wanted, self._clock.now()
         fewer, others = (ready, wanted) if len(ready) < len(wanted) else (wanted, ready)
         places, room = [place for place in fewer if place in others], CAPACITY
         for number, place in enumerate(places):
@@ -101,20 +97,12 @@ class Merger(Giver):
         try:
             self.give(messages, size_of_all(messages), count)
         finally:
-            self._looked = monotonic()
+            self._clock.skip()
 
     def _wait(self, deadline: float | None) -> None:
-        seconds = None if deadline is None else deadline - self._now()
+        seconds = None if deadline is None else max(0.0, deadline - self._clock.now())
         self._gathering.wait(seconds)
-        if seconds is not None:
-            self._clock += min(seconds, monotonic() - self._looked)
-        self._looked = monotonic()
-
-    def _now(self) -> float:
-        now = monotonic()
-        self._clock += min(MOMENT, now - self._looked)
-        self._looked = now
-        return self._clock
+        self._clock.waited(math.inf if seconds is None else seconds)
 
     def close(self) -> None:
         for channel in self._gathering.channels:

@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
+from fractions import Fraction
 from itertools import chain
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -260,15 +262,15 @@ class TestByKey:
         merge.check_sum()
 
     def test_begins_anew_when_all_do(self):
-        merge = Merge(ByKey(window=4))
+        merge = Merge(ByKey(window=5))
         for name in NAMES:
-            merge.put(name, *range(3))
-        assert merge.sets() == [(key, "abc") for key in range(3)]
+            merge.put(name, *range(4))
+        assert merge.sets() == [(key, "abc") for key in range(4)]
         merge.put("a", 0, 1, 2)
-        merge.put("b", 3, 0, 1)
+        merge.put("b", 4, 0, 1, 2)
         assert merge.sets() == []
-        merge.put("c", 3, 0, 1)
-        assert merge.sets() == [(0, "abc"), (1, "abc")]
+        merge.put("c", 4, 0, 1, 2)
+        assert merge.sets() == [(0, "abc"), (1, "abc"), (2, "abc")]
         assert merge.unmatched() == {"b": {"incomplete": 1}, "c": {"incomplete": 1}}
         merge.check_sum()
 
@@ -291,6 +293,89 @@ class TestByKey:
         for name in NAMES:
             merge.put(name, 13)
         assert merge.sets() == [(13, "abc")]
+        merge.check_sum()
+
+    @pytest.mark.parametrize("complete", [True, False])
+    @pytest.mark.parametrize("names", ["ab", "abc"])
+    def test_a_wrong_key_costs_no_more_than_the_keys_around_it(self, names, complete):
+        merge = Merge(ByKey(window=8, patience=1.0, complete=complete), names)
+        for key in range(600):
+            merge.now += 0.1
+            for name in names:
+                wrong = key == 200 and name == names[-1]
+                merge.put(name, 2**40 if wrong else key)
+            merge.take()
+        whole = [one.data.header["value"] for one in merge.given if len(one.data) == len(names)]
+        assert len(whole) > 580
+        assert whole == sorted(whole)
+        merge.check_sum()
+
+    @pytest.mark.parametrize("complete", [True, False])
+    def test_one_that_is_far_ahead_does_not_drag_the_others_along(self, complete):
+        merge = Merge(ByKey(window=8, patience=1.0, complete=complete))
+        for key in range(300):
+            merge.now += 0.1
+            merge.put("a", key)
+            merge.put("b", key)
+            if 2 in merge.strategy.wanted:
+                merge.put("c", 10**6 + key)
+            merge.take()
+        pairs = [one for one in merge.given if len(one.data) == 2]
+        assert complete or len(pairs) > 270
+        assert merge.unmatched()["c"]["ahead"] > 100
+        assert "late" not in merge.unmatched().get("a", {})
+        merge.check_sum()
+
+    @pytest.mark.parametrize("kind", ["restarted", "frozen", "keyless", "behind"])
+    def test_one_that_talks_but_never_matches_holds_up_nobody_for_long(self, kind):
+        merge = Merge(ByKey(window=16, patience=1.0, complete=False), "ab")
+        sent = 0
+        for tick in range(2000):
+            merge.now = tick * 0.01
+            key = {"restarted": tick, "frozen": 5, "keyless": None, "behind": tick}[kind]
+            if 1 in merge.strategy.wanted:
+                merge.put("b", key)
+            if 0 in merge.strategy.wanted:
+                merge.put("a", *range(10**6 + sent, 10**6 + sent + 10))
+                sent += 10
+            merge.take()
+        assert sent > 15_000  # 16 a second, if each waited for its patience
+        merge.check_sum()
+
+    def test_one_that_begins_anew_alone_catches_up_as_fast_as_it_can(self):
+        merge = Merge(ByKey(window=8, patience=1.0))
+        for key in range(1000):
+            for name in NAMES:
+                merge.put(name, key)
+            merge.take()
+        again = 0
+        for key in range(1000, 1400):
+            merge.now += 0.01
+            for name in "ab":
+                merge.put(name, key)
+            if 2 in merge.strategy.wanted:
+                merge.put("c", *range(again, min(again + 10, key + 1)))
+                again = min(again + 10, key + 1)
+            merge.take()
+        values = [one.data.header["value"] for one in merge.given]
+        assert values[-150:] == list(range(1250, 1400))
+        merge.check_sum()
+
+    def test_one_that_was_silent_is_waited_for_again_once_it_keeps_up(self):
+        merge = Merge(ByKey(window=4, patience=1.0))
+        merge.put("a", *range(4))
+        merge.put("b", *range(4))
+        merge.now = 1.0
+        assert merge.sets() == []
+        merge.put("c", 3)
+        for name in NAMES:
+            merge.put(name, 4)
+        assert merge.sets() == [(4, "abc")]
+        merge.put("a", *range(5, 9))
+        merge.put("b", *range(5, 9))
+        assert merge.sets() == []
+        merge.put("c", *range(5, 9))
+        assert merge.sets() == [(key, "abc") for key in range(5, 9)]
         merge.check_sum()
 
     def test_what_has_no_key_is_counted(self):
@@ -332,6 +417,29 @@ class TestByKey:
         (given,) = merge.take()
         header = json.loads(given.parts[0])
         assert (header["key"], header["value"]) == ("turn", [1, "raw-1.0"])
+
+    def test_a_function_that_fails_gives_no_key(self, caplog):
+        merge = Merge(ByKey(lambda header: header["turn"]))
+        merge.put("a", 1, 2)
+        merge.put("a", 3, field="turn")
+        assert merge.sets() == []
+        assert merge.unmatched() == {"a": {"no_key": 2}}
+        assert [record.message for record in caplog.records if "KeyError: 'turn'" in record.message]
+        merge.check_sum()
+
+    @pytest.mark.parametrize("number", [np.int64, np.float32, Fraction])
+    def test_numbers_of_any_kind_are_keys(self, number):
+        merge = Merge(ByKey(lambda header: number(header["pulse_id"])))
+        for name in NAMES:
+            merge.put(name, 7)
+        assert merge.sets() == [(7, "abc")]
+        assert json.loads(merge.given[0].parts[0])["value"] == 7
+
+    def test_a_number_that_others_cannot_read_is_no_key(self):
+        merge = Merge(ByKey())
+        merge.put("a", 10**400, -(2**63))
+        merge.sets()
+        assert merge.unmatched() == {"a": {"no_key": 2}}
 
     @pytest.mark.parametrize(
         ("arguments", "wrong"),
@@ -432,10 +540,10 @@ def test_with_little_patience_keys_stay_in_order_and_whole(data, streams, comple
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.data(), st.lists(senders(6), min_size=2, max_size=3), st.integers(12, 20))
+@given(st.data(), st.lists(senders(6), min_size=2, max_size=3), st.integers(14, 20))
 def test_all_that_begin_anew_are_matched_anew(data, rounds, window):
     # it shows within the window, and while no stream passes where it was before
-    begun = [[[0, 1, *(k + 2 for k in keys), 99] for keys in streams] for streams in rounds]
+    begun = [[[0, 1, 2, *(k + 3 for k in keys), 99] for keys in streams] for streams in rounds]
     merge = Merge(ByKey(window=window, patience=500))
     sets = play(data, merge, [list(chain(*keys)) for keys in zip(*begun, strict=True)])
     expected = [sorted(set.intersection(*map(set, streams))) for streams in begun]

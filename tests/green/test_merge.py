@@ -88,6 +88,38 @@ class TestMerger:
         assert len(out) == 2001
         assert nodes["merger"]["unmatched"] == {}
 
+    def test_a_stream_is_wanted_again_while_its_channel_is_full(self):
+        """Which then does not ring again."""
+        topology = Topology()
+        keys = [*range(32), *[None] * 2000]
+        one = topology.feed([numbered("a", key) for key in keys])
+        never = topology.feed(iter_never(), name="never")
+        merger = topology.merge(one, never, strategy=ByKey(patience=0.05), name="merger")
+        topology.sink(merger, print)
+        topology.start()
+        until(lambda: received(topology, "merger") == len(keys))
+        topology.stop(0.2)
+        assert books(topology.statistics())["merger"]["unmatched"]["feed"] == {
+            "incomplete": 32,
+            "no_key": 2000,
+        }
+
+    def test_what_an_order_that_fails_had_taken_still_goes_out(self):
+        class Odd:
+            def __init__(self):
+                self.left = 20
+
+            def next(self, streams):
+                self.left -= 1
+                return 0 if self.left >= 0 else 1 / 0
+
+        topology = Topology()
+        merger = topology.merge(*feeds(topology, [range(50)] * 3), strategy=Odd(), name="merger")
+        topology.sink(merger, lambda message: None)
+        with pytest.raises(ZeroDivisionError):
+            topology.run()
+        assert books(topology.statistics())["merger"]["sent"] == 20
+
     def test_what_waits_when_it_is_stopped_is_unmatched(self):
         topology = Topology()
         one = topology.feed([numbered("a", key) for key in range(5)])
@@ -265,6 +297,31 @@ class TestMerge:
         one, two = gmflow.tools.Merge(), gmflow.tools.Merge()
         assert one.receive_strategy is not two.receive_strategy
         assert type(one.receive_strategy) is RoundRobin
+
+    def test_patience_does_not_pass_while_the_program_is_busy(self):
+        with peer(zmq.PUSH) as one, peer(zmq.PUSH) as two:
+            streams = [gmflow.connect(endpoint(s), receive_timeout=2000) for s in (one, two)]
+            merge = gmflow.tools.Merge(*streams, receive_strategy=ByKey(patience=0.05))
+            push(one, range(5))
+            push(two, range(5))
+            for key in range(5):
+                assert merge.receive().data.header["value"] == key
+                gevent.sleep(0.1)
+            merge.disconnect()
+
+    def test_streams_are_connected_first(self):
+        merge = gmflow.tools.Merge(gmflow.Stream(), receive_strategy=Arrival)
+        with pytest.raises(gmflow.ConnectError, match="connect all of them first"):
+            merge.receive()
+
+    def test_no_address_comes_twice(self):
+        with peer(zmq.PUSH) as one:
+            stream = gmflow.connect(endpoint(one))
+            merge = gmflow.tools.Merge(stream, stream, receive_strategy=Arrival)
+            for _ in range(2):
+                with pytest.raises(ConfigError, match="one address"):
+                    merge.receive()
+            stream.disconnect()
 
     def test_patience_passes_without_a_message(self):
         with peer(zmq.PUSH) as one, peer(zmq.PUSH) as two:
