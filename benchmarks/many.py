@@ -4,7 +4,9 @@
 
 Every message comes by IPC, 40 bytes of data, and goes to two plain receivers. A run ends when
 each source has had its share and everything is delivered; it fails if a message is missing.
-Memory is what the process had at most (ru_maxrss), 1000 sources less 10, for each source.
+Memory is what the process had at most (ru_maxrss), 1000 sources less 10, for each source: where
+every queue is full, beside a plain pyzmq loop over as many sockets, and where messages are taken
+as they come, 10 a second of each source.
 """
 
 import resource
@@ -27,7 +29,7 @@ from compare import (
 
 SIZE = 40
 COUNT = 600_000
-FEW, MANY = 10, 1000
+FEW, MANY, CALM = 10, 1000, 10
 STRATEGIES = ("Arrival", "RoundRobin")
 
 
@@ -51,7 +53,33 @@ def merged(strategy, addresses, count, *receivers):
     return {"rate": count / seconds, "peak": peak}
 
 
-CONTENDERS = {
+def plain(addresses, count, *receivers):
+    import zmq
+
+    allow_files()
+    addresses, left = addresses.split(","), int(count)
+    context = zmq.Context()
+    context.set(zmq.MAX_SOCKETS, 2 * len(addresses) + 10)
+    sockets = [context.socket(zmq.PULL) for _ in addresses]
+    for socket, address in zip(sockets, addresses, strict=True):
+        socket.set_hwm(100)
+        socket.connect(address)
+    while left > 0:
+        for socket in sockets:
+            left -= taken_of(socket, zmq)
+    return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+
+
+def taken_of(socket, zmq, most=16):
+    for number in range(most):
+        try:
+            socket.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return number
+    return most
+
+
+CONTENDERS = {"pyzmq": plain} | {
     strategy: lambda *arguments, strategy=strategy: merged(strategy, *arguments)
     for strategy in STRATEGIES
 }
@@ -67,17 +95,28 @@ def rows(plan: Plan) -> list[Row]:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             sender = flood(SIZE, number, folder, program="flood_many.py")
             addresses = stack.enter_context(sender)
-            for strategy in STRATEGIES:
-                arguments = (strategy, addresses, count, *receivers)
-                commands[f"{strategy}, {number}"] = contender(__file__, *arguments)
+            for name in CONTENDERS:
+                arguments = (name, addresses, count, *receivers)
+                commands[f"{name}, {number}"] = contender(__file__, *arguments)
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            sender = flood(SIZE, number, folder, CALM, program="flood_many.py")
+            addresses = stack.enter_context(sender)
+            arguments = ("Arrival", addresses, number * 10, *receivers)
+            commands[f"calm, {number}"] = contender(__file__, *arguments)
         taken = take_turns(plan.runs, commands)
     for strategy in STRATEGIES:
         few, many = f"{strategy}, {FEW}", f"{strategy}, {MANY}"
         case = f"{strategy} of {MANY}, two outputs"
         yield taken.row(case, "rate", few, "1/s", many, wanted=0.6, more=True)
-        less, more = taken.middle(few, "peak"), taken.middle(many, "peak")
-        kib = (more - less) / (MANY - FEW)
-        yield Row(case, "memory", "a source", kib, more, less, "KiB", wanted=100, limit=True)
+        yield memory(taken, case, strategy, 100)
+    yield memory(taken, f"{MANY} sources at {CALM} Hz each", "calm", 100)
+    yield memory(taken, f"pyzmq, {MANY} sockets", "pyzmq")
+
+
+def memory(taken, case, name, wanted=None):
+    less, more = (taken.middle(f"{name}, {number}", "peak") for number in (FEW, MANY))
+    kib = (more - less) / (MANY - FEW)
+    return Row(case, "memory", "a source", kib, more, less, "KiB", wanted, limit=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ A key goes out when every stream has brought its message. Until then it waits, b
 
 - past its patience, counted from its first message,
 - for a stream that has ended, or holds `window` messages of other keys already,
-- where a stream is that full, for one that let the patience of an earlier key pass without a word.
+- where a stream is that full, for one that is absent (see `gmflow.merging.presence`).
 
 What is in time for no key any more is late, and counted. Only if all streams fall back do their
 keys begin anew. Each stream holds `window` messages at most; then no more is taken of it.
