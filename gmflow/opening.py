@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import zmq
 
 from .addresses import FORM, has_wrong_port
+from .checking import check_mapping, check_whole, refuse
 from .errors import ConfigError, ConnectError
 from .health import Health, WatchedSocket
 from .sockets import Context, Socket
@@ -34,14 +35,17 @@ TCP = {
     "RECONNECT_IVL": 100,
     "RECONNECT_IVL_MAX": 2000,
 }
-"""Options of TCP sockets: a heartbeat of TCP every 10 s, the connection of a host that is gone
-ends after 60 s, and a lost one is tried again after 0.1 s, later every 2 s (seconds, and
-milliseconds for RECONNECT).
+"""Options of TCP sockets: a heartbeat of TCP every 10 s of silence, an idle connection of a host
+that is gone ends after 60 s, and a lost one is tried again after 0.1 s, later every 2 s (seconds,
+and milliseconds for RECONNECT).
 
 ZeroMQ's own heartbeats stay off. They travel among the messages: where a receiver pauses they
 are not read, and its connection would be cut with messages in it; and libzmq before 4.2 hands
 them to the program as messages.
 """
+
+LARGEST = 2**31 - 1
+"""What ZeroMQ can keep of a high-water mark or a linger."""
 
 MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB, "XPUB": zmq.XPUB}
 
@@ -59,6 +63,26 @@ def mode_of(mode: Any, allowed: Sequence[str] = tuple(MODES)) -> int:
         if number == MODES[name]:
             return MODES[name]
     raise ConfigError(f"mode is {mode!r}; it can be {', '.join(allowed)}")
+
+
+def check_settings(
+    queue_size: Any = 100, linger: Any = 1000, topics: Any = (), options: Any = None
+) -> None:
+    """See that arguments of `open_socket` are of the right kind.
+
+    Raises
+    ------
+    ConfigError
+        If one isn't.
+    """
+    check_whole("queue_size", queue_size, 0, LARGEST)
+    check_whole("linger", linger, -1, LARGEST)
+    if not isinstance(topics, (str, bytes)) and (
+        not isinstance(topics, Collection)
+        or not all(isinstance(topic, (str, bytes)) for topic in topics)
+    ):
+        refuse("topics", topics, "a list of texts or bytes")
+    check_mapping("options", options, "values")
 
 
 def open_socket(
@@ -102,8 +126,7 @@ def open_socket(
         If an argument is none of those above, an option is unknown or its value is refused.
     """
     mode = mode_of(mode)
-    _check_number("queue_size", queue_size, 0)
-    _check_number("linger", linger, -1)
+    check_settings(queue_size, linger, topics, options)
     if has_wrong_port(address, bind):
         raise ConnectError(f"{address} has no port from 1 to 65535; {FORM}")
     socket: WatchedSocket = context.socket(mode, socket_class=WatchedSocket)
@@ -139,11 +162,6 @@ def endpoint(socket: Socket, address: str) -> str:
     return socket.get(zmq.LAST_ENDPOINT).decode()  # type: ignore[union-attr]
 
 
-def _check_number(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} is {value!r}; it can be a whole number from {least} up")
-
-
 def _set_defaults(socket: Socket) -> None:
     for name, value in TCP.items():
         with suppress(zmq.ZMQError):  # not every system has all of them
@@ -164,5 +182,5 @@ def _set_option(socket: Socket, name: str, value: Any) -> None:
         raise ConfigError(f"options: {name!r} is no socket option of ZeroMQ") from None
     try:
         socket.set(option, value)
-    except (TypeError, zmq.ZMQError) as error:
+    except (TypeError, OverflowError, zmq.ZMQError) as error:
         raise ConfigError(f"options: {name} can't be {value!r}: {error}") from None

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NoReturn, Protocol
+from copy import copy
+from typing import Any, Protocol
 
+from .checking import check_whole, refuse
 from .errors import ConfigError
 from .message import Message
+
+MOST_SERIES = 64
+"""Series that are counted at the same time; of more, the one without images for longest goes."""
 
 EDGES = ("dheader-", "dseries_end-")
 """How the htypes begin of the messages that open and end an Eiger series."""
@@ -52,7 +57,7 @@ class Htypes:
     def __init__(self, htypes: Sequence[str]) -> None:
         names = list(htypes) if isinstance(htypes, (list, tuple, set, frozenset)) else []
         if not names or not all(isinstance(name, str) and name for name in names):
-            _refuse("htypes", htypes, "a list of at least one name, as ['dimage-1.0']")
+            refuse("htypes", htypes, "a list of at least one name, as ['dimage-1.0']")
         self._htypes = frozenset(names)
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
@@ -69,10 +74,6 @@ class _Turns:
         self._length = length
         self._period = period
         self._seen = 0  # of the current period
-
-    def restart(self) -> None:
-        """Count from the beginning again."""
-        self._seen = 0
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Give those of the next messages that are chosen."""
@@ -107,8 +108,8 @@ class Modulo(_Turns):
     cause = "modulo"
 
     def __init__(self, modulo: int = 1, offset: int = 0) -> None:
-        _check_whole("modulo", modulo, 1)
-        _check_whole("offset", offset, 0, modulo - 1)
+        check_whole("modulo", modulo, 1)
+        check_whole("offset", offset, 0, modulo - 1)
         super().__init__((offset - 1) % modulo, 1, modulo)
 
 
@@ -135,9 +136,9 @@ class Share(_Turns):
     cause = "share"
 
     def __init__(self, index: int, of: int, block: int = 1) -> None:
-        _check_whole("share's count", of, 1)
-        _check_whole("share's index", index, 0, of - 1)
-        _check_whole("block", block, 1)
+        check_whole("share's count", of, 1)
+        check_whole("share's index", index, 0, of - 1)
+        check_whole("block", block, 1)
         super().__init__(index * block, block, of * block)
 
 
@@ -146,18 +147,22 @@ class BySeries:
 
     Messages of htype ``dheader-*`` and ``dseries_end-*`` are always chosen and not counted, so
     every output sees whole series with its part of the images. A series begins with its header
-    message or, where that was missed, when ``series`` in the header changes.
+    message or, where that was missed, with the first image of another ``series`` in its header.
+    Series may come interleaved, as a merger of several detectors gives them: each has a count of
+    its own, up to `MOST_SERIES`. An image that names no series is of the latest.
 
     Parameters
     ----------
     choice : Modulo or Share
-        What chooses among the images.
+        What chooses among the images; it is copied for each series.
     """
 
     def __init__(self, choice: Modulo | Share) -> None:
         self.cause = choice.cause
         self._choice = choice
-        self._series: Any = None
+        self._series: Any = None  # the latest,
+        self._turns = copy(choice)  # and what counts it
+        self._known: dict[Any, Modulo | Share] = {}  # by series, the latest last
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Give those of the next messages that are chosen."""
@@ -165,26 +170,33 @@ class BySeries:
         images: list[Message] = []
         for message in messages:
             edge = is_series_edge(message)
-            begins = self._begins(message, edge)
-            if edge or begins:
-                chosen += self._choice.choose(images)
+            turns = self._turns_of(message, edge)
+            if edge or turns is not self._turns:
+                chosen += self._turns.choose(images)
                 images = []
-            if begins:
-                self._choice.restart()
+                self._turns = turns
             (chosen if edge else images).append(message)
-        chosen += self._choice.choose(images)
+        chosen += self._turns.choose(images)
         return messages if len(chosen) == len(messages) else chosen
 
-    def _begins(self, message: Message, edge: bool) -> bool:
-        """Tell whether a message is the first of its series, and note which that is."""
+    def _turns_of(self, message: Message, edge: bool) -> Modulo | Share:
+        """Give what counts the images of a message's series, from its header on anew."""
         series = message.header.get("series")
-        if edge:
-            if not htype_of(message).startswith(EDGES[0]):
-                return False
-        elif series is None or series == self._series:
-            return False
+        if not edge and (series is None or series == self._series):
+            return self._turns
+        if not isinstance(series, (int, str)):
+            series = None
+        begins = edge and htype_of(message).startswith(EDGES[0])
+        if not begins and (edge or series is None):
+            return self._turns
+        turns = self._known.pop(series, None)
+        if begins or turns is None:
+            turns = copy(self._choice)
         self._series = series
-        return True
+        self._known[series] = turns
+        if len(self._known) > MOST_SERIES:
+            del self._known[next(iter(self._known))]
+        return turns
 
 
 def choices_of(
@@ -245,33 +257,23 @@ def htype_of(message: Message) -> str:
 def check_series(series: object) -> None:
     """See that a setting is True or False; raises ConfigError otherwise."""
     if type(series) is not bool:
-        _refuse("series", series, "True or False")
+        refuse("series", series, "True or False")
 
 
 def check_rate(rate: object) -> None:
     """See that a setting is a number of messages a second; raises ConfigError otherwise."""
     if type(rate) not in (int, float) or not 0 < rate < math.inf:  # type: ignore[operator]
-        _refuse("rate", rate, "a number above 0, in messages a second")
+        refuse("rate", rate, "a number above 0, in messages a second")
 
 
 def _share_of(share: Any, block: int) -> Share | None:
     """Give the share of a pair, checked; None where everything is in it."""
     if share is None:
-        _check_whole("block", block, 1)
+        check_whole("block", block, 1)
         if block > 1:
             raise ConfigError(f"block is {block!r}; without a share it can be 1 alone")
         return None
     if not isinstance(share, (list, tuple)) or len(share) != 2:
-        _refuse("share", share, "an index and a count, as (0, 3)")
+        refuse("share", share, "an index and a count, as (0, 3)")
     chosen = Share(share[0], share[1], block)
     return chosen if share[1] > 1 else None
-
-
-def _check_whole(name: str, value: object, least: int, most: int | None = None) -> None:
-    if type(value) is not int or value < least or (most is not None and value > most):
-        up_to = "up" if most is None else f"to {most}"
-        _refuse(name, value, f"a whole number from {least} {up_to}")
-
-
-def _refuse(name: str, value: object, allowed: str) -> NoReturn:
-    raise ConfigError(f"{name} is {value!r:.80}; it can be {allowed}")

@@ -98,10 +98,8 @@ def stats(arguments: dict[str, Any], console: Console) -> None:
     )
     show = _show_json if arguments["--json"] else _show_lines
     show(topology, source, seconds, console)
-    lost = _lost(topology.statistics()["nodes"])
-    if arguments["--expect-no-loss"] and lost:
-        words = ", ".join(f"{cause} {count}" for cause, count in lost.items())
-        raise LossError(f"messages of {arguments['SOURCE']} were lost: {words}")
+    if arguments["--expect-no-loss"]:
+        _expect_no_loss(topology.statistics()["nodes"], arguments["SOURCE"], console)
 
 
 def _show_lines(topology: Topology, source: Giver, seconds: float, console: Console) -> None:
@@ -136,6 +134,24 @@ def _show_json(topology: Topology, source: Giver, seconds: float, console: Conso
     console.finish(lines.text(topology.statistics()))
 
 
+def _expect_no_loss(nodes: dict[str, Any], address: str, console: Console) -> None:
+    lost = _lost(nodes)
+    if lost:
+        words = ", ".join(f"{cause} {count}" for cause, count in lost.items())
+        raise LossError(f"messages of {address} were lost: {words}")
+    upstream = _upstream(nodes)
+    if upstream is not None and upstream["counter"] is None:
+        warning = "messages have no frame or pulse_id: only losses here are seen"
+        console.finish(err=f"m_stats: {address}: {warning}\n")
+
+
+def _upstream(nodes: dict[str, Any]) -> dict[str, Any] | None:
+    """Give what is known of losses upstream; None without messages."""
+    upstream: dict[str, Any] | None
+    (upstream,) = (node["upstream"] for node in nodes.values() if "upstream" in node)
+    return upstream
+
+
 def _lost(nodes: dict[str, Any]) -> dict[str, int]:
     """Give what was lost, by cause; none of these nodes leaves out anything by choice."""
     found: dict[str, int] = {}
@@ -149,7 +165,7 @@ def _lost(nodes: dict[str, Any]) -> dict[str, int]:
 
 def _summary(nodes: dict[str, Any]) -> str:
     """Give what is known of losses, in the form of mflow's summary; nothing without messages."""
-    (upstream,) = (node["upstream"] for node in nodes.values() if "upstream" in node)
+    upstream = _upstream(nodes)
     if upstream is None:
         return ""
     lost = _lost(nodes)

@@ -49,9 +49,11 @@ def one_of(*words: str) -> Kind:
 
 
 def whole(least: int, most: int | None = None, as_text: bool = False) -> Kind:
-    """Give the kind of whole numbers, which may be written as text, too, where mflow allows it."""
+    """Give the kind of whole numbers; where mflow takes them, also as text or written as 2.0."""
 
     def read(value: Any) -> int | None:
+        if as_text and isinstance(value, float) and value.is_integer():
+            value = int(value)
         if as_text and isinstance(value, str):
             try:
                 value = int(value)

@@ -56,8 +56,11 @@ def load(path: str | os.PathLike[str]) -> TopologyConfig:
     Raises
     ------
     ConfigError
-        If the file can't be read, is not JSON, or as `parse` raises it; names the file.
+        If `path` is none, the file can't be read, is not JSON, or as `parse` raises it; names the
+        file.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        refuse("the configuration", path, "must be the path of a file, or a mapping")
     try:
         with open(path, encoding="utf-8-sig") as file:
             return parse(json.load(file))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..errors import ConfigError
+from ..checking import check_whole, refuse
 from ..message import Message
 from ..statistics import NodeStatistics
 from .keys import reader_of, value_of
@@ -23,6 +23,9 @@ from .lanes import Lane
 from .matching import Matching
 from .merged import Joiner
 from .strategy import Strategy
+
+MOST = 2**31
+"""Messages of a window, and seconds of patience, at most."""
 
 
 class ByKey(Strategy):
@@ -59,11 +62,12 @@ class ByKey(Strategy):
     ) -> None:
         super().__init__()
         self._key_name, self._read_key = reader_of(key)
-        _check(type(window) is int and window >= 1, "window", window, "a whole number from 1 up")
-        number = isinstance(patience, (int, float)) and not isinstance(patience, bool)
-        _check(number and patience >= 0, "patience", patience, "a number of seconds from 0 up")
+        check_whole("window", window, 1, MOST)
+        if type(patience) not in (int, float) or not 0 <= patience <= MOST:
+            refuse("patience", patience, f"a number of seconds from 0 to {MOST}")
         for name, value in (("complete", complete), ("flatten", flatten)):
-            _check(isinstance(value, bool), name, value, "True or False")
+            if not isinstance(value, bool):
+                refuse(name, value, "True or False")
         self._window = window
         self._patience = patience
         self._complete = complete
@@ -102,8 +106,3 @@ class ByKey(Strategy):
 
     def _want(self) -> None:
         self.wanted.update(lane.index for lane in self._lanes if not lane.queue and not lane.ended)
-
-
-def _check(right: bool, name: str, value: object, allowed: str) -> None:
-    if not right:
-        raise ConfigError(f"{name} is {value!r:.80}; it can be {allowed}")

@@ -16,6 +16,7 @@ from gevent import Greenlet, GreenletExit, getcurrent
 from gevent.event import Event
 from gevent.hub import get_thread_ident
 
+from ..checking import check_text
 from ..errors import ConfigError, ConnectError
 from ..offhub import end_context, off_hub
 from ..sockets import Context
@@ -48,15 +49,20 @@ class Group:
         self._finished.set()
 
     def attach(self, node: N) -> N:
-        """Add a node.
+        """Add a node, and connect it to those that it takes messages from.
 
         Raises
         ------
         ConfigError
-            If the topology has started.
+            If the topology has started, has a node of this name, or lacks one that this takes
+            messages from. Nothing is changed then.
         """
-        if self._context is not None:
-            raise ConfigError("the topology has started: add nodes before")
+        self._check_not_started()
+        if node.name in self._nodes:
+            raise ConfigError(f"a node is called {node.name!r:.80} already: give another name")
+        for giver, _ in node.inputs:
+            self._giver(giver)
+        node.connect()
         self._nodes[node.name] = node
         return node
 
@@ -164,6 +170,10 @@ class Group:
             raise ConfigError(f"{node.name!r} is of another topology")
         return node
 
+    def _check_not_started(self) -> None:
+        if self._context is not None:
+            raise ConfigError("the topology has started: add nodes before")
+
     def _check_thread(self) -> None:
         if get_thread_ident() != self._thread:
             raise ConnectError("the topology belongs to the thread that started it: end it there")
@@ -209,7 +219,12 @@ class Group:
         outputs = [node for node in self._nodes.values() if isinstance(node, Output)]
         return max((output.lingers for output in outputs), default=math.inf)
 
-    def _name(self, wanted: str) -> str:
+    def _name(self, wanted: str | None, usual: str) -> str:
+        """Give a node's name: the wanted one, or the usual, with a number where it is taken."""
+        if wanted is None:
+            wanted = usual
+        else:
+            check_text("name", wanted)
         name, number = wanted, 1
         while name in self._nodes:
             number += 1

@@ -41,7 +41,6 @@ class Merger(Giver):
 
     def __init__(self, name: str, nodes: Sequence[Giver], strategy: Strategy) -> None:
         super().__init__(name)
-        self._nodes = tuple(nodes)
         self._strategy = strategy
         strategy.start([node.name for node in nodes], self.statistics)
         self._gathering = Gathering(len(nodes))
@@ -52,7 +51,7 @@ class Merger(Giver):
         self.inputs = tuple(zip(nodes, inlets, strict=True))
 
     def want_data(self) -> None:
-        for node in self._nodes:
+        for node, _ in self.inputs:
             node.want_data()
 
     def run(self) -> None:

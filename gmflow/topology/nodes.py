@@ -15,7 +15,7 @@ from ..sockets import Context
 from ..splitting import Choice
 from ..statistics import NodeStatistics
 from .pacing import inlet_of
-from .splitter import Splitter
+from .splitter import Inlet, Splitter
 
 
 class Node:
@@ -29,14 +29,27 @@ class Node:
         Its socket's address, or an empty text.
     statistics : NodeStatistics
         Its counters.
+    inputs : sequence of (Giver, Inlet)
+        Whose messages it takes, and what each of them come in by once it is connected.
+    wants_data : bool
+        Whether it takes them decoded.
     """
 
     kind = "node"
+    inputs: Sequence[tuple[Giver, Inlet]] = ()
+    wants_data = False
 
     def __init__(self, name: str, address: str = "") -> None:
         self.name = name
         self.address = address
         self.statistics = NodeStatistics()
+
+    def connect(self) -> None:
+        """Have its givers give to it from now on: a topology does so where it adds the node."""
+        for giver, inlet in self.inputs:
+            if self.wants_data:
+                giver.want_data()
+            giver.splitter.inlets.append(inlet)
 
     def open(self, context: Context, thread: int = 0) -> None:
         """Get ready to run; what is wrong with an address shows here.
@@ -140,8 +153,8 @@ class Taker(Node):
         super().__init__(name, address)
         self.inlet = inlet_of(self.statistics, choices, when_full, rate, series)
         self.satisfied = False
+        self.inputs = ((node, self.inlet),)
         self._hand: deque[Message] = deque()
-        node.splitter.inlets.append(self.inlet)
 
     def run(self) -> None:
         while not self.satisfied and (messages := self.inlet.channel.get()):

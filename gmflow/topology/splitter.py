@@ -71,13 +71,15 @@ class Inlet:
             The bytes of all of them together, if they are counted already.
         """
         size = size_of_all(messages) if size is None else size
-        statistics = self._statistics
-        statistics.received += len(messages)
-        statistics.bytes_received += size
-        chosen = messages
+        chosen, left_out = messages, []
         for choice in self._choices:
             before, chosen = len(chosen), choice.choose(chosen)
-            statistics.drop(choice.cause, before - len(chosen))
+            left_out.append((choice.cause, before - len(chosen)))
+        statistics = self._statistics  # counted now: with a choice that fails, nothing came in
+        statistics.received += len(messages)
+        statistics.bytes_received += size
+        for cause, count in left_out:
+            statistics.drop(cause, count)
         if len(chosen) < len(messages):
             size = size_of_all(chosen)
         self.put(chosen, size)

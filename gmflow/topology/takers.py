@@ -135,9 +135,7 @@ class Sink(Taker):
     def __init__(self, name: str, node: Giver, function: Consumer, decode: bool = True) -> None:
         super().__init__(name, node)
         self._function = _consumer(function)
-        self._decode = decode
-        if decode:
-            node.want_data()
+        self._decode = self.wants_data = decode
 
     def run(self) -> None:
         function = self._function

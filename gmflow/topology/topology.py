@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from ..addresses import FORM, conn_type_of
 from ..errors import ConfigError
 from ..merging import strategy_of
 from ..message import Part
-from ..opening import mode_of
 from ..splitting import choices_of
 from .group import Group
 from .merger import Merger
 from .nodes import Giver
 from .origins import Feed, Source
+from .settings import check_count, check_handlers, check_messages, check_once, socket_settings
 from .takers import Consumer, Output, Sink
 from .tap import Tap
 
@@ -96,9 +95,11 @@ class Topology(Group):
             How much `frame` or `pulse_id` grows from message to message, to tell what is missing;
             1, and learnt, by default.
         """
-        settings = _settings(address, mode, ("PULL", "SUB"), queue_size, conn_type, options)
-        settings["topics"] = topics
-        name = self._name(name or f"source {address}")
+        modes, others = ("PULL", "SUB"), {"queue_size": queue_size, "topics": topics}
+        settings = socket_settings(address, mode, modes, conn_type, options, **others)
+        check_count(count)
+        check_handlers(handlers)
+        name = self._name(name, f"source {address}")
         return self.attach(Source(name, address, settings, handlers, count, step))
 
     def feed(
@@ -109,7 +110,9 @@ class Topology(Group):
         name: str | None = None,
     ) -> Feed:
         """Add a node that gives the messages of an iterable, each a sequence of parts."""
-        return self.attach(Feed(self._name(name or "feed"), messages, handlers))
+        check_messages(messages)
+        check_handlers(handlers)
+        return self.attach(Feed(self._name(name, "feed"), messages, handlers))
 
     def merge(
         self,
@@ -132,12 +135,15 @@ class Topology(Group):
         Raises
         ------
         ConfigError
-            If there is nothing to merge, or the strategy is none, or another merger's.
+            If there is nothing to merge, a node is given twice, or the strategy is none, or
+            another merger's.
         """
+        self._check_not_started()  # before a strategy begins that is for one merger alone
         if not nodes:
             raise ConfigError("merge needs at least one node")
         nodes = tuple(map(self._giver, nodes))
-        name = self._name(name or "merger")
+        check_once(node.name for node in nodes)
+        name = self._name(name, "merger")
         return self.attach(Merger(name, nodes, strategy_of(strategy)))
 
     def output(
@@ -203,16 +209,17 @@ class Topology(Group):
         name : str, optional
             What the node is called in reports.
         """
-        settings = _settings(address, mode, ("PUSH", "PUB"), queue_size, conn_type, options)
-        settings["linger"] = linger
+        modes, others = ("PUSH", "PUB"), {"queue_size": queue_size, "linger": linger}
+        settings = socket_settings(address, mode, modes, conn_type, options, **others)
         publishes = settings["mode"] == zmq.PUB
         if publishes:  # otherwise libzmq drops without a word
             settings["options"] = {"XPUB_NODROP": 1, **settings["options"]}
-        policy = when_full or ("drop_newest" if publishes else "block")
-        name = self._name(name or f"output {address}")
+        if when_full is None:
+            when_full = "drop_newest" if publishes else "block"
         choices = choices_of(modulo, offset, htypes, share, block, series)
-        giver = self._giver(node)
-        return self.attach(Output(name, giver, address, settings, choices, policy, rate, series))
+        name = self._name(name, f"output {address}")
+        output = Output(name, node, address, settings, choices, when_full, rate, series)
+        return self.attach(output)
 
     def tap(
         self,
@@ -248,11 +255,11 @@ class Topology(Group):
         name : str, optional
             What the node is called in reports.
         """
-        settings = _settings(address, "XPUB", ("XPUB",), queue_size, conn_type, options)
-        settings["linger"] = linger
+        modes, others = ("XPUB",), {"queue_size": queue_size, "linger": linger}
+        settings = socket_settings(address, "XPUB", modes, conn_type, options, **others)
         settings["options"] = {**settings["options"], "XPUB_NODROP": 1, "XPUB_MANUAL": 1}
-        name = self._name(name or f"tap {address}")
-        return self.attach(Tap(name, self._giver(node), address, settings, rate))
+        name = self._name(name, f"tap {address}")
+        return self.attach(Tap(name, node, address, settings, rate))
 
     def sink(
         self, node: Giver, function: Consumer, *, decode: bool = True, name: str | None = None
@@ -270,26 +277,4 @@ class Topology(Group):
         name : str, optional
             What the node is called in reports.
         """
-        return self.attach(Sink(self._name(name or "sink"), self._giver(node), function, decode))
-
-
-def _settings(
-    address: str,
-    mode: str | int,
-    modes: tuple[str, ...],
-    queue_size: int,
-    conn_type: str | None,
-    options: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Give the arguments of `gmflow.opening.open_socket`, checked."""
-    if not isinstance(address, str):
-        raise ConfigError(f"the address is {address!r:.80}; {FORM}")
-    conn_type = conn_type or conn_type_of(address)
-    if conn_type not in ("bind", "connect"):
-        raise ConfigError(f"conn_type is {conn_type!r}; it can be 'bind' or 'connect'")
-    return {
-        "mode": mode_of(mode, modes),
-        "bind": conn_type == "bind",
-        "queue_size": queue_size,
-        "options": dict(options or {}),
-    }
+        return self.attach(Sink(self._name(name, "sink"), node, function, decode))

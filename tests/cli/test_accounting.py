@@ -90,9 +90,19 @@ def test_stats_sums_up_below_the_lines_of_mflow(stats):
 
 
 def test_stats_without_a_counter_says_so(stats):
-    result = stats([[b"no header"]] * 5, "--expect-no-loss")
+    result = stats([[b"no header"]] * 5)
     assert (result.status, result.err) == (0, "")
     assert re.search(r"^Missing upstream: +0 known of: no counter$", result.out, re.M)
+
+
+@pytest.mark.parametrize("json_too", [(), ("--json",)])
+def test_stats_that_expects_no_loss_warns_where_none_upstream_could_be_seen(stats, json_too):
+    result = stats([[b"no header"]] * 5, "--expect-no-loss", *json_too)
+    assert result.status == 0
+    assert re.fullmatch(
+        r"m_stats: tcp://\S+: messages have no frame or pulse_id: only losses here are seen\n",
+        result.err,
+    )
 
 
 def test_stats_without_messages_sums_up_nothing(scripts):

@@ -150,7 +150,7 @@ def test_output_modes(given, mode):
     assert parse(with_stream(mode=given)).streams[1].mode == mode
 
 
-@pytest.mark.parametrize("given, modulo", [(1, 1), (1000, 1000), ("7", 7), (" 07 ", 7)])
+@pytest.mark.parametrize("given, modulo", [(1, 1), (1000, 1000), ("7", 7), (" 07 ", 7), (2.0, 2)])
 def test_modulo_as_mflow_reads_it(given, modulo):
     assert parse(with_stream(modulo=given)).streams[1].modulo == modulo
 
@@ -223,6 +223,8 @@ def test_wrong_addresses(address):
         ({"modulo": "-2"}, "streams[1].modulo is '-2'", "from 1 up"),
         ({"modulo": "two"}, "streams[1].modulo is 'two'", "from 1 up"),
         ({"modulo": 2.5}, "streams[1].modulo is 2.5", "from 1 up"),
+        ({"modulo": 0.0}, "streams[1].modulo is 0.0", "from 1 up"),
+        ({"modulo": float("inf")}, "streams[1].modulo is inf", "from 1 up"),
         ({"modulo": True}, "streams[1].modulo is True", "from 1 up"),
         ({"conn_type": "both"}, "streams[1].conn_type is 'both'", "bind or connect"),
         ({"conn_type": "connect"}, "streams[1].conn_type is 'connect'", "must be bind"),
@@ -470,7 +472,7 @@ def test_a_tap():
         ({"rate": "10"}, "rate is '10'; it must be a number"),
         (
             {"rate": 10, "when_full": "block"},
-            "when_full is 'block'; it must be drop_oldest beside rate, which always keeps the newest",
+            "when_full is 'block'; it must be drop_oldest beside rate, which always keeps",
         ),
         ({"rat": 10}, "rat (value 10) is not a known key; did you mean rate?"),
         ({"mode": "TAP", "rate": 0}, "rate is 0; it must be a number of messages a second above"),

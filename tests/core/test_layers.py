@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 # The rooms of gmflow, by the first name below it; the lowest layer first. Modules of one layer
 # may import one another, but not in a circle.
 BELOW = [
-    "version errors addresses tuning message burst jsontext codecs",
+    "version errors addresses checking tuning message burst jsontext codecs",
     "receiver handlers decoder statistics continuity throughput recording merging splitting config"
     " simulate diffraction",
 ]

@@ -1,6 +1,7 @@
 """Choices: which messages go to an output, however the stream is cut into bursts."""
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from gmflow.errors import ConfigError
 from gmflow.message import Message
 from gmflow.splitting import (
+    MOST_SERIES,
     BySeries,
     Htypes,
     Modulo,
@@ -65,6 +67,15 @@ def test_modulo_with_an_offset_counts_from_one(data, modulo, total, lengths):
 
 @st.composite
 def schedules(draw):
+    """Give what one detector sends, or two whose series are merged in any order."""
+    one, other = draw(detectors()), draw(st.just([]) | detectors())
+    turns = draw(st.permutations([True] * len(one) + [False] * len(other)))
+    both = {True: iter(one), False: iter(other)}
+    return [next(both[turn]) for turn in turns]
+
+
+@st.composite
+def detectors(draw):
     """Give messages of Eiger series, of which some headers and ends are missing."""
     messages = []
     for series in draw(st.lists(st.sampled_from([1, 1, 2, 3, None]), max_size=5)):
@@ -80,20 +91,18 @@ def schedules(draw):
 
 def series_by_series(messages, chosen):
     """Give what is chosen where ``chosen(number)`` says so of each series' images."""
-    given, number, current = [], 0, None
+    given, numbers, current = [], Counter(), None
     for each in messages:
         htype, series = each.header["htype"], each.header.get("series")
-        begins = htype == "dheader-1.0" or (
-            htype == "dimage-1.0" and series is not None and series != current
-        )
-        if begins:
-            number, current = 0, series
+        if htype == "dheader-1.0":
+            numbers[series], current = 0, series
         if htype != "dimage-1.0":
             given.append(each)
         else:
-            if chosen(number):
+            current = current if series is None else series
+            if chosen(numbers[current]):
                 given.append(each)
-            number += 1
+            numbers[current] += 1
     return given
 
 
@@ -134,6 +143,43 @@ def test_a_header_of_the_same_series_starts_it_anew():
     first = BySeries(Share(0, 2))
     assert first.choose([header, image, image]) == [header, image]
     assert first.choose([image, header, image]) == [image, header, image]
+
+
+@pytest.mark.parametrize("detectors", [2, 3, MOST_SERIES])
+@pytest.mark.parametrize("block", [1, 2])
+def test_interleaved_series_are_each_shared_out_evenly(detectors, block):
+    numbers = range(5, 5 + detectors)
+    headers = [message(htype="dheader-1.0", series=n) for n in numbers]
+    images = [
+        message(htype="dimage-1.0", series=n, frame=frame) for frame in range(12) for n in numbers
+    ]
+    for index in range(3):
+        (choice,) = choices_of(share=(index, 3), block=block, series=True)
+        got = choice.choose([*headers, *images])
+        assert got[:detectors] == headers
+        frames = [frame for frame in range(12) if frame // block % 3 == index]
+        for n in numbers:
+            own = [each.header for each in got[detectors:] if each.header["series"] == n]
+            assert [header["frame"] for header in own] == frames
+
+
+def test_series_that_are_counted_are_bounded_and_the_one_without_images_for_longest_goes():
+    def image(series):
+        return message(htype="dimage-1.0", series=series)
+
+    every_other = BySeries(Share(0, 2))
+    for series in range(MOST_SERIES):
+        assert len(every_other.choose([image(series)])) == 1
+    assert every_other.choose([image(0)]) == []
+    assert len(every_other.choose([image("new")])) == 1  # in the place of series 1
+    assert every_other.choose([image(2)]) == []
+    assert len(every_other.choose([image(1)])) == 1
+
+
+@pytest.mark.parametrize("series", [[1], {"a": 1}, 1.5, float("nan")])
+def test_what_is_no_number_of_a_series_is_none(series):
+    images = [message(htype="dimage-1.0", series=series) for _ in range(4)]
+    assert BySeries(Share(0, 2)).choose(images) == images[::2]
 
 
 def test_htypes_are_chosen_by_name():
