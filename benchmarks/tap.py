@@ -47,7 +47,9 @@ def viewer(address):
 def watch(tap, count, stack):
     """Have so many viewers subscribe to a tap, and stop the fifth."""
     viewers = [stack.enter_context(viewer(tap.address)) for _ in range(count)]
-    while tap.snapshot()["subscribers"] < count:
+    while tap.snapshot()["connection"]["peers"] < count:
+        gevent.sleep(0.01)
+    while count and not tap.snapshot()["subscriptions"]:
         gevent.sleep(0.01)
     for process in viewers[4:]:
         os.kill(process, signal.SIGSTOP)

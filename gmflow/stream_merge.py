@@ -105,15 +105,12 @@ class Merge:
         now = monotonic()
         if until is not None and until <= now:
             return False
-        deadline = strategy.deadline()
-        waits = [math.inf if deadline is None else deadline - clock.now()]
-        waits.append(math.inf if until is None else until - now)
-        seconds = max(0.0, min(waits))
+        waits = [clock.until(strategy.deadline()), None if until is None else until - now]
+        seconds = min((wait for wait in waits if wait is not None), default=None)
         poller = zmq.green.Poller()
         for place in strategy.wanted:
             poller.register(self.streams[place].socket, zmq.POLLIN)
-        poller.poll(None if seconds == math.inf else math.ceil(seconds * 1000))
-        clock.waited(seconds)
+        poller.poll(None if seconds is None else math.ceil(seconds * 1000))
         return True
 
     def _until(self) -> float | None:

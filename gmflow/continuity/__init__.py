@@ -146,11 +146,11 @@ class Continuity:
             self._tally.settle(1)
 
     def _learn(self, text: bytes, header: dict[str, Any]) -> None:
-        """Learn the form of headers; after each time, twice as many must have been of another."""
+        """Learn the form of headers; after each time, more must have been of another form."""
         self._misfits += 1
         if self._misfits >= self._patience:
-            self._misfits, self._patience = 0, min(2 * self._patience, MOST_PATIENCE)
-            self._form = form_of(text, header, self._counter or "")
+            self._misfits, self._patience = 0, min(4 * self._patience, MOST_PATIENCE)
+            self._form = form_of(text, header, self._counter or "") or self._form
 
     def _mark(self, message: Message) -> None:
         """Note that a series begins or ends."""

@@ -2,7 +2,8 @@
 
 The headers of a stream are alike but for some values. From one that was parsed comes a regular
 expression for all that are written in the same way, token by token: what it matches in full is
-JSON, and the number that it finds is the one that a parser would. The rest is for the parser.
+JSON, and the number that it finds is the one that a parser would. The rest is for the parser,
+and so are long headers.
 """
 
 from __future__ import annotations
@@ -16,6 +17,11 @@ from ..message import Part
 
 MOST_PATIENCE = 4096
 """Headers of another form that are parsed, at most, before that form is learnt."""
+
+LONGEST = 1024
+MOST_TOKENS = 128
+"""Bytes and tokens of a header whose form is learnt, at most: that takes longer than to parse it,
+0.05 ms a number, and nothing else runs meanwhile."""
 
 MENTIONS = (b'"frame"', b'"pulse_id"', b'"series"', b"\\")
 """One of these is in every header that matters; the last one stands for escaped letters."""
@@ -58,8 +64,8 @@ class Form:
     __slots__ = ("_count", "_find_all", "_match", "_series", "_steady", "_text")
 
     def __init__(self, pattern: bytes, keys: Sequence[str], counter: str) -> None:
-        self._match = re.compile(pattern).fullmatch
-        self._find_all = re.compile(b"%b%b(?=%b)" % (BETWEEN, pattern, BETWEEN)).findall
+        between = re.compile(b"%b%b(?=%b)" % (BETWEEN, pattern, BETWEEN))
+        self._match, self._find_all = between.match, between.findall
         self._count = keys.index(counter)
         self._series = keys.index("series") if "series" in keys else None
         self._text = b""  # of the last header, but for its number; if the burst before ended with
@@ -95,24 +101,26 @@ class Form:
 
     def read(self, text: Part) -> Found | None:
         """Give the number of one header, or None if it is not of this form."""
+        text = b"%b%b%b" % (BETWEEN, bytes(text), BETWEEN)
         match = self._match(text)
-        if match is None:
+        if match is None or match.end() != len(text) - 1:
             return None
         series = None if self._series is None else int(match[self._series + 1])
         return series, (int(match[self._count + 1]),)
 
     def _keep(self, text: bytes) -> None:
+        text = b"%b%b%b" % (BETWEEN, text, BETWEEN)
         match = self._match(text)
         assert match is not None
         start, end = match.span(self._count + 1)
-        before, after = (part.replace(b"%", b"%%") for part in (text[:start], text[end:]))
-        text = b"%b%b%%d%b" % (BETWEEN, before, after)
+        before, after = (part.replace(b"%", b"%%") for part in (text[:start], text[end:-1]))
+        text = b"%b%%d%b" % (before, after)
         self._steady = text == self._text
         self._text = text
 
 
 def form_of(text: bytes, header: Mapping[str, Any], counter: str) -> Form | None:
-    """Give the form of a header, or None if it is so odd that only a parser can read its like.
+    """Give the form of a header, or None if it is so odd or long that it is for a parser.
 
     Parameters
     ----------
@@ -123,8 +131,8 @@ def form_of(text: bytes, header: Mapping[str, Any], counter: str) -> Form | None
     counter : str
         The key of its counter; a `frame` counts within its ``series``.
     """
-    tokens = _tokens(text)
-    if b"\\" in text or b"".join(tokens) != text:
+    tokens = _tokens(text) if len(text) <= LONGEST else []
+    if len(tokens) > MOST_TOKENS or b"\\" in text or b"".join(tokens) != text:
         return None
     own = {"frame", "series"} if counter == "frame" else {counter}
     wanted = {key for key in own if whole(header.get(key)) is not None}

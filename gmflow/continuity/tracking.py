@@ -168,8 +168,8 @@ class Track:
         if index < 0:
             return False
         before, after = gaps[index]
-        if not before < number < after or (number - before) % step:
-            return False
+        if not before < number <= after - step or (number - before) % step:
+            return False  # what lies closer to the end was not counted as missing
         rest = [(before, number), (number, after)]
         gaps[index : index + 1] = [gap for gap in rest if gap[1] - gap[0] > step]
         self._tally.fill()
@@ -185,6 +185,8 @@ class Track:
             for one in behind:
                 self._count_again(one, -1)
             tally.restarts += 1
+            if self._first is not None and behind[0] < self._first:
+                self._first = None
             self._begin()
             self.follow(behind)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic
 
 INSTANT = 0.01
-"""Seconds that pass at most where nobody waited: the process may have stood still."""
+"""Seconds that pass at most between two looks: the process may have stood still."""
 
 
 class Clock:
@@ -25,18 +25,15 @@ class Clock:
 
     def now(self) -> float:
         """Give the time; it has gone on by `INSTANT` at most since the last look."""
-        return self._pass(INSTANT)
+        time = self._time()
+        self._seconds += min(INSTANT, time - self._looked)
+        self._looked = time
+        return self._seconds
 
-    def waited(self, most: float) -> None:
-        """Let the time since the last look pass, which was spent waiting; `most` seconds of it."""
-        self._pass(most)
+    def until(self, deadline: float | None) -> float | None:
+        """Give for how long to wait before the next look; None where there is no deadline."""
+        return None if deadline is None else min(INSTANT, max(0.0, deadline - self.now()))
 
     def skip(self) -> None:
         """Let the time since the last look not pass."""
-        self._pass(0.0)
-
-    def _pass(self, most: float) -> float:
-        time = self._time()
-        self._seconds += min(most, time - self._looked)
-        self._looked = time
-        return self._seconds
+        self._looked = self._time()

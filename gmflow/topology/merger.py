@@ -7,7 +7,6 @@ merger waits for room itself, nor while the process stands still.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,7 +63,7 @@ class Merger(Giver):
             elif not brought and not self._open:
                 return
             elif not brought and strategy.wanted.isdisjoint(self._gathering.ready):
-                self._wait(strategy.deadline())
+                self._gathering.wait(self._clock.until(strategy.deadline()))
 
     def _bring(self) -> int:
         """Bring the strategy of what it wants and has come; tell of how many streams.
@@ -97,11 +96,6 @@ class Merger(Giver):
             self.give(messages, size_of_all(messages), count)
         finally:
             self._clock.skip()
-
-    def _wait(self, deadline: float | None) -> None:
-        seconds = None if deadline is None else max(0.0, deadline - self._clock.now())
-        self._gathering.wait(seconds)
-        self._clock.waited(math.inf if seconds is None else seconds)
 
     def close(self) -> None:
         for channel in self._gathering.channels:

@@ -17,14 +17,14 @@ import zmq
 from gevent import getcurrent
 from zmq.backend import Socket as _Backend  # its methods don't know of the hub: no switch, no look
 
-from ..errors import ConfigError
 from ..inbox import Inbox
 from ..message import Message
 from ..readiness import POLLIN
 from ..sockets import Context
 from .nodes import Giver
+from .subscriptions import Subscriptions
 from .takers import Output
-from .watching import Newest, Watched, is_header
+from .viewing import Newest, WhileSubscribed, is_header
 
 SHARE = 0.05
 """The share of the hub's time that a tap takes, where `LONGEST_REST` is rest enough."""
@@ -66,7 +66,7 @@ class Tap(Output):
     Raises
     ------
     ConfigError
-        If `rate` is no number above 0.
+        If `rate` is no number above 0, or on `open` if libzmq is older than 4.3.5.
     """
 
     kind = "tap"
@@ -74,24 +74,22 @@ class Tap(Output):
     def __init__(
         self, name: str, node: Giver, address: str, settings: dict[str, Any], rate: float | None
     ) -> None:
-        self._watched = Watched()
+        self._topics: set[bytes] = set()  # that somebody is subscribed to
+        watched = WhileSubscribed(self._topics)
         newest = Newest("full", self._room) if rate is None else Newest("rate", lambda: 1)
-        choices = self._watched, newest
+        choices = watched, newest
         super().__init__(name, node, address, settings, choices, "drop_oldest", rate, True)
         self.stop()  # its linger holds at every end
         self._header: Message | None = None  # the latest of those that went out or by
         self._inbox: Inbox | None = None
+        self._subscriptions: Subscriptions | None = None
 
     def open(self, context: Context, thread: int = 0) -> None:
         super().open(context, thread)
         assert self._socket is not None
         self._inbox = Inbox(self._socket)
-        try:
-            self._answer_last(False)
-        except zmq.ZMQError:
-            raise ConfigError(
-                f"a tap needs libzmq 4.3 or newer, this is {zmq.zmq_version()}: update pyzmq"
-            ) from None
+        self._subscriptions = Subscriptions(self._socket, context, self._topics)
+        self._answer_last(False)
 
     def run(self) -> None:
         attendant = gevent.spawn(self._attend, getcurrent())
@@ -102,21 +100,27 @@ class Tap(Output):
 
     def consume(self, hand: deque[Message]) -> None:
         began = monotonic()
-        while hand and self._watched.subscribers:
+        while hand and self._topics:
             self._send(hand[0])
             message = hand.popleft()
             self.done(message)
             self._remember(message)
         for message in hand:
             self._remember(message)
-        self.statistics.drop(self._watched.cause, len(hand))
+        self.statistics.drop(WhileSubscribed.cause, len(hand))
         hand.clear()
         self._look()
-        gevent.sleep(min((monotonic() - began) / SHARE, LONGEST_REST))
+        if not self.inlet.channel.closed:  # else nothing shall wait for the end
+            gevent.sleep(min((monotonic() - began) / SHARE, LONGEST_REST))
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the node's counters as a plain dict, with the number of ``subscribers``."""
-        return {**super().snapshot(), "subscribers": self._watched.subscribers}
+        """Give the node's counters as a plain dict, with ``subscriptions``: how many topics."""
+        return {**super().snapshot(), "subscriptions": len(self._topics)}
+
+    def close(self) -> None:
+        super().close()
+        if self._subscriptions is not None:
+            self._subscriptions.close()
 
     def _room(self) -> int:
         channel = self.inlet.channel
@@ -139,25 +143,15 @@ class Tap(Output):
 
     def _attend(self, node: Any) -> None:
         """See to those who come and go, also while the stream is idle."""
-        assert self._inbox is not None
+        assert self._inbox is not None and self._subscriptions is not None
         try:
             while True:
                 notice = self._inbox.receive()
-                if notice is not None:
-                    self._admit(bytes(notice[0]))
+                topic = None if notice is None else self._subscriptions.note(bytes(notice[0]))
+                if topic is not None:
+                    self._greet(topic)
         except Exception as error:
             gevent.kill(node, error)
-
-    def _admit(self, notice: bytes) -> None:
-        assert self._socket is not None
-        kind, topic = notice[:1], notice[1:]
-        if kind == b"\x01":
-            self._socket.set(zmq.SUBSCRIBE, topic)
-            self._watched.subscribers += 1
-            self._greet(topic)
-        elif kind == b"\x00":
-            self._socket.set(zmq.UNSUBSCRIBE, topic)
-            self._watched.subscribers -= 1
 
     def _greet(self, topic: bytes) -> None:
         """Send the latest header message to who has just subscribed, alone."""

@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gmflow import continuity
+from gmflow.burst import LARGEST
 from gmflow.continuity import MOST_SERIES, Continuity
+from gmflow.continuity.reading import LONGEST, MOST_TOKENS, form_of
 from gmflow.continuity.tracking import MOST_GAPS, RUN
 from gmflow.errors import ConfigError
 from gmflow.message import Message
@@ -176,6 +178,43 @@ def test_counts_are_those_of_a_simple_reference(numbers, bursts):
     assert counts(follow((pulse(number * 7) for number in numbers), bursts, step=7)) == expected
 
 
+@pytest.mark.parametrize(
+    ("numbers", "step", "expected"),
+    [
+        ([1, 6, 5, 3], 2, (0, 1, 1, 0)),
+        ([0, 10, 25, 20, 15], 10, (0, 2, 0, 0)),  # of 10 and 25 only one number could be between
+        ([1, 6, 3, 5, 10], 2, (1, 1, 1, 0)),
+    ],
+)
+def test_a_given_step_that_the_numbers_do_not_follow_makes_no_gap_larger(numbers, step, expected):
+    assert counts(follow(map(array, numbers), step=step)) == expected
+    assert counts(follow(map(pulse, numbers), step=step)) == expected
+
+
+KINDS = st.sampled_from([None, 1, 1, 1, 2, 3, "begin", "end"])
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 12), KINDS)),
+    st.sampled_from([None, 1, 2, 3, 5]),
+    st.sampled_from(["frame", "pulse_id"]),
+    st.lists(st.integers(1, 9), min_size=1, max_size=4),
+)
+@example([(1, None), (6, None), (5, None), (3, None)], 2, "frame", [1])
+def test_no_count_is_ever_negative(schedule, step, counter, bursts):
+    messages = []
+    for number, kind in schedule:
+        if kind == "begin":
+            messages.append(begin(1 + number % 3, number))
+        elif kind == "end":
+            messages.append(end(1 + number % 3))
+        else:
+            header = {counter: number} if kind is None else {counter: number, "series": kind}
+            messages.append(message(json.dumps(header).encode()))
+    for count in range(1, len(messages) + 1):
+        assert min(counts(follow(messages[:count], bursts, step))) >= 0
+
+
 # pulse_id and its step
 
 
@@ -291,6 +330,12 @@ def test_captures_are_whole():
     assert set(seen) == {None, "frame", "pulse_id"}
 
 
+@pytest.mark.parametrize("step", [None, 1, 2])
+def test_a_series_may_begin_anew_before_its_first_number(step):
+    frames = [image(2, frame) for frame in (0, -9, -8, -7, -6, -5)]
+    assert follow([begin(1), image(1, 0), begin(2), *frames], [1], step)["restarts"] == 1
+
+
 # bounds
 
 
@@ -310,6 +355,38 @@ def test_series_are_remembered_in_bounded_memory():
         followed.follow([begin(series, 3), image(series, 0), image(series, 2), end(series)], 0.0)
     assert len(followed._tracks) == len(followed._totals) == MOST_SERIES
     assert counts(followed.snapshot(0.0)) == (5 * MOST_SERIES, 0, 0, 0)
+
+
+LONG = [
+    {"frame": 1, "mask": [0] * MOST_TOKENS},
+    {"frame": 1, "text": "x" * LONGEST},
+    {"frame": 1, "rois": [{"x": n, "y": n} for n in range(10_000)]},
+]
+
+
+@pytest.mark.parametrize("header", LONG)
+def test_a_long_header_is_left_to_a_parser(header):
+    text = json.dumps(header).encode()
+    assert form_of(text, header, "frame") is None
+    messages = [message(json.dumps({**header, "frame": frame}).encode()) for frame in range(20)]
+    del messages[7]
+    assert counts(follow(messages, [1, 3])) == ((1, 0, 0, 0) if len(text) <= LARGEST else (0,) * 4)
+
+
+def test_a_long_header_among_others_does_not_make_their_form_forgotten():
+    messages = [array(frame) for frame in range(10)]
+    messages += [array(frame, mask=[0] * MOST_TOKENS) for frame in range(10, 30)]
+    short = [array(frame) for frame in range(30, 1000)]
+    assert counts(follow(messages + short)) == (0, 0, 0, 0)
+    assert all(one._header is None for one in short)
+
+
+def test_forms_are_seldom_learnt_however_often_they_change(monkeypatch):
+    learnt = []
+    monkeypatch.setattr(continuity, "form_of", lambda *words: learnt.append(form_of(*words)))
+    messages = [array(frame, mask=[0] * (frame % 29)) for frame in range(3000)]
+    assert counts(follow(messages)) == (0, 0, 0, 0)
+    assert len(learnt) <= 6
 
 
 # how it is read

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmflow.errors import ConfigError
-from gmflow.merging import Arrival, ByKey, RoundRobin, Turns
+from gmflow.merging import Arrival, ByKey, Clock, RoundRobin, Turns
 from gmflow.message import Message
 from gmflow.statistics import NodeStatistics
 
@@ -561,3 +561,14 @@ def test_whatever_comes_is_accounted_for(data, streams):
         for name in owners:
             sent[NAMES.index(name)][key] -= 1
     assert all(count >= 0 for counter in sent for count in counter.values())
+
+
+def test_the_clock_of_a_merge_goes_on_only_while_somebody_looks():
+    real = iter([100.0, 100.004, 160.0, 160.005, 170.0, 170.001])
+    clock = Clock(lambda: next(real))
+    assert clock.now() == pytest.approx(0.004)
+    assert clock.now() == pytest.approx(0.014)  # the process stood still for a minute
+    assert clock.until(0.020) == pytest.approx(0.001)  # 5 ms later
+    clock.skip()
+    assert clock.now() == pytest.approx(0.020)
+    assert clock.until(None) is None

@@ -19,7 +19,7 @@ from gmflow.statistics import NodeStatistics
 from gmflow.topology.pacing import PacedInlet
 from gmflow.topology.splitter import Inlet
 from tests.captures import needs_captures, read_capture
-from tests.green.helpers import endpoint, peer, until
+from tests.green.helpers import books, endpoint, peer, until
 
 
 @pytest.fixture
@@ -27,16 +27,7 @@ def topology():
     topology = Topology()
     yield topology
     topology.stop(0.2)
-    balanced(topology)
-
-
-def balanced(topology):
-    """See that each node accounts for all it received; give the nodes' counters by name."""
-    nodes = topology.statistics()["nodes"]
-    for name, node in nodes.items():
-        went = node["sent"] + sum(node["dropped"].values()) + node["failed"] + node["left_over"]
-        assert node["received"] == went, (name, node)
-    return nodes
+    books(topology.statistics())
 
 
 def numbered(count, *more):
@@ -107,7 +98,7 @@ def test_three_receivers_share_an_eiger_series(topology, name, htypes, times):
         assert [parts for parts in received if not edge(parts)] == series[index::3] * times
     images = sorted(parts for received in got for parts in received if not edge(parts))
     assert images == sorted(parts for parts in messages if not edge(parts))
-    nodes = balanced(topology)
+    nodes = books(topology.statistics())
     for index, received in enumerate(got):
         dropped = {"share": len(messages) - len(received)}
         assert nodes[f"out {index}"]["sent"] == len(received)
@@ -122,7 +113,7 @@ def test_options_of_an_output_are_applied_in_order(topology):
     left, right = share_out(topology, messages, 2, **options)
     assert left == [messages[0], *(images[n] for n in (0, 2, 8, 10, 16, 18))]
     assert right == [messages[0], *(images[n] for n in (4, 6, 12, 14, 20, 22))]
-    dropped = balanced(topology)["out 0"]["dropped"]
+    dropped = books(topology.statistics())["out 0"]["dropped"]
     assert dropped == {"htype": 5, "share": 12, "modulo": 6}
 
 
@@ -197,7 +188,7 @@ def test_a_stuck_receiver_costs_the_others_nothing(topology, ipc, when_full):
         gevent.killall(greenlets)
         going.set()
         assert topology.join(5)
-    nodes = balanced(topology)
+    nodes = books(topology.statistics())
     assert nodes["stuck"]["sent"] == len(late) < total
     assert nodes["stuck"]["dropped"] == {"full": total - len(late)}
     assert late == sorted(set(late))
@@ -222,7 +213,7 @@ def test_a_stuck_receiver_that_blocks_has_everything_wait_and_nothing_lost(topol
         going.set()
         assert topology.join(5)
         assert [*taken, *late] == [list(range(total))] * 4
-    nodes = balanced(topology)
+    nodes = books(topology.statistics())
     assert all(node["sent"] == total and not node["dropped"] for node in nodes.values())
 
 
@@ -235,7 +226,7 @@ def test_a_stop_beside_a_stuck_receiver_accounts_for_every_message(topology, ipc
         until(lambda: topology._nodes["stuck"].statistics.dropped.get("full", 0) > 500, 20)
         topology.stop(1)
         gevent.killall(greenlets)
-    nodes = balanced(topology)
+    nodes = books(topology.statistics())
     received = {nodes[name]["received"] for name in ("stuck", "out 0", "out 1", "out 2")}
     assert received == {nodes["feed"]["sent"]}
     assert nodes["stuck"]["left_over"] > 100
@@ -507,7 +498,7 @@ def test_an_output_with_a_rate_holds_nobody_up_and_sends_the_last(topology, mode
         else:
             topology.stop(5)
         assert monotonic() - began < 4  # its turn would be in a hundred seconds
-        out = balanced(topology)["out"]
+        out = books(topology.statistics())["out"]
         assert out["sent"] == 2 and out["dropped"] == {"rate": 498} and out["left_over"] == 0
         if mode == "PUSH":
             assert [number(parts) for parts in drain(receiver, 2)][1:] == [499]
@@ -525,6 +516,6 @@ def test_a_rate_and_a_stuck_receiver_hold_nobody_up(topology):
         topology.start()
         until(lambda: len(seen) == 2000, 20)
         topology.stop(0.5)
-    out = balanced(topology)["out"]
+    out = books(topology.statistics())["out"]
     assert out["received"] == 2000 and set(out["dropped"]) == {"rate"}
     assert out["left_over"] <= 2  # one that waits to be sent, and the newest

@@ -3,9 +3,12 @@
 import json
 import os
 import signal
+import socket as sockets
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
+from itertools import count as counted
 
 import gevent
 import pytest
@@ -20,8 +23,8 @@ from gmflow.burst import LARGEST
 from gmflow.message import Message
 from gmflow.splitting import is_series_edge
 from gmflow.topology import Tap
-from gmflow.topology.watching import Newest, Watched
-from tests.green.helpers import endpoint, peer, thread, until
+from gmflow.topology.viewing import Newest, WhileSubscribed
+from tests.green.helpers import books, endpoint, peer, thread, until
 
 
 def header(series):
@@ -39,15 +42,6 @@ def end(series):
 def bsread(pulse):
     main = {"htype": "bsr_m-1.1", "pulse_id": pulse, "hash": "1", "global_timestamp": {}}
     return [json.dumps(main).encode(), b'{"htype":"bsr_d-1.1","channels":[]}', b"value"]
-
-
-def balanced(topology):
-    """See that each node accounts for all it received; give the nodes' counters by name."""
-    nodes = topology.statistics()["nodes"]
-    for name, node in nodes.items():
-        went = node["sent"] + sum(node["dropped"].values()) + node["failed"] + node["left_over"]
-        assert node["received"] == went, (name, node)
-    return nodes
 
 
 class Tapped:
@@ -73,24 +67,36 @@ class Tapped:
         """Have the stream end; give the tap's counters."""
         self.messages.put(StopIteration)
         assert self.topology.join(10)
-        return balanced(self.topology)["tap"]
+        return books(self.topology.statistics())["tap"]
 
     @contextmanager
     def viewer(self, *topics, **options):
         """Give a subscriber that the tap knows of."""
-        before = self.subscribers
+        mark = mark_of_a_viewer()
         with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-            for topic in topics or (b"",):
+            for topic in [*(topics or [b""]), mark]:
                 socket.subscribe(topic)
             for name, value in options.items():
                 socket.set(zmq.SocketOption[name], value)
             socket.connect(self.tap.address)
-            until(lambda: self.subscribers == before + max(len(topics), 1))
+            self.wait_for(mark)
             yield socket
 
+    def wait_for(self, mark):
+        """Wait until a viewer is subscribed to all that it wants."""
+        until(lambda: mark in self.tap._topics, 20)
+
     @property
-    def subscribers(self):
-        return self.tap.snapshot()["subscribers"]
+    def subscriptions(self):
+        return self.tap.snapshot()["subscriptions"]
+
+
+numbers = counted()
+
+
+def mark_of_a_viewer():
+    """Give a topic that no message has and that a viewer's socket asks for last, in their order."""
+    return b"\xff%d" % next(numbers)
 
 
 @pytest.fixture
@@ -104,7 +110,7 @@ def tapped():
     yield make
     for one in made:
         one.topology.stop(0.5)
-        balanced(one.topology)
+        books(one.topology.statistics())
 
 
 def take(socket, count):
@@ -132,7 +138,7 @@ def test_without_subscribers_everything_is_dropped_and_the_tap_says_why(tapped):
     tap.put(header(1), *(image(n) for n in range(50)), end(1))
     counters = tap.end()
     assert counters["dropped"] == {"unwatched": 52}
-    assert (counters["kind"], counters["sent"], counters["subscribers"]) == ("tap", 0, 0)
+    assert (counters["kind"], counters["sent"], counters["subscriptions"]) == ("tap", 0, 0)
 
 
 def test_a_late_subscriber_gets_the_header_once_and_the_others_not_again(tapped):
@@ -166,7 +172,7 @@ def test_a_late_subscriber_of_bsread_gets_the_latest_message(tapped, watched):
         if watched:
             tap.put(bsread(2))
             take(other, 1)
-    until(lambda: tap.subscribers == 0)
+    until(lambda: tap.subscriptions == 0)
     if not watched:
         tap.put(bsread(2))
         until(lambda: tap.tap.statistics.dropped == {"unwatched": 1})
@@ -209,18 +215,117 @@ def test_a_late_subscriber_gets_the_header_of_what_is_still_to_come(tapped):
 def test_subscribers_come_and_go(tapped):
     tap = tapped()
     with tap.viewer() as stays:
-        with tap.viewer() as goes, tap.viewer() as unsubscribes:
+        with tap.viewer() as goes, tap.viewer(b"", b"too") as unsubscribes:
+            assert tap.subscriptions == 5  # "", "too" and the mark of each
             unsubscribes.unsubscribe(b"")
-            until(lambda: tap.subscribers == 2)
+            unsubscribes.unsubscribe(b"too")
+            until(lambda: tap.subscriptions == 4)
             tap.put(image(0))
             assert take(stays, 1) == take(goes, 1) == [image(0)]
             assert not unsubscribes.poll(0)
-        until(lambda: tap.subscribers == 1)
+        until(lambda: tap.subscriptions == 2)
         tap.put(image(1))
         assert take(stays, 1) == [image(1)]
-    until(lambda: tap.subscribers == 0)
+    until(lambda: tap.subscriptions == 0)
     tap.put(image(2))
     assert tap.end()["dropped"] == {"unwatched": 1}
+
+
+def subscribe_raw(address, *notices):
+    """Say something to a tap as a peer whose ZMTP is its own: libzmq's hold some of it back."""
+    host, port = address.removeprefix("tcp://").split(":")
+    raw = sockets.create_connection((host, int(port)), 5)
+    ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"
+    raw.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31))
+    raw.sendall(bytes([4, len(ready)]) + ready)
+    got = b""
+    while b"READY" not in got:  # libzmq wants nothing else before
+        got += raw.recv(100)
+    for notice in notices:
+        raw.sendall(bytes([0, len(notice)]) + notice)
+    return raw
+
+
+def test_who_takes_back_what_he_never_subscribed_to_takes_it_from_nobody_else(tapped):
+    tap = tapped()
+    mark = mark_of_a_viewer()
+    with tap.viewer() as viewer:
+        for notices in ([b"\x00"], [b"\x00"] * 5, [b"\x01", b"\x00", b"\x00", b"\x00other"]):
+            with subscribe_raw(tap.tap.address, *notices, b"\x01" + mark):
+                tap.wait_for(mark)
+                tap.put(image(1))
+                assert take(viewer, 1) == [image(1)]
+            until(lambda: mark not in tap.tap._topics)
+            tap.put(image(2))
+            assert take(viewer, 1) == [image(2)]
+        assert tap.subscriptions == 2
+    until(lambda: tap.subscriptions == 0)
+
+
+@pytest.mark.parametrize("last", [[], [b"\x00"], [b"\x00", b"\x00"]])
+def test_who_subscribes_several_times_is_gone_when_he_is_gone(tapped, last):
+    tap = tapped()
+    mark = mark_of_a_viewer()
+    with subscribe_raw(tap.tap.address, *[b"\x01"] * 5, b"\x01" + mark) as raw:
+        tap.wait_for(mark)
+        assert tap.subscriptions == 2
+        for notice in last:
+            raw.sendall(bytes([0, len(notice)]) + notice)
+        if last:
+            until(lambda: tap.subscriptions == 1)
+    until(lambda: tap.subscriptions == 0)
+    tap.put(image(0))
+    assert tap.end()["dropped"] == {"unwatched": 1}
+
+
+def test_viewers_behind_a_forwarder_come_and_go(tapped):
+    tap = tapped()
+    stop = gevent.event.Event()
+
+    with (
+        peer(zmq.XSUB, tap.tap.address) as below,
+        peer(zmq.XPUB, XPUB_VERBOSER=1) as above,
+    ):
+
+        def forward():
+            while not stop.is_set():
+                for one, other in ((above, below), (below, above)):
+                    while one.poll(0):
+                        other.send_multipart(one.recv_multipart())
+                gevent.sleep(0.001)
+
+        forwards = gevent.spawn(forward)
+        for _ in range(3):
+            with peer(zmq.SUB, endpoint(above)) as one, peer(zmq.SUB, endpoint(above)) as two:
+                until(lambda: tap.subscriptions == 1)
+                tap.put(image(0))
+                assert take(one, 1) == take(two, 1) == [image(0)]
+            until(lambda: tap.subscriptions == 0)
+        stop.set()
+        forwards.join()
+    tap.put(image(1))
+    assert tap.end()["dropped"] == {"unwatched": 1}
+
+
+def test_who_has_gone_before_it_was_seen_leaves_nothing_behind(tapped):
+    tap = tapped()
+    tap.put(header(1))
+    with tap.viewer() as viewer:
+        assert take(viewer, 1) == [header(1)]
+        for _ in range(10):
+            with subscribe_raw(tap.tap.address, b"\x01", b"\x01other") as raw:
+                raw.shutdown(sockets.SHUT_WR)
+                raw.settimeout(5)
+                while raw.recv(1000):  # the hub stands still until libzmq has hung up
+                    pass
+            time.sleep(0.01)
+            gevent.sleep(0.001)
+        until(lambda: tap.subscriptions == 2)
+        tap.put(image(0))
+        with gevent.Timeout(5):
+            while take(viewer, 1) != [image(0)]:  # it may get the header of who left just then
+                pass
+    until(lambda: tap.subscriptions == 0)
 
 
 def test_what_an_xsub_peer_says_beside_subscriptions_is_no_subscription(tapped):
@@ -228,7 +333,7 @@ def test_what_an_xsub_peer_says_beside_subscriptions_is_no_subscription(tapped):
     with peer(zmq.XSUB, tap.tap.address) as talks:
         for words in (b"", b"hello", b"\x01"):
             talks.send(words)
-        until(lambda: tap.subscribers == 1)
+        until(lambda: tap.subscriptions == 1)
         tap.put(image(0))
         assert take(talks, 1) == [image(0)]
 
@@ -285,7 +390,7 @@ def test_who_subscribes_in_a_flood_is_seen_at_once_and_gets_the_header_first(rat
                 assert frames == sorted(set(frames))
     finally:
         topology.stop(1)
-    balanced(topology)
+    books(topology.statistics())
 
 
 @pytest.mark.parametrize("rate", [20.0, None])
@@ -305,12 +410,12 @@ def test_a_viewer_that_never_reads_holds_nothing_up_not_even_the_end(rate):
     tap = topology.tap(feed, "tcp://127.0.0.1:*", rate=rate, name="tap")
     topology.start()
     with peer(zmq.SUB, tap.address, RCVHWM=1, RCVBUF=4096):
-        until(lambda: tap.snapshot()["subscribers"] == 1)
+        until(lambda: tap.snapshot()["subscriptions"] == 1)
         begin.set()
         assert topology.join(20)
         assert len(reached) == count
         assert topology.statistics()["seconds"] < 20
-    nodes = balanced(topology)
+    nodes = books(topology.statistics())
     assert nodes["feed"]["sent"] == nodes["tap"]["received"] == count
     assert set(nodes["tap"]["dropped"]) == {"full" if rate is None else "rate"}
 
@@ -318,9 +423,10 @@ def test_a_viewer_that_never_reads_holds_nothing_up_not_even_the_end(rate):
 VIEWER = """
 import sys, zmq
 socket = zmq.Context().socket(zmq.SUB)
-socket.set_hwm(1)
+socket.set(zmq.RCVHWM, 1)
 socket.set(zmq.RCVBUF, 4096)
 socket.subscribe(b"")
+socket.subscribe(bytes.fromhex(sys.argv[2]))
 socket.connect(sys.argv[1])
 socket.recv_multipart()
 print("sees", flush=True)
@@ -332,12 +438,13 @@ while True:
 @contextmanager
 def stopped_viewer(tap):
     """Have a viewer in a process of its own that is stopped after its first message."""
-    before = tap.subscribers
+    mark = mark_of_a_viewer()
     with subprocess.Popen(
-        [sys.executable, "-c", VIEWER, tap.tap.address], stdout=subprocess.PIPE
+        [sys.executable, "-c", VIEWER, tap.tap.address, mark.hex()],
+        stdout=subprocess.PIPE,
     ) as process:
         try:
-            until(lambda: tap.subscribers == before + 1, 20)
+            tap.wait_for(mark)
             assert process.stdout.readline() == b"sees\n"
             os.kill(process.pid, signal.SIGSTOP)
             yield process
@@ -384,7 +491,7 @@ def test_a_source_and_its_push_output_lose_nothing_beside_a_stopped_viewer(tappe
         with stopped_viewer(tap), thread(send, sender), thread(drain, receiver):
             assert topology.join(30)
         assert [json.loads(first).get("frame") for first in got[1:]] == list(range(count - 1))
-        nodes = balanced(topology)
+        nodes = books(topology.statistics())
         assert nodes["tap"]["received"] == count + 1
 
 
@@ -410,7 +517,7 @@ def test_nothing_runs_on_after_the_end(tapped, how):
         tap.topology.stop(1)
     gevent.sleep(0)
     assert greenlets() <= before
-    balanced(tap.topology)
+    books(tap.topology.statistics())
 
 
 def test_an_address_in_use_is_an_error_before_anything_runs():
@@ -437,7 +544,7 @@ def test_a_tap_that_connects_serves_a_viewer_that_is_bound():
         tap = topology.tap(topology.feed(messages), endpoint(viewer), rate=None)
         assert isinstance(tap, Tap)
         topology.start()
-        until(lambda: viewer.poll(0) or tap.snapshot()["subscribers"] == 1)
+        until(lambda: viewer.poll(0) or tap.snapshot()["subscriptions"] == 1)
         messages.put(image(0))
         assert take(viewer, 1) == [image(0)]
         topology.stop(1)
@@ -451,14 +558,15 @@ def burst(*parts):
 
 
 def test_unwatched_finds_the_newest_header_message_wherever_it_is():
-    watched = Watched()
+    topics = set()
+    watched = WhileSubscribed(topics)
     messages = burst(image(0), header(1), image(1), header(2), image(2))
     assert watched.choose(messages) == (messages[3],)
     assert watched.choose(burst(image(0), end(1), [b""], [b"\xff\xfe", b"x"], [])) == ()
     assert watched.choose(burst([b'{"htype":"raw-1.0","source":"dheader-"}'])) == ()
     large = burst([b" " * LARGEST + b'{"htype":"array-1.0"}'], header(3))
     assert watched.choose(large) == (large[1],)
-    watched.subscribers = 1
+    topics.add(b"")
     assert watched.choose(messages) is messages
 
 

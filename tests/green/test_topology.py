@@ -19,16 +19,7 @@ from gmflow.message import Message
 from gmflow.statistics import NodeStatistics
 from gmflow.stream import PULL, Stream
 from gmflow.topology.splitter import Inlet
-from tests.green.helpers import endpoint, peer, thread, ticker, until
-
-
-def balanced(topology):
-    """See that each node accounts for all it received; give the nodes' counters by name."""
-    nodes = topology.statistics()["nodes"]
-    for name, node in nodes.items():
-        went = node["sent"] + sum(node["dropped"].values()) + node["failed"] + node["left_over"]
-        assert node["received"] == went, (name, node)
-    return nodes
+from tests.green.helpers import books, endpoint, peer, thread, ticker, until
 
 
 def numbered(count, start=0):
@@ -48,7 +39,7 @@ def run(topology, seconds=5):
     """Run to the natural end, within a time."""
     topology.start()
     assert topology.join(seconds)
-    return balanced(topology)
+    return books(topology.statistics())
 
 
 def endless(*more):
@@ -63,7 +54,7 @@ def topology():
     topology = Topology()
     yield topology
     topology.stop(0.2)
-    balanced(topology)
+    books(topology.statistics())
 
 
 @pytest.fixture
@@ -176,7 +167,7 @@ def test_two_hundred_sources_merged_and_split_lose_nothing(topology, ipc):
         expected = [[b"%d" % s, b"%d" % n, b""] for n in range(each) for s in range(count)]
         assert drain(left, each * count) == expected
         assert drain(right, each * count) == expected
-    assert balanced(topology)["merger"]["sent"] == each * count
+    assert books(topology.statistics())["merger"]["sent"] == each * count
 
 
 # sinks
@@ -279,7 +270,7 @@ def test_failing_sink_stops_the_rest_and_join_raises(topology, error):
     with pytest.raises(type(error)) as caught:
         topology.join(3)
     assert caught.value is error
-    nodes = balanced(topology)
+    nodes = books(topology.statistics())
     assert nodes["failing"]["sent"] == 3 and nodes["failing"]["left_over"] > 0
 
 
@@ -309,7 +300,7 @@ def test_address_in_use_is_an_error_at_start_and_nothing_is_left_open():
         with pytest.raises(ConnectError, match="another program has it"):
             topology.start()
         until(lambda: _can_bind(free))
-        balanced(topology)
+        books(topology.statistics())
 
 
 def _can_bind(address):
@@ -363,7 +354,7 @@ def test_blocked_output_stops_the_source(topology):
         began = monotonic()
         topology.stop(0.4)
         assert monotonic() - began < 0.6
-        nodes = balanced(topology)
+        nodes = books(topology.statistics())
     assert nodes["feed"]["left_over"] == 1
     assert sum(node["left_over"] for node in nodes.values()) > 128
 
@@ -422,7 +413,7 @@ def test_output_that_drops_holds_nobody_up(topology, policy):
         topology.start()
         until(lambda: len(got) == 5000)
         topology.stop(0.1)
-        nodes = balanced(topology)
+        nodes = books(topology.statistics())
         assert got == list(range(5000))
         out = nodes["out"]
         assert out["received"] == 5000 and out["dropped"]["full"] > 0
@@ -448,7 +439,7 @@ def test_pub_output_reaches_its_subscribers_and_counts_what_they_missed(topology
                 assert socket.recv_multipart()[0] == b"head"
         topology_done.append(True)
         assert topology.join(3)
-    assert balanced(topology)["out"]["received"] >= 5
+    assert books(topology.statistics())["out"]["received"] >= 5
 
 
 def test_pub_drops_by_default_and_push_blocks(topology):
@@ -486,7 +477,7 @@ def test_natural_end_by_count_drains_all(topology):
         with thread(send):
             assert topology.join(5)
         assert drain(last, 250) == numbered(250)
-        nodes = balanced(topology)
+        nodes = books(topology.statistics())
     assert nodes["source"]["sent"] == nodes["out"]["sent"] == 250
     assert nodes["out"]["left_over"] == 0
 
@@ -503,7 +494,7 @@ def test_stop_drains_what_is_under_way(topology):
     topology.start()
     until(lambda: len(got) > 3)
     topology.stop(5)
-    nodes = balanced(topology)
+    nodes = books(topology.statistics())
     assert len(got) == nodes["feed"]["sent"] > 100
     assert all(node["left_over"] == 0 for node in nodes.values())
     assert topology.join(0)
@@ -519,7 +510,7 @@ def test_stop_is_bounded_with_blocked_outputs(topology, ipc, linger):
         topology.stop(0.3)
     assert monotonic() - began < 0.5
     assert len(ticks) > 10
-    assert balanced(topology)["out"]["left_over"] > 28
+    assert books(topology.statistics())["out"]["left_over"] > 28
 
 
 def test_stop_wakes_sources_and_feeds_that_wait(topology):
@@ -555,7 +546,7 @@ def test_timeout_interrupts_run_and_stops(topology):
     topology.sink(topology.feed(endless()), lambda m: None, decode=False)
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
         topology.run()
-    balanced(topology)
+    books(topology.statistics())
     assert topology.join(0)
 
 
@@ -593,7 +584,7 @@ def test_from_config(form, tmp_path):
         topology.stop()
         assert drain(one, 10) == numbered(10)
         assert drain(two, 5) == numbered(10)[1::2]
-        balanced(topology)
+        books(topology.statistics())
 
 
 def test_statistics_are_plain_data(topology):
@@ -777,7 +768,7 @@ def test_sink_that_has_had_enough_ends_a_flooded_source(topology):
     with ExitStack() as stack:
         backlog(stack, source, 30_000, [b"x"])
         assert topology.join(2)
-    assert balanced(topology)["source"]["received"] < 5000
+    assert books(topology.statistics())["source"]["received"] < 5000
 
 
 def take(socket, count, seconds=5):
@@ -801,7 +792,7 @@ def test_a_stuck_subscriber_does_not_stop_the_others(topology):
     ):
         got = take(good, 1000)
     assert topology.join(5)
-    balanced(topology)
+    books(topology.statistics())
     assert len(got) > 900
     assert output.statistics.missed > 0
     assert output.statistics.sent == 1000

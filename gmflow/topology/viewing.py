@@ -5,7 +5,7 @@ To parse every message would cost as much as to forward it, so a burst is looked
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from ..burst import burst_of
 from ..message import Message
@@ -15,23 +15,23 @@ HEADERS = ("dheader-", "bsr_m-")
 """How the htypes begin of the messages without which those after them can't be read."""
 
 
-class Watched:
-    """Chooses everything while there are subscribers, otherwise the newest header message alone.
+class WhileSubscribed:
+    """Chooses everything while somebody is subscribed, else the newest header message alone.
 
-    Attributes
+    Parameters
     ----------
-    subscribers : int
-        How many there are, each counted once for every topic.
+    topics : collection of bytes
+        What is subscribed to, live.
     """
 
     cause = "unwatched"
 
-    def __init__(self) -> None:
-        self.subscribers = 0
+    def __init__(self, topics: Collection[bytes]) -> None:
+        self._topics = topics
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Give those of the next messages that are chosen."""
-        if self.subscribers:
+        if self._topics:
             return messages
         if not _mention(messages, HEADERS):
             return ()
