@@ -52,10 +52,10 @@ class StreamService:
 
 def main(source, output, port="8080"):
     tune_process()
-    service = StreamService(source, output, int(port))
     try:
+        service = StreamService(source, output, int(port))
         service.run()
-    except (GmflowError, OSError) as error:  # an address that can't be opened
+    except (GmflowError, OSError, ValueError, OverflowError) as error:  # a wrong address or port
         sys.exit(f"web_service: {error}")
     print(json.dumps(service.topology.statistics()))  # the books at the end
 

@@ -73,6 +73,7 @@ class Health:
             socket.health = self
             self.watches = True
             self._read_from(pair)
+            self.look()  # libzmq signals only to who has looked and found nothing
 
     def open(self, socket: Socket) -> Any:
         """Give a monitor of the socket, for `resume`; the one before it ends.

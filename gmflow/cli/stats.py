@@ -140,8 +140,10 @@ def _expect_no_loss(nodes: dict[str, Any], address: str, console: Console) -> No
         words = ", ".join(f"{cause} {count}" for cause, count in lost.items())
         raise LossError(f"messages of {address} were lost: {words}")
     upstream = _upstream(nodes)
+    warning = "no message came" if upstream is None else ""
     if upstream is not None and upstream["counter"] is None:
         warning = "messages have no frame or pulse_id: only losses here are seen"
+    if warning:
         console.finish(err=f"m_stats: {address}: {warning}\n")
 
 

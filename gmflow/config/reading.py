@@ -63,7 +63,7 @@ def load(path: str | os.PathLike[str]) -> TopologyConfig:
         refuse("the configuration", path, "must be the path of a file, or a mapping")
     try:
         with open(path, encoding="utf-8-sig") as file:
-            return parse(json.load(file))
+            return parse(json.load(file, object_pairs_hook=_once))
     except OSError as error:
         problem = f"can't be read: {error.strerror}"
     except json.JSONDecodeError as error:
@@ -73,6 +73,16 @@ def load(path: str | os.PathLike[str]) -> TopologyConfig:
     except (ValueError, RecursionError) as error:
         problem = f"is not JSON in UTF-8: {error}"
     raise ConfigError(f"{os.fspath(path)}: {problem}")
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Give an object of JSON, whose keys may each be there once."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            refuse_key(key, value, "is given twice in one object; leave one of them out")
+        found[key] = value
+    return found
 
 
 def parse(mapping: Any) -> TopologyConfig:

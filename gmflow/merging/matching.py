@@ -125,7 +125,7 @@ class Matching:
             message = lane.queue.popleft()
             key = self._read_key(message)
             if key is None:
-                self._lose(lane, "no_key")
+                self._lose_keyless(lane, message)
             elif key == lane.last:
                 self._statistics.drop("duplicate")
             else:
@@ -200,6 +200,14 @@ class Matching:
         for index in waiting:
             self._lanes[index].held -= 1
         self._freed.update(waiting)
+
+    def _lose_keyless(self, lane: Lane, message: Message) -> None:
+        if "no_key" not in self._statistics.unmatched.get(lane.name, ()):
+            keys = ", ".join(map(str, message.header)) or "nothing"
+            logger.warning(
+                "%s: a message lacks the key to match by: it has %.200s", lane.name, keys
+            )
+        self._lose(lane, "no_key")
 
     def _lose(self, lane: Lane, cause: str) -> None:
         causes = self._statistics.unmatched.setdefault(lane.name, {})

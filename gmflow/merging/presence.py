@@ -79,8 +79,8 @@ class Presence:
                 lane.absent = True
                 self._absent.add(lane.index)
                 logger.warning(
-                    "%s is silent or has keys of its own: the others wait for it only as long"
-                    " as they have room",
+                    "%s is silent or out of step: the others wait for its messages for their"
+                    " patience, and only while their windows have room",
                     lane.name,
                 )
 

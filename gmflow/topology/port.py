@@ -77,9 +77,12 @@ def _loss(settings: dict[str, Any]) -> str:
     """
     if settings["mode"] != zmq.PUSH:
         return ""
-    taken = "what it had taken and not dealt with"
+    taken = (
+        "what was on its way to it (megabytes, as far as SNDBUF and RCVBUF allow)"
+        " and what it had taken and not dealt with"
+    )
     if not settings["bind"]:
-        return f"; lost are at most the messages on their way to it and {taken}"
+        return f"; lost are at most {taken}"
     most = settings["queue_size"]
     queued = f"the {most}" if most else "all"
-    return f"; lost are at most {queued} messages queued for it here and {taken}"
+    return f"; lost are at most {queued} messages queued for it here, {taken}"

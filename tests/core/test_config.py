@@ -573,3 +573,10 @@ def test_files_that_can_not_be_read(tmp_path):
         load(tmp_path / "nowhere.json")
     with pytest.raises(ConfigError, match="can't be read: "):
         load(tmp_path)
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path):
+    path = tmp_path / "split.json"
+    path.write_text('{"source": {"address": "ipc://a", "address": "ipc://b"}, "streams": []}')
+    with pytest.raises(ConfigError, match=r"address \(value 'ipc://b'\) is given twice in one"):
+        load(path)

@@ -378,12 +378,16 @@ class TestByKey:
         assert merge.sets() == [(key, "abc") for key in range(5, 9)]
         merge.check_sum()
 
-    def test_what_has_no_key_is_counted(self):
+    def test_what_has_no_key_is_counted(self, caplog):
         merge = Merge(ByKey())
         merge.put("a", "text", None, True, float("nan"), 1)
         merge.put_all("b", [Message(parts=[b"no json"]), Message(parts=[b"[]"])])
         assert merge.sets() == []
         assert merge.unmatched() == {"a": {"no_key": 4}, "b": {"no_key": 2}}
+        assert [record.message for record in caplog.records] == [
+            "a: a message lacks the key to match by: it has htype, pulse_id",
+            "b: a message lacks the key to match by: it has nothing",
+        ]
         merge.check_sum()
 
     def test_flatten_gives_the_messages_themselves(self):

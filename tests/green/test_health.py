@@ -503,3 +503,18 @@ def test_nodes_tell_of_their_connections(tmp_path):
             "disconnected": 0,
             "handshake_failed": 0,
         }
+
+
+def test_news_come_by_themselves(caplog):
+    """Also where nobody asks for the counters."""
+    caplog.set_level(logging.INFO, "gmflow")
+    topology = Topology()
+    feed = topology.feed(iter(lambda: gevent.sleep(0.01) or [b"message"], None))
+    output = topology.output(feed, "tcp://127.0.0.1:*", conn_type="bind", name="out")
+    topology.start()
+    try:
+        with peer(zmq.PULL, output.address):
+            until(lambda: "out: a peer has connected, 1 now" in caplog.text)
+        until(lambda: "out: a peer has gone, 0 left" in caplog.text)
+    finally:
+        topology.stop(0.2)

@@ -154,7 +154,8 @@ def check_said(caplog, bind):
         if record.levelno == logging.WARNING and "a peer has gone" in record.getMessage()
     ]
     assert line.startswith(f"{HERE}: a peer has gone, 0 left; lost are at most ")
-    assert (f" {QUEUE} messages queued for it here " in line) == bind
+    assert (f" {QUEUE} messages queued for it here, " in line) == bind
+    assert " what was on its way to it " in line
 
 
 def check_node(node, given):
