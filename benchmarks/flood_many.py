@@ -40,7 +40,8 @@ def flood(size, sends, hertz):
             for _ in range(turn):
                 send(first, more)
                 send(data)
-        time.sleep(pause)
+        if pause:
+            time.sleep(pause)
 
 
 main(*map(int, sys.argv[1:3]), *sys.argv[3:])

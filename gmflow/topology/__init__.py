@@ -8,7 +8,6 @@ from .nodes import Giver, Node, Taker
 from .origins import Feed, Origin, Source
 from .splitter import Inlet, Splitter
 from .takers import Output, Sink
-from .tap import Tap
 from .topology import Topology
 
 __all__ = [
@@ -23,6 +22,5 @@ __all__ = [
     "Source",
     "Splitter",
     "Taker",
-    "Tap",
     "Topology",
 ]

@@ -95,8 +95,9 @@ class Inlet:
         went_in = 0
         try:
             while went_in < len(messages) and self.channel.wait_for_room():
-                rest = messages[went_in:]
-                went_in += self.channel.offer_all(rest, size_of_all(rest))
+                room = self.channel.capacity - len(self.channel)
+                some = messages[went_in : went_in + room]
+                went_in += self.channel.offer_all(some, size_of_all(some))
         finally:
             self._statistics.left_over += len(messages) - went_in
 

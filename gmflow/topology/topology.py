@@ -18,11 +18,11 @@ from .nodes import Giver
 from .origins import Feed, Source
 from .settings import check_count, check_handlers, check_messages, check_once, socket_settings
 from .takers import Consumer, Output, Sink
-from .tap import Tap
 
 if TYPE_CHECKING:
     from ..config import TopologyConfig
     from ..decoder import Handler
+    from .tap import Tap
 
 
 class Topology(Group):
@@ -255,6 +255,8 @@ class Topology(Group):
         name : str, optional
             What the node is called in reports.
         """
+        from .tap import Tap  # late: most topologies have none
+
         modes, others = ("XPUB",), {"queue_size": queue_size, "linger": linger}
         settings = socket_settings(address, "XPUB", modes, conn_type, options, **others)
         settings["options"] = {**settings["options"], "XPUB_NODROP": 1, "XPUB_MANUAL": 1}

@@ -22,7 +22,7 @@ from gmflow import ConfigError, ConnectError, Topology
 from gmflow.burst import LARGEST
 from gmflow.message import Message
 from gmflow.splitting import is_series_edge
-from gmflow.topology import Tap
+from gmflow.topology.tap import Tap
 from gmflow.topology.viewing import Newest, WhileSubscribed
 from tests.green.helpers import books, endpoint, peer, thread, until
 
