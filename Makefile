@@ -27,7 +27,7 @@ test-all: ## run every test under each of Python 3.10 to 3.13 that is installed
 demo: $(VENV)/.demo ## a topology at work, on this machine alone
 	$(VENV)/bin/python examples/demo.py
 
-bench: $(VENV)/.bench ## gmflow beside its peers, 10 minutes; QUICK=1 takes 2
+bench: $(VENV)/.bench ## gmflow beside its peers, 15 minutes; QUICK=1 takes 2
 	$(VENV)/bin/python benchmarks/run.py $(if $(QUICK),quick)
 
 check: $(VENV)/.check ## lint, formatting, types, layers

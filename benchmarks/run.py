@@ -2,7 +2,7 @@
 
     python benchmarks/run.py [quick] [CASE ...]
 
-The whole takes up to 10 minutes on 2 cores and is saved as results.md; `quick` has fewer and
+The whole takes up to 15 minutes on 2 cores and is saved as results.md; `quick` has fewer and
 shorter runs, up to 2 minutes, and is saved as results-quick.md. Cases that are named are run
 alone and not saved. A peer that can't be installed here is left out with its case.
 """
