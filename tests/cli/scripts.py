@@ -53,13 +53,16 @@ def until(condition: Callable[[], Any], seconds: float = DEADLINE) -> None:
         time.sleep(0.002)
 
 
+_PORTS = iter(random.sample(range(10000, 32000), 22000))  # below those of outgoing connections
+
+
 def free_address() -> str:
-    """Give an address of this machine that nobody has, and that nobody is given by chance."""
-    while True:
-        port = random.randrange(10000, 32000)  # below the ports of outgoing connections
+    """Give an address of this machine that nobody has, and no other call was or will be given."""
+    for port in _PORTS:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return f"tcp://127.0.0.1:{port}"
+    pytest.fail("no port between 10000 and 32000 is free")
 
 
 def is_bound(address: str) -> bool:
@@ -181,11 +184,15 @@ class Script:
         return self.wait()
 
     def close(self) -> None:
-        if self.process.poll() is None:
+        running = self.process.poll() is None
+        if running:
             self.process.kill()
             self.process.wait(DEADLINE)
         self.out.close()
         self.err.close()
+        # pytest shows it where a test has failed, which is when a script may not have been asked
+        state = "still ran" if running else f"ended with {self.process.returncode}"
+        print(f"{self.name} {state}: {self.out.so_far()!r} {self.err.so_far()!r}")
 
 
 class _Lines:
@@ -215,6 +222,10 @@ class _Lines:
         thread = self._thread or self._start()
         thread.join(DEADLINE)
         assert not thread.is_alive()
+        return "".join(self._all)
+
+    def so_far(self) -> str:
+        """Give what was read until now."""
         return "".join(self._all)
 
     def close(self) -> None:
