@@ -39,8 +39,15 @@ setup(
     extras_require={
         "bsread": CODECS,
         "eiger": CODECS,
+        "stream2": [*CODECS, "cbor2>=6"],
         "fast": ["orjson"],
         "test": [
+            *CODECS,
+            "cbor2>=6",
+            # Decoders of others, which read what is encoded here.
+            "dectris-compression",  # is compiled where it is installed
+            "h5py",
+            "hdf5plugin",
             "pytest",
             "pytest-timeout",
             "hypothesis",

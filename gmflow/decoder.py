@@ -11,7 +11,8 @@ from types import GeneratorType
 from typing import Any, TypeAlias
 
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
-from .handlers import DEFAULT
+from .handlers import DEFAULT, NOT_JSON
+from .later import Later
 from .message import Part
 from .receiver import Receiver
 from .statistics import Statistics
@@ -34,7 +35,8 @@ class Decoder:
     variables. A generator that raises is started afresh for the next message; one that
     returns is started afresh on the same message from its first part. A function that is
     registered under several htypes runs as one generator for all of them. The value None
-    means that the message is to be skipped.
+    means that the message is to be skipped, a `Later` is work that gives the value. What is
+    registered as `NOT_JSON` reads messages whose first part is no JSON object.
 
     Parameters
     ----------
@@ -78,15 +80,30 @@ class Decoder:
             If the message can't be read. It is counted as failed, nothing of it is kept,
             and the next message is read from a clean start.
         """
+        value = self.begin(parts, handler)
+        if type(value) is Later:
+            try:
+                value = work(value, parts)
+            except DecodeError:
+                self.statistics.messages_failed += 1
+                raise
+        return self.end(parts, value)
+
+    def begin(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
+        """Run the handler, and give its value, or the `Later` that `work` does, wherever it likes.
+
+        `end` follows, in the order of the messages, or a count of ``messages_failed``.
+
+        Raises
+        ------
+        DecodeError
+            As `decode`.
+        """
         receiver = self.receiver
         receiver.load(parts)
         try:
             if handler is None:
-                header = receiver.header()
-                try:
-                    handler = self.handlers[header["htype"]]
-                except (KeyError, TypeError):
-                    handler = self._search(header)
+                handler = self._handler()
             running = self._running.get(handler)
             if running is None:
                 value = handler(receiver)
@@ -104,6 +121,10 @@ class Decoder:
             self._drop()
             raise HandlerError(_describe(handler, error), parts) from error
         receiver.rewind()
+        return value
+
+    def end(self, parts: Sequence[Part], value: Any) -> Any:
+        """Count a message that was read, and give its value; None was skipped."""
         statistics = self.statistics
         if value is None:
             statistics.messages_skipped += 1
@@ -121,6 +142,18 @@ class Decoder:
     def _drop(self) -> None:
         self.statistics.messages_failed += 1
         self.receiver.load(())
+
+    def _handler(self) -> Handler:
+        try:
+            header = self.receiver.header()
+        except HeaderError:
+            if NOT_JSON not in self.handlers:
+                raise
+            return self.handlers[NOT_JSON]
+        try:
+            return self.handlers[header["htype"]]
+        except (KeyError, TypeError):
+            return self._search(header)
 
     def _search(self, header: dict[str, Any]) -> Handler:
         try:
@@ -156,7 +189,24 @@ class Decoder:
         return value
 
 
-def _describe(handler: Handler | None, error: Exception) -> str:
+def work(later: Later, parts: Sequence[Part]) -> Any:
+    """Do the work that a handler left for later, in any thread, and give the value.
+
+    Raises
+    ------
+    DecodeError
+        If it can't be done.
+    """
+    try:
+        return later()
+    except DecodeError as error:
+        error.parts = parts
+        raise
+    except Exception as error:
+        raise HandlerError(_describe(later.function, error), parts) from error
+
+
+def _describe(handler: Callable[..., Any] | None, error: Exception) -> str:
     """Say in one line which handler failed, where, and of what."""
     name = getattr(handler, "__qualname__", repr(handler))
     trace = error.__traceback__

@@ -23,6 +23,9 @@ from . import (
     raw_1_0,
 )
 
+NOT_JSON = "not JSON"
+"""Under this name stands in a table what reads messages whose first part is no JSON object."""
+
 DEFAULT: dict[str, Callable[[Receiver], Any]] = {
     "array-1.0": array_1_0.receive,
     "raw-1.0": raw_1_0.receive,

@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[2]
 # The rooms of gmflow, by the first name below it; the lowest layer first. Modules of one layer
 # may import one another, but not in a circle.
 BELOW = [
-    "version errors addresses checking tuning message burst jsontext codecs",
+    "version errors addresses checking tuning message burst later jsontext codecs",
     "receiver handlers decoder statistics continuity throughput recording merging splitting config"
     " simulate diffraction",
 ]
 # The green line.
 ABOVE = [
-    "breathing offhub channel readiness sockets connections",
+    "breathing offhub decoding channel readiness sockets connections",
     "inbox outbox",
     "monitor health watching opening receiving sending",
     "stream connecting stream_merge",
@@ -38,7 +38,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 PACKAGES = {"numpy"}
 PACKAGES_ABOVE = {"numpy", "zmq", "gevent"}
 ALSO = {"errors": {"zmq"}, "cli": {"docopt"}}
-EXTRAS = {"imagecodecs", "orjson"}  # where they are used, inside a function
+EXTRAS = {"cbor2", "imagecodecs", "orjson"}  # where they are used, inside a function
 
 MOST_LINES = 300
 

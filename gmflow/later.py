@@ -1,0 +1,45 @@
+"""Work that gives a message's value, where that takes long: what a handler may yield instead of it.
+
+Whoever decodes the message does the work: at once, or in a native thread while the handler reads
+the next messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+SMALL = 32 << 10
+"""Bytes that are worked on in less time than it takes to hand them to a thread and back."""
+
+
+class Later:
+    """A call that gives the value of a message.
+
+    The handler runs in the order of the messages and remembers; the call gets all it needs as
+    arguments, and changes nothing that another call reads. What it raises, or None, counts as if
+    the handler had raised or yielded it.
+
+    Parameters
+    ----------
+    function : callable
+    *arguments : object
+    size : int, optional
+        Bytes that it works on; many by default. No more than `SMALL` don't go to a thread.
+    """
+
+    __slots__ = ("arguments", "function", "size")
+
+    def __init__(
+        self, function: Callable[..., Any], *arguments: Any, size: int = SMALL + 1
+    ) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.size = size
+
+    def __call__(self) -> Any:
+        """Do the work and give the value."""
+        return self.function(*self.arguments)
+
+    def __repr__(self) -> str:
+        return f"<Later {self.function!r}, {self.size} bytes>"
