@@ -27,6 +27,7 @@ def connect(
     options: Mapping[str, Any] | None = None,
     context: Any = None,
     on_error: str = "log",
+    decode_threads: int = 1,
 ) -> Stream:
     """Open a stream.
 
@@ -34,14 +35,14 @@ def connect(
     ----------
     no_client_action : callable, optional
         Called each time that `no_client_timeout` seconds have passed without a client.
-    handlers, on_error
+    handlers, on_error, decode_threads
         As of `Stream`; everything else as of `Stream.connect`.
 
     Returns
     -------
     Stream
     """
-    stream = Stream(handlers=handlers, on_error=on_error)
+    stream = Stream(handlers=handlers, on_error=on_error, decode_threads=decode_threads)
     if no_client_action is not None:
         notifier = no_clients_timeout_notifier(no_client_action, no_client_timeout)
         stream.register_socket_monitor(ConnectionCountMonitor(notifier))

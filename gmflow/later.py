@@ -12,6 +12,9 @@ from typing import Any
 SMALL = 32 << 10
 """Bytes that are worked on in less time than it takes to hand them to a thread and back."""
 
+MOST_THREADS = 256
+"""Native threads that may do the work of one stream."""
+
 
 class Later:
     """A call that gives the value of a message.

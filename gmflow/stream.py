@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import zmq
 
 from .decoder import Decoder, Handler
+from .decoding import Decoding
 from .errors import ConfigError, ConnectError
 from .handlers import DEFAULT
 from .message import Message
@@ -47,6 +48,9 @@ class Stream(Watched):
         Which handler reads which htype; a copy of the built-in table by default.
     on_error : {"log", "raise"}, optional
         What `receive` and `forward` do with a message that can't be read or written.
+    decode_threads : int, optional
+        Native threads for what handlers leave for later, such as pixels; 0: on the hub. With two
+        or more, messages are taken ahead: who polls `socket` looks at `ahead` too.
 
     Attributes
     ----------
@@ -55,13 +59,18 @@ class Stream(Watched):
     """
 
     def __init__(
-        self, *, handlers: Mapping[str, Handler] | None = None, on_error: str = "log"
+        self,
+        *,
+        handlers: Mapping[str, Handler] | None = None,
+        on_error: str = "log",
+        decode_threads: int = 1,
     ) -> None:
         super().__init__()
         self.context: Context | None = None
         self._owns_context = False
         self._raises = raises_on(on_error)
         self._decoder = Decoder(handlers)
+        self._decoding = Decoding(self._decoder, decode_threads)
         self._reader: Reader | None = None
         self._sender: Sender | None = None
         self._linger = 0.0
@@ -90,6 +99,11 @@ class Stream(Watched):
         """Milliseconds that `receive` waits at most; None where it waits for ever."""
         reader = self._reader or self._refuse("receive")
         return None if reader.timeout is None else reader.timeout * 1000
+
+    @property
+    def ahead(self) -> int:
+        """Messages that were taken from the socket, and that `receive` will give next."""
+        return len(self._decoding)
 
     def connect(
         self,
@@ -130,23 +144,14 @@ class Stream(Watched):
         """
         if conn_type not in (CONNECT, BIND):
             raise ConfigError(f"conn_type is {conn_type!r}; it can be 'connect' or 'bind'")
+        binds = conn_type == BIND
         if self.socket is not None and not self.socket.closed:
             raise ConnectError(f"the stream is connected to {self.address}: disconnect it first")
         self.context = Context() if context is None else Context(shadow=context)
         self._owns_context = context is None
-        health = self._new_health(address)
+        settings = (queue_size, linger, topics, options, self._new_health(address))
         try:
-            self.socket = open_socket(
-                self.context,
-                address,
-                mode,
-                conn_type == BIND,
-                queue_size,
-                linger,
-                topics,
-                options,
-                health,
-            )
+            self.socket = open_socket(self.context, address, mode, binds, *settings)
         except BaseException:
             self._end_context()
             raise
@@ -157,11 +162,11 @@ class Stream(Watched):
         self._linger = linger / 1000
         if self.socket.type in (PULL, SUB):
             timeout = _seconds(receive_timeout)
-            self._reader = Reader(self.socket, self._decoder, timeout, address)
+            self._reader = Reader(self.socket, self._decoding, timeout, address)
         else:
             self._sender = Sender(self.socket, self.statistics, _seconds(send_timeout), copy)
         self._watch(self.socket, address)
-        logger.info("%s to %s", "Bound" if conn_type == BIND else "Connected", address)
+        logger.info("%s to %s", "Bound" if binds else "Connected", address)
 
     def disconnect(self) -> None:
         """Close the socket; what was sent goes out, for up to `linger`, off the hub.
@@ -174,6 +179,8 @@ class Stream(Watched):
         self._unwatch(self.socket)
         if self._sender and self._sender.drop():
             logger.warning("a message to %s lacked its last part, dropped", self.address)
+        if left := self._decoding.close():
+            logger.warning("%d messages from %s were taken and not read", left, self.address)
         self._reader = self._sender = None
         self.socket.close()
         self._decoder.close()
@@ -201,12 +208,8 @@ class Stream(Watched):
         -------
         Message or None
             None after the receive time-out, with ``block=False`` when none is there, when its
-            handler skips it, and when it can't be read (logged and counted).
-
-        Raises
-        ------
-        DecodeError
-            With ``on_error="raise"``, if it can't be read.
+            handler skips it, and when it can't be read: logged and counted, or with
+            ``on_error="raise"`` a DecodeError.
         """
         reader = self._reader or self._refuse("receive")
         raises = self._raises if on_error is None else raises_on(on_error)
@@ -234,10 +237,7 @@ class Stream(Watched):
         block : bool, optional
             False for the first part: drop the message, counted, if it can't go out right now.
 
-        Raises
-        ------
-        SendTimeout
-            If the send time-out passed; nothing of the message went out.
+        A SendTimeout says that the send time-out passed and nothing of the message went out.
         """
         (self._sender or self._refuse("send")).send(message, send_more, block, as_json)
 
@@ -261,7 +261,7 @@ class Stream(Watched):
             Called as ``handler(message, send=stream.send, block=block)``, sends the parts
             itself; by default the value is written by its htype's ``encode``.
         block : bool, optional
-            False: drop the message, counted, if it can't be sent right now.
+            As of `send`.
 
         Raises
         ------

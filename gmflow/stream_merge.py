@@ -102,6 +102,8 @@ class Merge:
 
     def _wait(self, strategy: Strategy, until: float | None, clock: Clock) -> bool:
         """Wait until a stream has something, or the strategy is due; tell if it was in time."""
+        if any(self.streams[place].ahead for place in strategy.wanted):
+            return True
         now = monotonic()
         if until is not None and until <= now:
             return False

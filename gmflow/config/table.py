@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ..addresses import conn_type_of
+from ..later import MOST_THREADS
 from .keys import Section, about
 from .kinds import ADDRESS, LARGEST_QUEUE, SHARE, TEXT, TEXTS, TRUTH, number, one_of, whole
 
@@ -59,6 +60,14 @@ class SourceConfig:
             whole(1),
             "How much frame or pulse_id grows from message to message, to tell what is missing.",
             "1 for frame, learnt for pulse_id",
+        ),
+    )
+    decode_threads: int = field(
+        default=1,
+        metadata=about(
+            whole(0, MOST_THREADS),
+            "Native threads that decode pixels and compressed values, where a sink of the"
+            " topology wants them; 0 decodes on the hub.",
         ),
     )
 

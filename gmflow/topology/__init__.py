@@ -5,7 +5,8 @@
 
 from .merger import Merger
 from .nodes import Giver, Node, Taker
-from .origins import Feed, Origin, Source
+from .origin import Origin
+from .origins import Feed, Source
 from .splitter import Inlet, Splitter
 from .takers import Output, Sink
 from .topology import Topology

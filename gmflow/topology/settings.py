@@ -8,6 +8,7 @@ from typing import Any
 from ..addresses import FORM, conn_type_of
 from ..checking import check_mapping, check_whole, refuse
 from ..errors import ConfigError
+from ..later import MOST_THREADS
 from ..opening import check_settings, mode_of
 
 
@@ -54,6 +55,11 @@ def check_count(count: Any) -> None:
     """See that a count of messages is None or a whole number; raises ConfigError otherwise."""
     if count is not None:
         check_whole("count", count, 0)
+
+
+def check_threads(threads: Any) -> None:
+    """See that a number of threads is a whole number in range; raises ConfigError otherwise."""
+    check_whole("decode_threads", threads, 0, MOST_THREADS)
 
 
 def check_handlers(handlers: Any) -> None:

@@ -16,7 +16,14 @@ from .group import Group
 from .merger import Merger
 from .nodes import Giver
 from .origins import Feed, Source
-from .settings import check_count, check_handlers, check_messages, check_once, socket_settings
+from .settings import (
+    check_count,
+    check_handlers,
+    check_messages,
+    check_once,
+    check_threads,
+    socket_settings,
+)
 from .takers import Consumer, Output, Sink
 
 if TYPE_CHECKING:
@@ -70,6 +77,7 @@ class Topology(Group):
         options: Mapping[str, Any] | None = None,
         name: str | None = None,
         step: int | None = None,
+        decode_threads: int = 1,
     ) -> Source:
         """Add a node that receives from a socket.
 
@@ -94,13 +102,17 @@ class Topology(Group):
         step : int, optional
             How much `frame` or `pulse_id` grows from message to message, to tell what is missing;
             1, and learnt, by default.
+        decode_threads : int, optional
+            As of `gmflow.Stream`, where a sink wants values.
         """
         modes, others = ("PULL", "SUB"), {"queue_size": queue_size, "topics": topics}
         settings = socket_settings(address, mode, modes, conn_type, options, **others)
         check_count(count)
         check_handlers(handlers)
+        check_threads(decode_threads)
         name = self._name(name, f"source {address}")
-        return self.attach(Source(name, address, settings, handlers, count, step))
+        source = Source(name, address, settings, handlers, count, step, decode_threads)
+        return self.attach(source)
 
     def feed(
         self,

@@ -97,6 +97,7 @@ def test_defaults():
         "conn_type": "connect",
         "name": None,
         "step": None,
+        "decode_threads": 1,
     }
     assert asdict(config.streams[0]) == {
         "address": "tcp://*:8888",
