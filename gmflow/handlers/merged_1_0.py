@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import DecodeError
+from ..later import Later
 from ..merging.merged import Merged, encode, parts_of
 from ..message import Message, Part
 from ..receiver import Receiver
@@ -32,8 +33,10 @@ def receive(receiver: Receiver) -> Generator[Merged, None, None]:
             by_name = parts_of(header, receiver.body())
             messages = {}
             for name, parts in by_name.items():
-                messages[name] = _decoded(name, parts, _decoder_of(name, decoders, receiver))
-            yield Merged(header, messages)
+                messages[name] = _begun(name, parts, _decoder_of(name, decoders, receiver))
+            left = [message for message in messages.values() if type(message.data) is Later]
+            merged = Merged(header, messages)
+            yield Later(_done, merged, left, size=_size(left)) if left else merged
     finally:
         for decoder in decoders.values():
             decoder.close()
@@ -50,10 +53,28 @@ def _decoder_of(name: str, decoders: dict[str, Decoder], receiver: Receiver) -> 
     return decoder
 
 
-def _decoded(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
+def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
+    """Give a source's message, its handler's value or `Later` in its ``data``."""
     message = Message(decoder.statistics, None, parts, name)
     try:
-        message.data = decoder.decode(parts)
+        message.data = decoder.end(parts, decoder.begin(parts))
     except DecodeError as error:
         message.error = error
     return message
+
+
+def _done(merged: Merged, left: Sequence[Message]) -> Merged:
+    """Do what the handlers of the sources left for later; one that fails fails its source alone."""
+    from ..decoder import work
+
+    for message in left:
+        later, message.data = message.data, None
+        try:
+            message.data = work(later, message.parts)
+        except DecodeError as error:
+            message.error = error
+    return merged
+
+
+def _size(left: Sequence[Message]) -> int:
+    return sum(message.data.size for message in left)

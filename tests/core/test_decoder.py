@@ -17,7 +17,12 @@ from gmflow.errors import (
     MessageError,
     UnknownHtype,
 )
+from gmflow.handlers import DEFAULT, NOT_JSON
+from gmflow.later import Later
 from gmflow.receiver import Receiver
+
+
+X = [b'{"htype": "x"}']
 
 
 def message(htype: object = "x-1.0", *parts: bytes) -> list[bytes]:
@@ -303,3 +308,61 @@ def test_running_generators_are_bounded():
     for _ in range(100):
         decoder.decode(message(), make())
     assert len(closed) == 100 - MOST_RUNNING
+
+
+class TestLater:
+    """A handler may yield work instead of a value."""
+
+    def test_its_result_is_the_value(self):
+        decoder = Decoder({"x": lambda receiver: Later(pow, 2, 10)})
+        assert decoder.decode(X) == 1024
+        assert decoder.statistics.messages_received == 1
+
+    def test_none_skips(self):
+        decoder = Decoder({"x": lambda receiver: Later(lambda: None)})
+        assert decoder.decode(X) is None
+        assert decoder.statistics.messages_skipped == 1
+
+    def test_what_it_raises_fails_the_message(self):
+        decoder = Decoder({"x": lambda receiver: Later(int, "no number")})
+        with pytest.raises(HandlerError, match="ValueError: invalid literal") as caught:
+            decoder.decode(X)
+        assert caught.value.parts == X
+        assert decoder.statistics.messages_failed == 1
+        assert decoder.statistics.messages_received == 0
+
+    def test_the_generator_goes_on_after_work_that_failed(self):
+        def count(receiver):
+            number = 0
+            while True:
+                number += 1
+                yield Later(lambda number: 1 // (number - 2), number)
+
+        decoder = Decoder({"x": count})
+        assert decoder.decode(X) == -1
+        with pytest.raises(HandlerError, match="ZeroDivisionError"):
+            decoder.decode(X)
+        assert decoder.decode(X) == 1
+
+    def test_messages_within_a_message(self):
+        table = {"x": lambda receiver: Later(int, "7"), "y": lambda receiver: Later(int, "?")}
+        decoder = Decoder({**DEFAULT, **table})
+        sources = [{"name": name, "parts": 1} for name in ("a", "b", "c")]
+        header = {"htype": "merged-1.0", "key": "frame", "value": 1, "sources": sources}
+        y = [b'{"htype": "y"}']
+        merged = decoder.decode([json.dumps(header).encode(), *X, *y, *X])
+        assert (merged["a"].data, merged["b"].data, merged["c"].data) == (7, None, 7)
+        assert isinstance(merged["b"].error, HandlerError)
+
+
+class TestNotJson:
+    """Messages without a JSON object have an entry of their own in the table."""
+
+    @pytest.mark.parametrize("first", [b"\xa1", b"", b"17", b'["x"]', b"\xff\xfe"])
+    def test_they_go_there(self, first):
+        decoder = Decoder({NOT_JSON: lambda receiver: receiver.next()})
+        assert decoder.decode([first, b"more"]) == first
+
+    def test_without_an_entry_it_is_a_header_error(self):
+        with pytest.raises(HeaderError, match="not JSON"):
+            Decoder({}).decode([b"\xa1"])
