@@ -21,7 +21,6 @@ from gmflow.handlers import DEFAULT, NOT_JSON
 from gmflow.later import Later
 from gmflow.receiver import Receiver
 
-
 X = [b'{"htype": "x"}']
 
 
