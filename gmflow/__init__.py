@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         UnknownHtype,
     )
     from .handlers import DEFAULT as receive_handlers
+    from .handlers.bsread_sending import bsread_sender
     from .merging import Arrival, ByKey, RoundRobin
     from .message import Message
     from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
@@ -65,6 +66,7 @@ __all__ = [
     "Topology",
     "UnknownHtype",
     "__version__",
+    "bsread_sender",
     "connect",
     "disconnect",
     "no_clients_timeout_notifier",
@@ -90,6 +92,7 @@ _HOME = {
         "SendTimeout",
         "UnknownHtype",
     ),
+    "handlers.bsread_sending": ("bsread_sender",),
     "merging": ("Arrival", "ByKey", "RoundRobin"),
     "message": ("Message",),
     "monitor": ("ConnectionCountMonitor", "SocketEventListener", "no_clients_timeout_notifier"),

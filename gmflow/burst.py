@@ -5,22 +5,16 @@ What several nodes want to know of the same burst is put together once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from .jsontext import SMALL, opens
 from .message import Message, Part
-
-SMALL = 512
-"""Bytes of a part 0 that is looked into without asking whether it can be a header."""
 
 LARGEST = 65_536
 """Bytes of the largest header."""
 
 BETWEEN = b"\0"
 """What is put between headers; it can't be in one."""
-
-opens = re.compile(rb"\s*\{").match
-"""Tells whether a part 0 can be a header by how it begins."""
 
 
 class Burst(list[Message]):

@@ -8,11 +8,19 @@ nobody changed goes out again byte for byte.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .message import Part
+
+
+SMALL = 512
+"""Bytes of a part that is read without asking first whether it can be a JSON object."""
+
+opens = re.compile(rb"\s*\{").match
+"""Tells whether a part can be a JSON object by how it begins."""
 
 
 def _reader() -> Callable[[Part], Any]:

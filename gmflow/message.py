@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .jsontext import loads
+from .jsontext import SMALL, loads, opens
 
 if TYPE_CHECKING:
     from .errors import DecodeError
@@ -80,7 +80,10 @@ class Message:
 def header_of(parts: Sequence[Part]) -> dict[str, Any]:
     """Give part 0 as a JSON object; an empty dict where it is none."""
     try:
-        header = loads(parts[0])
+        part = parts[0]
+        if len(part) > SMALL and not opens(part):
+            return {}
+        header = loads(part)
     except (ValueError, IndexError):
         return {}
     return header if isinstance(header, dict) else {}

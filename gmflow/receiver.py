@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import HeaderError, MessageError
-from .jsontext import loads
+from .jsontext import SMALL, loads, opens
 from .message import Part, size_of
 from .statistics import Statistics
 
@@ -74,12 +74,14 @@ class Receiver:
         """
         if self._header is None:
             try:
-                header = loads(self.parts[0])
+                part = self.parts[0]
+                # to find out by reading it would copy megabytes of pixels
+                header = None if len(part) > SMALL and not opens(part) else loads(part)
             except (ValueError, IndexError) as error:
                 raise HeaderError(f"the header is not JSON: {error}", self.parts) from None
             if not isinstance(header, dict):
-                text = bytes(self.parts[0])[:80].decode(errors="replace")
-                raise HeaderError(f"the header is not a JSON object: {text}", self.parts)
+                text = bytes(memoryview(part)[:80]).decode(errors="replace")
+                raise HeaderError(f"the header is not a JSON object: {text!r}", self.parts)
             self._header = header
         return self._header  # type: ignore[no-any-return]
 

@@ -9,7 +9,8 @@ import numpy as np
 from zmq.utils.jsonapi import dumps as dumps_json
 
 from .errors import EncodeError
-from .handlers import ENCODERS
+from .handlers import ENCODERS, NOT_JSON
+from .handlers.series import Image, SeriesEnd, SeriesStart
 from .message import Part
 from .outbox import Outbox, check_part
 from .sockets import Socket
@@ -117,7 +118,7 @@ class Sender:
 
 
 def htype_of(value: Any) -> Any:
-    """Give the htype in a value's header.
+    """Give the htype in a value's header; `NOT_JSON` for an item of a series that has none.
 
     Raises
     ------
@@ -126,6 +127,8 @@ def htype_of(value: Any) -> Any:
     """
     try:
         header = value["header"] if isinstance(value, dict) else value.header
+        if "htype" not in header and isinstance(value, SeriesStart | Image | SeriesEnd):
+            return NOT_JSON
         return header["htype"]
     except (KeyError, TypeError, AttributeError):
         raise EncodeError(

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..burst import burst_of, opens
+from ..burst import burst_of
 from ..errors import ConfigError
-from ..jsontext import loads
+from ..jsontext import loads, opens
 from ..message import Message, Part
+from . import stream2
 from .reading import MOST_PATIENCE, Form, form_of, matters, whole
 from .tracking import Tally, Track
 
@@ -28,7 +29,8 @@ MOST_SERIES = 8
 class Continuity:
     """Follows the counter of a stream: ``frame`` within its ``series``, or ``pulse_id``.
 
-    Which one, the first message that has one decides. A `frame` counts by 1; the step of a
+    Which one, the first message that has one decides; in DECTRIS's stream v2, whose messages are
+    CBOR, it is ``image_id``, in all else as a `frame`. A `frame` counts by 1; the step of a
     `pulse_id` is learnt: it is the greatest common divisor of all its moves forward, and what
     was counted as missing is corrected when it turns out smaller. A new series starts at
     frame 0; the images that its dheader-1.0 announced and that have not come by its
@@ -79,6 +81,8 @@ class Continuity:
         burst = burst_of(messages)
         texts, joined = burst.texts, burst.text
         if self._form is not None and self._follow_all(self._form, joined, texts):
+            return
+        if self._counter in (None, stream2.COUNTER) and self._follow_stream2(messages):
             return
         if matters(joined):
             for message, text in zip(messages, texts, strict=True):
@@ -138,6 +142,22 @@ class Continuity:
         series, numbers = found
         self._track_of(series).follow(numbers)
 
+    def _follow_stream2(self, messages: Sequence[Message]) -> bool:
+        """Follow messages of DECTRIS's stream v2; tell whether the first one can be one."""
+        parts = messages[0].parts
+        if not parts or not stream2.begins_map(parts[0]):
+            return False
+        for kind, series, number, part in stream2.read_all(messages):
+            if kind == b"start":
+                self._begin(series, stream2.images(part))
+            elif kind == b"end":
+                self._end(series)
+            elif number is not None:
+                self._counter = stream2.COUNTER
+                self._tally.settle(1)
+                self._track_of(series).follow((number,))
+        return True
+
     def _choose(self, header: dict[str, Any]) -> None:
         """Choose the counter to follow, if there is one."""
         counters = (key for key in COUNTERS if whole(header.get(key)) is not None)
@@ -158,11 +178,18 @@ class Continuity:
         if series is None or self._counter == "pulse_id":
             return
         if htype == "dheader-1.0":
-            self._tally.settle(1)
-            self._track_of(series, begins=True)
-            if (total := _images(message)) is not None:
-                self._totals[series] = total
-        elif htype == "dseries_end-1.0" and series in self._totals and series in self._tracks:
+            self._begin(series, _images(message))
+        elif htype == "dseries_end-1.0":
+            self._end(series)
+
+    def _begin(self, series: int, total: int | None) -> None:
+        self._tally.settle(1)
+        self._track_of(series, begins=True)
+        if total is not None:
+            self._totals[series] = total
+
+    def _end(self, series: int) -> None:
+        if series in self._totals and series in self._tracks:
             self._tracks[series].end(self._totals[series])
 
     def _track_of(self, series: int | None, begins: bool = False) -> Track:

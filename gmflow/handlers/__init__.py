@@ -19,8 +19,10 @@ from . import (
     dheader_1_0,
     dimage_1_0,
     dseries_end_1_0,
+    eiger,
     merged_1_0,
     raw_1_0,
+    stream2,
 )
 
 NOT_JSON = "not JSON"
@@ -35,6 +37,7 @@ DEFAULT: dict[str, Callable[[Receiver], Any]] = {
     "dimage-1.0": dimage_1_0.receive,
     "dseries_end-1.0": dseries_end_1_0.receive,
     "merged-1.0": merged_1_0.receive,
+    NOT_JSON: stream2.receive,
 }
 """Which handler reads which htype."""
 
@@ -44,10 +47,11 @@ ENCODERS: Mapping[str, Callable[[Any], list[Part]]] = MappingProxyType(
         "raw-1.0": raw_1_0.encode,
         "bsr_m-1.0": bsr_m_1_0.encode,
         "bsr_m-1.1": bsr_m_1_1.encode,
-        "dheader-1.0": dheader_1_0.encode,
-        "dimage-1.0": dimage_1_0.encode,
-        "dseries_end-1.0": dseries_end_1_0.encode,
+        "dheader-1.0": eiger.encode,
+        "dimage-1.0": eiger.encode,
+        "dseries_end-1.0": eiger.encode,
         "merged-1.0": merged_1_0.encode,
+        NOT_JSON: stream2.encode,
     }
 )
 """What turns the value of which htype back into parts."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
+from ..later import Later
 from ..message import Part
 from ..receiver import Receiver
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from .bsread import BsreadMessage
 
 
-def receive(receiver: Receiver) -> Generator[BsreadMessage, None, None]:
-    """Read message after message; see `bsread.messages`."""
-    from .bsread import messages  # late: most programs have no bsread stream
+def receive(receiver: Receiver) -> Generator[BsreadMessage | Later, None, None]:
+    """Read message after message; see `bsread_reading.messages`."""
+    from .bsread_reading import messages  # late: most programs have no bsread stream
 
     yield from messages(receiver, old=True)
 

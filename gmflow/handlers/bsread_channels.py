@@ -1,6 +1,6 @@
-"""The channels of a bsread message: what a data header says of them.
+"""The channels of a bsread message: what a data header says of each, and how its value is read.
 
-It is checked once, and used for every message that comes with the same data header.
+A description is checked once, and used for every message that comes with the same data header.
 """
 
 from __future__ import annotations
@@ -9,53 +9,21 @@ from functools import partial
 from math import prod
 from struct import Struct
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from ..errors import DecodeError
-from ..jsontext import dumps, loads
+from ..codecs import bsread as codec
+from ..errors import DecodeError, MessageError
 from ..message import Part
-from .shapes import check_size, item_count, view_array
-
-NUMBERS = MappingProxyType(
-    {
-        "bool": "?",
-        "int8": "i1",
-        "uint8": "u1",
-        "int16": "i2",
-        "uint16": "u2",
-        "int32": "i4",
-        "uint32": "u4",
-        "int64": "i8",
-        "uint64": "u8",
-        "float32": "f4",
-        "float64": "f8",
-    }
-)
-"""The number types of bsr_d, as NumPy names them without a byte order."""
-
-OLD_NUMBERS = MappingProxyType(
-    {
-        **NUMBERS,
-        "double": "f8",
-        "float": "f4",
-        "integer": "i4",
-        "long": "i4",
-        "ulong": "u4",
-        "short": "i2",
-        "ushort": "u2",
-    }
-)
-"""The same for bsr_d-1.0, where a long has 4 bytes."""
-
-ORDERS = MappingProxyType({"little": "<", "big": ">"})
-
-NONE = (None, "", "none")
-"""What says that something is not compressed."""
+from .bsread_types import ORDERS, compression_of, dtype_of, order_of, shape_of
+from .shapes import check_size, shown, view_array
 
 STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.values()})
 """A timestamp: seconds and nanoseconds."""
+
+SIZES = MappingProxyType({"lz4": (Struct("<I"), Struct(">I")), "bitshuffle_lz4": (Struct(">Q"),)})
+"""What a compressed value begins with: the size before, in whichever byte order."""
 
 
 class Channel(NamedTuple):
@@ -70,27 +38,26 @@ class Channel(NamedTuple):
         In NumPy's order (slowest first), the reverse of what the data header says.
     order : str
         The channel's byte order, "<" or ">".
+    compression : str or None
+        What its values are compressed with, "lz4" or "bitshuffle_lz4".
+    size : int or None
+        Bytes of a value that is not compressed; None for a string, which has any number.
+    is_scalar : bool
+        Whether the value is one number instead of an array.
     """
 
     name: str
     dtype: np.dtype[Any] | None
     shape: list[int]
     order: str
+    compression: str | None
+    size: int | None
+    is_scalar: bool
 
     @property
-    def stamp(self) -> Struct:
-        """The timestamp part, in the channel's byte order."""
-        return STAMPS[self.order]
-
-    @property
-    def is_scalar(self) -> bool:
-        """Whether the value is one number instead of an array."""
-        return self.shape == [1]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether the value is an array without elements."""
-        return self.dtype is not None and prod(self.shape) == 0
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return 1 if self.dtype is None else self.dtype.itemsize
 
     def read(self, part: Part) -> Any:
         """Give the value in a part: a str, a NumPy scalar, or an array that is not copied.
@@ -100,11 +67,36 @@ class Channel(NamedTuple):
         DecodeError
             If the number of bytes doesn't fit the type and shape.
         """
-        if self.dtype is None:
+        dtype = self.dtype
+        if dtype is None:
             return str(part, "utf-8", "surrogateescape")
-        check_size(len(part), self.dtype, self.shape)
-        array = view_array(part, self.dtype, self.shape)
-        return array[0] if self.is_scalar else array
+        if len(part) != self.size:
+            check_size(len(part), dtype, self.shape)
+        if self.is_scalar:
+            return np.frombuffer(part, dtype)[0]
+        return view_array(memoryview(part).toreadonly(), dtype, self.shape)
+
+    def read_compressed(self, part: Part) -> Any:
+        """Give the value in a compressed part, as `read` does.
+
+        One that had no bytes before compression is an empty str, or an array of shape [0];
+        of a channel without elements, one of its shape, and its part may be empty, too.
+
+        Raises
+        ------
+        DecodeError
+            If the part doesn't hold what the channel's type, shape and compression ask for.
+            Of an image bsread_cpp compresses only so many elements as the sum of the shape,
+            not the product: the rest was never sent, and the error says so.
+        """
+        assert self.compression is not None
+        sizes = _declared(part, self.compression) if len(part) else [0]
+        if 0 in sizes:
+            return self._without_elements()
+        if self.size is not None and self.size not in sizes:
+            self._refuse(sizes)
+        plain = codec.decode(part, self.compression, self.size, self.order, self.itemsize)
+        return self.read(plain)
 
     def read_stamp(self, part: Part) -> tuple[int | None, int | None]:
         """Give the seconds and nanoseconds in a timestamp part, None twice if it is empty.
@@ -114,91 +106,103 @@ class Channel(NamedTuple):
         DecodeError
             If it has another number of bytes than 0 or 16.
         """
+        if len(part) == 16:
+            return STAMPS[self.order].unpack(part)
         if len(part) == 0:
             return None, None
-        if len(part) != self.stamp.size:
-            raise DecodeError(f"its timestamp has {len(part)} bytes, not 0 or {self.stamp.size}")
-        seconds, offset = self.stamp.unpack(part)
-        return seconds, offset
+        raise DecodeError(f"its timestamp has {len(part)} bytes, not 0 or 16")
 
+    def write_stamp(self, seconds: int, offset: int) -> bytes:
+        """Give the timestamp part; `struct.error` if they are no unsigned 64-bit integers."""
+        return STAMPS[self.order].pack(seconds, offset)
 
-class Layout(NamedTuple):
-    """A data header: its text, and the channels it describes.
+    def _without_elements(self) -> Any:
+        if self.dtype is None:
+            return ""
+        return view_array(b"", self.dtype, [0] if self.size else self.shape)
 
-    Attributes
-    ----------
-    text : bytes
-    channels : tuple of Channel
-    received : bool
-        Whether the text came with a message, or was made here.
-    """
-
-    text: bytes
-    channels: tuple[Channel, ...]
-    received: bool
-
-
-def read_layout(text: bytes, old: bool) -> Layout:
-    """Give the layout in part 1 of a message.
-
-    Parameters
-    ----------
-    text : bytes
-        The data header, not compressed.
-    old : bool
-        Whether a data header that doesn't name its htype is bsr_d-1.0.
-
-    Raises
-    ------
-    DecodeError
-        If the data header is not JSON, or a channel is described wrongly: says which.
-    """
-    try:
-        header = loads(text)
-    except ValueError as error:
-        raise DecodeError(f"the data header ({len(text)} bytes) is not JSON: {error}") from None
-    return Layout(text, _channels(header, old), received=True)
-
-
-def make_layout(header: dict[str, Any], old: bool) -> Layout:
-    """Give the layout that a data header describes, with a text of its own.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the header holds something that JSON can't.
-    DecodeError
-        If a channel is described wrongly: says which.
-    """
-    text = dumps(header)
-    return Layout(text, _channels(loads(text), old), received=False)
-
-
-def check_uncompressed(compression: Any, what: str) -> None:
-    """Refuse what can't be read without the codecs of an extra.
-
-    Raises
-    ------
-    DecodeError
-        If the compression is anything but absent, empty or "none".
-    """
-    name = compression.lower() if isinstance(compression, str) else compression
-    if name not in NONE:
+    def _refuse(self, sizes: list[int]) -> NoReturn:
+        """Say why a value that had one of these sizes is not this channel's."""
+        reason = ""
+        if len(self.shape) > 1 and sum(self.shape) * self.itemsize in sizes:
+            reason = "; bsread_cpp sends the sum of the shape, not the product: the rest is lost"
         raise DecodeError(
-            f"{what} is compressed ({compression!r:.40}), which this version can't read:"
-            " the codecs are to come with the extra gmflow[bsread]"
+            f"the value had {' or '.join(map(str, sizes))} bytes before compression; "
+            f"shape {self.shape!r:.80} of {self.dtype} needs {self.size}{reason}"
         )
 
 
-def _channels(header: Any, old: bool) -> tuple[Channel, ...]:
+def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[Channel, ...]:
+    """Give the channels that a data header describes.
+
+    Parameters
+    ----------
+    header : object
+        The data header.
+    old : bool
+        Whether one that doesn't name its htype is bsr_d-1.0.
+    parts : int, optional
+        How many parts the message has: channels that have none in it are not even looked at.
+
+    Raises
+    ------
+    DecodeError
+        If it describes none, or one of them wrongly: says which.
+    MessageError
+        If the message has no value for one of them: says for which.
+    """
     described = header.get("channels") if isinstance(header, dict) else None
     if not isinstance(described, list):
-        raise DecodeError(f"the data header has no list of channels: {header!r:.80}")
+        raise DecodeError(f"the data header has no list of channels: {shown(header)}")
     old = header.get("htype", "bsr_d-1.0" if old else None) == "bsr_d-1.0"
-    read = partial(_channel, old=old, encoding=header.get("encoding"))
-    channels = tuple(map(read, range(len(described)), described))
+    read = partial(read_channel, old=old, encoding=header.get("encoding"))
+    most = len(described) if parts is None else (parts - 1) // 2
+    channels = tuple(map(read, range(most + 1), described))
+    if len(channels) > most:
+        raise too_few(parts, len(described), channels[most].name, "value")
     _check_names(channels)
     return channels
+
+
+def too_few(parts: int | None, channels: int, name: str, lacking: str) -> MessageError:
+    """Give the error of a message whose parts end before a channel's value or timestamp."""
+    return MessageError(
+        f"the message has {parts} parts, its {channels} channels need {2 + 2 * channels}: "
+        f"channel {name!r:.80} has no {lacking}"
+    )
+
+
+def read_channel(index: int, described: Any, old: bool = False, encoding: Any = None) -> Channel:
+    """Give the channel that an entry of a data header describes.
+
+    Parameters
+    ----------
+    index : int
+        Which entry it is.
+    described : object
+        The entry.
+    old : bool, optional
+        Whether it is one of a bsr_d-1.0.
+    encoding : object, optional
+        The byte order of channels that don't name theirs; little by default.
+
+    Raises
+    ------
+    DecodeError
+        If it is described wrongly.
+    """
+    name = described.get("name") if isinstance(described, dict) else None
+    if not isinstance(name, str):
+        raise DecodeError(f"channel {index} has no name: {shown(described)}")
+    try:
+        compression = compression_of(described.get("compression"))
+        order = order_of(described.get("encoding") or encoding)
+        dtype = dtype_of(described.get("type"), order, old)
+        shape = shape_of(described.get("shape"))
+    except DecodeError as error:
+        raise DecodeError(f"channel {name!r:.80}: {error}") from None
+    size = None if dtype is None else prod(shape) * dtype.itemsize
+    return Channel(name, dtype, shape, order, compression, size, dtype is not None and shape == [1])
 
 
 def _check_names(channels: tuple[Channel, ...]) -> None:
@@ -209,44 +213,9 @@ def _check_names(channels: tuple[Channel, ...]) -> None:
             raise DecodeError(f"channels {first} and {index} are both named {channel.name!r:.80}")
 
 
-def _channel(index: int, described: Any, old: bool, encoding: Any) -> Channel:
-    name = described.get("name") if isinstance(described, dict) else None
-    if not isinstance(name, str):
-        raise DecodeError(f"channel {index} has no name: {described!r:.80}")
-    check_uncompressed(described.get("compression"), f"channel {name!r:.80}")
-    try:
-        order = _order(described.get("encoding") or encoding)
-        dtype = _dtype(described.get("type"), order, old)
-        shape = _shape(described.get("shape"))
-    except DecodeError as error:
-        raise DecodeError(f"channel {name!r:.80}: {error}") from None
-    return Channel(name, dtype, shape, order)
-
-
-def _order(encoding: Any) -> str:
-    name = "little" if encoding is None else encoding
-    if not isinstance(name, str) or name.lower() not in ORDERS:
-        raise DecodeError(f"encoding {encoding!r:.40} is neither little nor big")
-    return ORDERS[name.lower()]
-
-
-def _dtype(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
-    name = "float64" if type_ is None else type_
-    if not isinstance(name, str):
-        raise DecodeError(f"type {name!r:.40} is not a name")
-    if name.lower() == "string":
-        return None
-    code = (OLD_NUMBERS if old else NUMBERS).get(name.lower(), "f8" if old else None)
-    if code is None:
-        raise DecodeError(f"type {name!r:.40} is unknown (known: string, {', '.join(NUMBERS)})")
-    return np.dtype(order + code)
-
-
-def _shape(described: Any) -> list[int]:
-    shape = [1] if described is None else described
-    item_count(shape)
-    try:
-        np.broadcast_to(np.empty((), "f8"), shape)
-    except (ValueError, OverflowError) as error:
-        raise DecodeError(f"shape {shape!r:.80} is too large: {error}") from None
-    return list(reversed(shape))
+def _declared(part: Part, compression: str) -> list[int]:
+    """Give the size that a part says it had before compression, for each possible byte order."""
+    ways = SIZES[compression]
+    if len(part) < ways[0].size:
+        raise DecodeError(f"{len(part)} bytes are no {compression}: its size alone has more")
+    return [way.unpack_from(part)[0] for way in ways]

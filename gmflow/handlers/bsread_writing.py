@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from operator import index
-from struct import error as StructError
 from typing import Any
 
 import numpy as np
@@ -12,24 +10,27 @@ import numpy as np
 from ..errors import DecodeError, EncodeError
 from ..jsontext import JsonText, dumps, loads
 from ..message import Part
-from .bsread import BsreadMessage, Value, stamp_keys
-from .bsread_channels import NUMBERS, Channel, Layout, check_uncompressed, make_layout
+from .bsread import BsreadMessage, Value
+from .bsread_layout import Layout, make_layout
+from .bsread_reading import stamp_keys
+from .bsread_values import channel_parts, describe
 
 
 def encode(message: BsreadMessage) -> list[Part]:
     """Give the parts of a message.
 
-    With a `data_header` its channels are written, in its order, types and byte orders; headers
-    that nobody changed go out byte for byte, a changed data header with a new hash. Without,
-    types, shapes and byte orders are those of the values, and a value without a timestamp gets
-    the global one.
+    With a `data_header` its channels are written, in its order, types and byte orders, with
+    its compressions; headers and compressed values that nobody changed go out byte for byte, a
+    changed data header with a new hash. Without, types, shapes and byte orders are those of the
+    values, none of which is compressed, and a value without a timestamp gets the global one.
+    The main header's ``dh_compression`` says how the data header is compressed.
 
     Parameters
     ----------
     message : BsreadMessage
         Received, or built: values can be None, bool, int, float, str, lists of numbers, and
-        NumPy's scalars and arrays. The format has no way to tell an empty string from no
-        value, or an array of one element from a scalar.
+        NumPy's scalars and arrays. The format has no way to tell an empty string that is not
+        compressed from no value, or an array of one element from a scalar.
 
     Returns
     -------
@@ -46,9 +47,11 @@ def encode(message: BsreadMessage) -> list[Part]:
     layout = given or _derived_layout(message, values)
     _check_names(layout, values)
     received = layout.received and message.omits_data_header
-    parts: list[Part] = [_header(message, layout), b"" if received else layout.text]
+    parts: list[Part] = [_header(message, layout), b"" if received else layout.part]
+    kept = message.compressed if layout.received else {}
     for channel in layout.channels:
-        parts.extend(_channel_parts(channel, values[channel.name]))
+        value = values[channel.name]
+        parts.extend(channel_parts(channel, value, _kept_part(kept.get(channel.name), value.value)))
     if message.trailing_part:
         parts.append(b"")
     return parts
@@ -56,7 +59,6 @@ def encode(message: BsreadMessage) -> list[Part]:
 
 def _given_layout(message: BsreadMessage) -> Layout | None:
     try:
-        check_uncompressed(message.header.get("dh_compression"), "the data header")
         return message.layout()
     except (DecodeError, TypeError, ValueError, RecursionError) as error:
         raise EncodeError(f"the data header can't be written: {error}") from None
@@ -64,32 +66,16 @@ def _given_layout(message: BsreadMessage) -> Layout | None:
 
 def _derived_layout(message: BsreadMessage, values: dict[str, Value]) -> Layout:
     old = _is_old(message)
-    channels = [_description(name, value.value) for name, value in values.items()]
+    channels = [describe(name, value.value) for name, value in values.items()]
     header = {"htype": "bsr_d-1.0" if old else "bsr_d-1.1", "channels": channels}
-    return make_layout(header, old)
+    try:
+        return make_layout(dumps(header), old, message.header.get("dh_compression"))
+    except DecodeError as error:
+        raise EncodeError(f"the data header can't be written: {error}") from None
 
 
 def _is_old(message: BsreadMessage) -> bool:
     return message.header.get("htype") == "bsr_m-1.0"
-
-
-def _description(name: Any, value: Any) -> dict[str, Any]:
-    if not isinstance(name, str):
-        raise EncodeError(f"channel {name!r:.80}: its name is not a str")
-    if isinstance(value, str):
-        return {"name": name, "type": "string", "shape": [1], "encoding": "little"}
-    try:
-        array = _numbers(0.0 if value is None else value)
-    except (ValueError, TypeError) as error:
-        raise EncodeError(f"channel {name!r:.80}: {error}") from None
-    if array.dtype.name not in NUMBERS:
-        raise EncodeError(f"channel {name!r:.80}: bsread has no type for {array.dtype}")
-    return {
-        "name": name,
-        "type": array.dtype.name,
-        "shape": list(reversed(array.shape)) or [1],
-        "encoding": "big" if array.dtype.str.startswith(">") else "little",
-    }
 
 
 def _values(message: BsreadMessage, derived: bool) -> dict[str, Value]:
@@ -121,10 +107,8 @@ def _header(message: BsreadMessage, layout: Layout) -> bytes:
     kept = message.header
     header = dict(kept)
     header.setdefault("htype", "bsr_m-1.1")
-    if not layout.received or (message.hash is None and not isinstance(kept, JsonText)):
-        from hashlib import md5  # late: it brings all of OpenSSL
-
-        header["hash"] = md5(layout.text, usedforsecurity=False).hexdigest()
+    if not layout.received:
+        header["hash"] = layout.hash
     elif message.hash is not None or "hash" in header:
         header["hash"] = message.hash
     try:
@@ -155,51 +139,9 @@ def _stamp_entry(message: BsreadMessage) -> dict[str, Any]:
     return {"global_timestamp": stamp}
 
 
-def _channel_parts(channel: Channel, value: Value) -> Iterator[Part]:
-    try:
-        yield _value_part(channel, value.value)
-        if value.timestamp is None:
-            yield b""
-        else:
-            yield channel.stamp.pack(value.timestamp, value.timestamp_offset or 0)
-    except StructError as error:
-        stamp = f"{value.timestamp!r:.40}, {value.timestamp_offset!r:.40}"
-        raise EncodeError(f"channel {channel.name!r:.80}: timestamp ({stamp}): {error}") from None
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise EncodeError(f"channel {channel.name!r:.80}: {error}") from None
-
-
-def _value_part(channel: Channel, value: Any) -> Part:
-    if value is None:
-        return b""
-    if channel.dtype is None:
-        if not isinstance(value, str):
-            raise TypeError(f"a string channel can't send {value!r:.40}")
-        return value.encode("utf-8", "surrogateescape")
-    array = _numbers(value)
-    if array.shape != tuple(channel.shape) and not (channel.is_scalar and array.ndim == 0):
-        raise ValueError(f"the value has shape {array.shape}, the channel {tuple(channel.shape)}")
-    _check_cast(array, channel.dtype)
-    with np.errstate(over="raise"):
-        array = np.ascontiguousarray(array, channel.dtype)
-    return array.reshape(-1).view(np.uint8).data
-
-
-def _numbers(value: Any) -> np.ndarray[Any, Any]:
-    if not isinstance(value, (np.ndarray, np.generic, bool, int, float, list)):
-        raise TypeError(f"{value!r:.40} is neither a number, an array, a list nor a str")
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{value!r:.40} is not made of numbers that bsread has a type for")
-    return array
-
-
-def _check_cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> None:
-    """Refuse to write numbers as something else than they are; only floats may be rounded."""
-    if np.can_cast(array.dtype, dtype) or (dtype.kind == "f" and array.dtype.kind in "iuf"):
-        return
-    if dtype.kind not in "iu" or array.dtype.kind not in "iu":
-        raise TypeError(f"{array.dtype} can't be sent as {dtype}")
-    limits = np.iinfo(dtype)
-    if array.size and (int(array.min()) < limits.min or int(array.max()) > limits.max):
-        raise ValueError(f"{array.min()} to {array.max()} don't fit {dtype}")
+def _kept_part(kept: tuple[Any, Part] | None, value: Any) -> Part | None:
+    """Give the part that a value was read from, if it is still the same value."""
+    if kept is None or kept[0] is not value:
+        return None
+    changeable = isinstance(value, np.ndarray) and value.flags.writeable  # it came read-only
+    return None if changeable else kept[1]

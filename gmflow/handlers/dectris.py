@@ -9,6 +9,7 @@ from ..errors import EncodeError, MessageError
 from ..jsontext import JsonText, dumps_compact, loads_text
 from ..message import Part
 from ..receiver import Receiver
+from .shapes import shown
 
 
 def read_json(receiver: Receiver) -> JsonText:
@@ -25,7 +26,7 @@ def read_json(receiver: Receiver) -> JsonText:
     except ValueError as error:
         raise MessageError(f"a JSON part of {len(part)} bytes can't be read: {error}") from None
     if not isinstance(value, JsonText):
-        raise MessageError(f"a part is not a JSON object: {value!r:.80}")
+        raise MessageError(f"a part is not a JSON object: {shown(value)}")
     return value
 
 
@@ -54,15 +55,17 @@ def parts_of(
     Raises
     ------
     EncodeError
-        If the value lacks a key.
+        If the value lacks a key, or holds what is no JSON or is nested too deeply.
     """
     try:
         parts = [write(value[key]) for key, write in writers.items()]
+        if "appendix" in value:
+            appendix = value["appendix"]
+            parts.append(appendix if isinstance(appendix, bytes) else dumps_compact(appendix))
     except (KeyError, TypeError) as error:
         raise EncodeError(f"a {htype} value needs {error}") from None
-    if "appendix" in value:
-        appendix = value["appendix"]
-        parts.append(appendix if isinstance(appendix, bytes) else dumps_compact(appendix))
+    except (ValueError, RecursionError) as error:
+        raise EncodeError(f"a {htype} value can't be written as JSON: {error}") from None
     parts += value.get("extra_raw", [])
     return parts
 

@@ -15,6 +15,7 @@ from ..jsontext import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
 from .dectris import as_is, parts_of, read_json, read_rest
+from .shapes import shown
 
 KEYS = {
     "none": [],
@@ -59,5 +60,5 @@ def encode(value: dict[str, Any]) -> list[Part]:
 def _keys(header: dict[str, Any], error: type[Exception]) -> list[str]:
     detail = header.get("header_detail")
     if not isinstance(detail, str) or detail not in KEYS:
-        raise error(f"header_detail is {detail!r:.40}; it can be {', '.join(KEYS)}")
+        raise error(f"header_detail is {shown(detail)}; it can be {', '.join(KEYS)}")
     return KEYS[detail]

@@ -24,7 +24,7 @@ MOST_SOURCES = 4096
 """Sources whose decoders are kept; the oldest is closed where more turn up."""
 
 
-def receive(receiver: Receiver) -> Generator[Merged, None, None]:
+def receive(receiver: Receiver) -> Generator[Merged | Later, None, None]:
     """Read message after message: `Merged`, its messages with ``data``, or with ``error``."""
     decoders: dict[str, Decoder] = {}
     try:

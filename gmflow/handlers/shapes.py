@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from math import prod
+from reprlib import Repr
 from typing import Any
 
 import numpy as np
 
 from ..errors import DecodeError
 from ..message import Part
+
+MOST_DIMENSIONS = 64
+"""Dimensions that an array of NumPy's can have."""
+
+_repr = Repr()
+_repr.maxlevel = 2
+_repr.maxlist = _repr.maxdict = 8
+_repr.maxstring = _repr.maxlong = _repr.maxother = 60
+
+
+def shown(value: Any) -> str:
+    """Give what an error shows of a wrong value: short, however long or deep the value is."""
+    return _repr.repr(value)
 
 
 def item_count(shape: Any) -> int:
@@ -17,10 +31,12 @@ def item_count(shape: Any) -> int:
     Raises
     ------
     DecodeError
-        If the shape is no list of whole numbers from 0 up.
+        If the shape is no list of whole numbers from 0 up, or of more than `MOST_DIMENSIONS`.
     """
     if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
-        raise DecodeError(f"shape {shape!r:.80} is not a list of whole numbers from 0 up")
+        raise DecodeError(f"shape {shown(shape)} is not a list of whole numbers from 0 up")
+    if len(shape) > MOST_DIMENSIONS:  # a million of them would take minutes to multiply
+        raise DecodeError(f"the shape has {len(shape)} dimensions; {MOST_DIMENSIONS} are the most")
     return prod(shape)
 
 
@@ -58,11 +74,11 @@ def number_type(name: Any) -> np.dtype[Any]:
         If it is no fixed-size type of NumPy's.
     """
     try:
-        dtype: np.dtype[Any] = np.dtype(name)
+        dtype: np.dtype[Any] = np.dtype(name if isinstance(name, str) else object)
     except (TypeError, ValueError):
         dtype = np.dtype(object)
-    if not isinstance(name, str) or dtype.hasobject or dtype.itemsize == 0:
-        raise DecodeError(f"type {name!r:.80} is not a number type of NumPy")
+    if dtype.hasobject or dtype.itemsize == 0:
+        raise DecodeError(f"type {shown(name)} is not a number type of NumPy")
     return dtype
 
 

@@ -327,7 +327,7 @@ def test_captures_are_whole():
         snapshot = follow([Message(parts=parts) for parts in messages], [1, 5, 64])
         assert snapshot["duplicates"] == snapshot["restarts"] == 0, (name, snapshot)
         seen.setdefault(snapshot["counter"], []).append(name)
-    assert set(seen) == {None, "frame", "pulse_id"}
+    assert set(seen) == {"frame", "pulse_id", "image_id"}
 
 
 @pytest.mark.parametrize("step", [None, 1, 2])

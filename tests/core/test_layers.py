@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 BELOW = [
     "version errors addresses checking tuning message burst later jsontext codecs",
     "receiver handlers decoder statistics continuity throughput recording merging splitting config"
-    " simulate diffraction",
+    " simulate summary",
 ]
 # The green line.
 ABOVE = [

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gmflow.cli.report import table
+from gmflow.simulate import eiger
 from gmflow.statistics import NodeStatistics
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -60,6 +62,18 @@ def test_the_handler_remembers_what_is_missing() -> None:
     ]
     assert lines[-1] == "series 1 ended, missing images: [3, 4, 7]"
     assert len(lines) == 8
+
+
+def test_the_images_of_a_series_add_up() -> None:
+    begin, *images, _ = eiger(30, (514, 1030))
+    mask = np.frombuffer(begin[5], "u4")
+    total = sum(np.frombuffer(parts[2], "u2").astype("u8") * (mask == 0) for parts in images)
+    place = divmod(int(total.argmax()), 1030)
+    assert output_of("eiger_series.py") == [
+        "series 1: 30 images to come",
+        "30 images of 30 came, 0 are missing",
+        f"{total.sum()} photons on (514, 1030) pixels, most of them at {place}",
+    ]
 
 
 def test_the_server_answers_while_the_loop_receives() -> None:
