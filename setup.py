@@ -39,11 +39,11 @@ setup(
     extras_require={
         "bsread": CODECS,
         "eiger": CODECS,
-        "stream2": [*CODECS, "cbor2>=6"],
+        "stream2": [*CODECS, "cbor2>=6.2"],
         "fast": ["orjson"],
         "test": [
             *CODECS,
-            "cbor2>=6",
+            "cbor2>=6.2",
             # Decoders of others, which read what is encoded here.
             "dectris-compression",  # is compiled where it is installed
             "h5py",

@@ -1,0 +1,96 @@
+"""What every codec needs first: the bytes of a buffer, the library, and a check of the size.
+
+No codec allocates for a size that did not pass `check_size`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from ..errors import DecodeError, EncodeError
+
+MOST_BYTES = 1 << 30
+"""Bytes that one blob may decode to."""
+
+EXPANSION = 255
+"""Bytes that LZ4 makes of one at most: a byte of a match's length stands for no more."""
+
+REFUSALS = (RuntimeError, ValueError)
+"""What the library raises for data that it can't decode or encode."""
+
+
+def library(error: type[DecodeError | EncodeError] = DecodeError) -> ModuleType:
+    """Give the library that does the work.
+
+    Raises
+    ------
+    DecodeError or EncodeError
+        As asked for, if it is not installed.
+    """
+    try:
+        import imagecodecs
+    except ImportError as missing:
+        raise error(
+            f"this needs imagecodecs ({missing}): pip install 'gmflow[eiger]', or"
+            " 'gmflow[bsread]', which brings the same"
+        ) from None
+    module: ModuleType = imagecodecs
+    return module
+
+
+def check_size(size: int, compressed: int, most: int = MOST_BYTES) -> None:
+    """Refuse a size that is more than it may be, or more than LZ4 can make of so many bytes.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that a blob shall decode to.
+    compressed : int
+        Bytes of the blob.
+    most : int, optional
+        Bytes that it may decode to.
+
+    Raises
+    ------
+    DecodeError
+        If it is too large.
+    """
+    check_most(size, most)
+    if size > EXPANSION * compressed:
+        raise DecodeError(
+            f"{compressed} bytes can't decode to {size}: LZ4 makes at most {EXPANSION} of each"
+        )
+
+
+def check_most(size: int, most: int = MOST_BYTES) -> None:
+    """Refuse a size that is more than it may be.
+
+    Raises
+    ------
+    DecodeError
+        If it is too large.
+    """
+    if not 0 <= size <= most:
+        raise DecodeError(f"it would decode to {figure(size)} bytes; up to {most} are allowed")
+
+
+def figure(size: int) -> str:
+    """Give a size that anyone may have written into a header, as text of bearable length."""
+    return str(size) if size < 1 << 63 else "more than 2**63"
+
+
+def flat(data: Any) -> memoryview:
+    """Give the bytes of a buffer in C order; they are copied only where they don't lie so.
+
+    Raises
+    ------
+    TypeError
+        If it is no buffer.
+    """
+    if isinstance(data, (bytes, bytearray)):
+        return memoryview(data)
+    array = np.ascontiguousarray(data) if isinstance(data, np.ndarray) else data
+    return np.frombuffer(array, np.uint8).data

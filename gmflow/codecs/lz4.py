@@ -1,0 +1,116 @@
+"""LZ4 as it stands on the wire: one raw block, or blocks in HDF5's framing (filter 32004)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import DecodeError, EncodeError
+from .blocks import HEADER, LARGEST_BLOCK, Blocks, read_header
+from .limits import MOST_BYTES, REFUSALS, check_most, check_size, flat, library
+
+HDF5_BLOCK = 1 << 30
+"""Bytes in a block of HDF5's LZ4 filter by default: a whole image is one."""
+
+
+def decode_block(blob: Any, size: int, most: int = MOST_BYTES) -> memoryview:
+    """Decode one raw LZ4 block, which says nothing of its size.
+
+    Parameters
+    ----------
+    blob : bytes-like
+    size : int
+        Bytes that it must decode to.
+    most : int, optional
+        Bytes that it may decode to.
+
+    Raises
+    ------
+    DecodeError
+        If it is not the LZ4 of exactly `size` bytes, or they are too many.
+    """
+    blob = flat(blob)
+    check_size(size, len(blob), most)
+    if not size and blob in (b"", b"\0"):
+        return memoryview(b"")
+    out = np.empty(size, np.uint8).data
+    try:
+        decoded = len(library().lz4_decode(blob, out=out))
+    except REFUSALS as error:
+        raise DecodeError(f"{len(blob)} bytes are not the LZ4 of {size}: {error}") from None
+    if decoded != size:
+        raise DecodeError(f"{len(blob)} bytes of LZ4 decode to {decoded}, {size} are expected")
+    return out
+
+
+def encode_block(data: Any) -> bytes:
+    """Encode bytes as one raw LZ4 block.
+
+    Raises
+    ------
+    EncodeError
+        If they are more than a block can hold.
+    """
+    data = flat(data)
+    if not len(data):
+        return b"\0"
+    try:
+        return bytes(library(EncodeError).lz4_encode(data))
+    except REFUSALS as error:
+        raise EncodeError(f"{len(data)} bytes can't be one LZ4 block: {error}") from None
+
+
+def decode_hdf5(blob: Any, size: int, most: int = MOST_BYTES) -> memoryview:
+    """Decode LZ4 blocks in HDF5's framing, with which DECTRIS's stream v2 sends "lz4".
+
+    Parameters
+    ----------
+    blob : bytes-like
+    size : int
+        Bytes that it must decode to.
+    most : int, optional
+        Bytes that it may decode to.
+
+    Raises
+    ------
+    DecodeError
+        If its header declares another size, a block is cut or not LZ4, or bytes are left over.
+    """
+    blob = flat(blob)
+    check_most(size, most)
+    declared, block_bytes = read_header(blob)
+    if declared != size:
+        raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
+    blocks = Blocks(blob, HEADER.size, size, block_bytes, stored=True)
+    runs = blocks.runs()
+    end = runs[-1].end if runs else HEADER.size
+    if end != len(blob):
+        raise DecodeError(f"{len(blob) - end} bytes follow the last block, 0 are expected")
+    check_size(size, len(blob), most)
+    out = np.empty(size, np.uint8).data
+    for run in runs:
+        blocks.decode(run, out[run.place : run.place + run.size])
+    return out
+
+
+def encode_hdf5(data: Any, block_bytes: int = HDF5_BLOCK) -> bytes:
+    """Encode bytes as LZ4 blocks in HDF5's framing.
+
+    Parameters
+    ----------
+    data : bytes-like
+    block_bytes : int, optional
+        Bytes of data in each block.
+
+    Raises
+    ------
+    EncodeError
+        If no block can have that size.
+    """
+    data = flat(data)
+    if not 0 < block_bytes <= LARGEST_BLOCK:
+        raise EncodeError(f"blocks of {block_bytes} bytes; 1 to {LARGEST_BLOCK} are possible")
+    if not len(data):
+        return HEADER.pack(0, block_bytes)
+    return bytes(library(EncodeError).lz4h5_encode(data, blocksize=min(block_bytes, len(data))))
