@@ -28,6 +28,7 @@ CASES = [
     "mixed",
     "slow",
     "images",
+    "pixels",
     "outputs",
     "tap",
     "many",
@@ -39,13 +40,14 @@ NEEDS = {
     "receive": ["psi-mflow", "orjson"],
     "slow": ["psi-mflow", "orjson"],
     "images": ["pvapy"],
+    "pixels": [],
     "outputs": [],
     "tap": [],
     "many": [],
 }
 """The packages that a case needs; psi-mflow alone where it is not named."""
 
-PACKAGES = ("gmflow", "pyzmq", "gevent", "numpy", "psi-mflow", "pvapy", "orjson")
+PACKAGES = ("gmflow", "pyzmq", "gevent", "numpy", "psi-mflow", "pvapy", "orjson", "imagecodecs")
 
 HEADING = """\
 # gmflow beside its peers
@@ -60,7 +62,7 @@ the machine was noisy. Above 1 gmflow is better; with "≤" it is a figure to st
 | wall | time a message, or of a whole program |
 | thread | CPU time a message of the thread that receives or sends |
 | process, cpu | CPU time a message of the whole process |
-| rate | messages or bytes a second |
+| rate, rate x2 | messages or bytes a second; on two threads together |
 | p50, p99 | how late messages are received: the median, and what 99 % stay below |
 | rest, blocked, resident | memory |
 
@@ -72,6 +74,7 @@ the machine was noisy. Above 1 gmflow is better; with "≤" it is a figure to st
 | zmq.proxy | libzmq's own, in C |
 | PvaPy | a PvaServer and a monitor, at the highest rate without a missed image |
 | PvaPy, told | the same, where the server is told over a pipe of every image that was had |
+| imagecodecs, bitshuffle, ... | the library alone, on the same blob in memory |
 
 "tuned" is gmflow after `tune_process`, which the scripts call; "by parts" sends as psi-mflow does,
 with a call for each part; "orjson" is gmflow[fast].

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from io import StringIO
 from logging import WARNING, Handler, LogRecord, getLogger
+from threading import get_ident
 from typing import Any, TextIO
 
 import gevent
@@ -73,15 +74,21 @@ class File:
 
 
 class Log(Handler):
-    """Writes what is logged on the hub to a file, later."""
+    """Writes what is logged on the hub to a file, later; what a native thread logs, at once."""
 
     def __init__(self, file: File) -> None:
         super().__init__(WARNING)
         self._file = file
+        self._thread = get_ident()
         self._written: Greenlet | None = None
 
     def emit(self, record: LogRecord) -> None:
-        self._written = gevent.spawn(self._file.try_to_write, f"{self.format(record)}\n")
+        line = f"{self.format(record)}\n"
+        if get_ident() == self._thread:
+            self._written = gevent.spawn(self._file.try_to_write, line)
+        else:  # it has no hub that a greenlet would run on
+            with suppress(OSError):
+                self._file.put(line)
 
     def last(self) -> list[Greenlet]:
         """Give what ends when all is written."""

@@ -13,40 +13,54 @@ Options:
                         slowest subscriber.
   -n COUNT              End after COUNT messages.
   --rate HZ             Send so many messages a second; as many as go by default.
-  --htype HTYPE         What to send: raw-1.0, array-1.0, or eiger for series of DECTRIS
-                        dheader, dimage and dseries_end messages [default: raw-1.0].
-  --images IMAGES       Images in a series of eiger; by default one series of COUNT messages,
-                        or series of 100 images where there is no COUNT.
-  --shape SHAPE         Rows and columns of an image of eiger [default: 1065x1030].
+  --htype HTYPE         What to send: raw-1.0; array-1.0; eiger or stream2 for series of images
+                        of a DECTRIS detector, in stream v1 (dheader, dimage, dseries_end) or
+                        v2 (CBOR); bsr_m-1.1 for bsread [default: raw-1.0].
   --seed SEED           The same seed makes the same messages [default: 0].
   -h, --help            Show this text.
   --version             Show the version.
+
+eiger and stream2 options:
+  --images IMAGES       Images in a series; by default one series of COUNT messages, or series
+                        of 100 images where there is no COUNT.
+  --shape SHAPE         Rows and columns of an image [default: 1065x1030].
+  --dtype DTYPE         Of a pixel: uint8, uint16 or uint32; by default as wide as what the
+                        encoding shuffles, or uint16.
+  --encoding ENCODING   How pixels are sent. For eiger: < (the default), lz4<, bs8-lz4<,
+                        bs16-lz4<, bs32-lz4<, and each with > for big-endian. For stream2:
+                        bslz4 (the default), lz4 or none.
+
+stream2 and bsr_m-1.1 options:
+  --channels CHANNELS   With commas between. For stream2 the names of the thresholds. For
+                        bsr_m-1.1 NAME:TYPE[SHAPE]:OPTION... for each, of which all but the
+                        name can be left out: TYPE is bool, string, float64 or another name
+                        of NumPy's, SHAPE rows x columns, an OPTION is lz4, bitshuffle_lz4,
+                        big, modulo=N or offset=N, as in
+                        intensity,image:uint16[512x1024]:bitshuffle_lz4,name:string
+                        @FILE takes the same from a file, or a data header's JSON.
+  --compression NAME    For bsr_m-1.1: of the data header, and of channels that name none:
+                        none (the default), lz4 or bitshuffle_lz4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from time import monotonic
 from typing import Any
 
 import gevent
 
 from ..message import Part
-from ..offhub import off_hub
-from ..simulate import array, eiger_series, raw
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
 from ..topology import Node, Topology
 from .console import Console, File, printed
-from .program import UsageError, choice_of, number_of, run_program, run_topology
+from .generating import messages_of
+from .program import choice_of, number_of, run_program, run_topology
 from .report import table
 
 INTERVAL = 0.2
 """Seconds between two lines."""
-
-MOST_MEGABYTES = 1_000_000
-MOST_PIXELS = 1_000_000_000
 
 
 def main(early: Sequence[int] = ()) -> None:
@@ -57,22 +71,20 @@ def main(early: Sequence[int] = ()) -> None:
 def generate(arguments: dict[str, Any], console: Console) -> None:
     """Send made-up messages until told to stop or enough are sent."""
     mode = choice_of(arguments, "--mode", ("push", "pub"))
-    messages = _paced(_messages(arguments), number_of(arguments, "--rate", float, 1e-6))
+    rate = number_of(arguments, "--rate", float, 1e-6)
+    messages, what = messages_of(arguments)
     topology = Topology()
-    feed = topology.feed(messages, name="generator")
+    feed = topology.feed(_paced(messages, rate), name="generator")
     output = topology.output(
         feed, arguments["--address"], mode, when_full="block", conn_type="bind"
     )
     meter = _Meter(output, console.out)
-    banner = f"Sending messages of size {float(arguments['--size']):f} MB"
-    if arguments["--htype"].lower() == "eiger":
-        banner = f"Sending series of images of {arguments['--shape']}"
     run_topology(
         topology,
         console,
         INTERVAL,
         meter.show,
-        first=lambda: console.out.write(f"{banner}\n"),
+        first=lambda: console.out.write(f"Sending {what}\n"),
     )
     console.finish(printed(meter.close) + table(topology.statistics()))
 
@@ -98,39 +110,6 @@ class _Meter:
             self._counted.messages_received = self._sent.sent
             self._counted.total_bytes_received = self._sent.bytes_sent
             self._printer.save_statistics(self._counted)
-
-
-def _messages(arguments: dict[str, Any]) -> Iterator[list[Part]]:
-    count = number_of(arguments, "-n", int, 1)
-    seed = number_of(arguments, "--seed", int, 0)
-    kind = choice_of(arguments, "--htype", ("raw-1.0", "array-1.0", "eiger"))
-    if kind == "eiger":
-        images = number_of(arguments, "--images", int, 0, _images(count))
-        series = eiger_series(images, _shape(arguments["--shape"]), seed=seed)
-        return _off_hub(islice(series, count))
-    size = number_of(arguments, "--size", float, 0, most=MOST_MEGABYTES)
-    number = int(size * 1024 * 1024)
-    return raw(number, count) if kind == "raw-1.0" else array(number, count, seed)
-
-
-def _images(count: int | None) -> int:
-    return 100 if count is None else max(count - 2, 0)
-
-
-def _shape(text: str) -> tuple[int, int]:
-    try:
-        rows, columns = (int(word) for word in text.lower().split("x"))
-    except ValueError:
-        raise UsageError(f"--shape is {text!r}; it looks like 1065x1030") from None
-    if rows * columns > MOST_PIXELS:
-        raise UsageError(f"--shape is {text!r:.80}; it can have up to {MOST_PIXELS} pixels")
-    return rows, columns
-
-
-def _off_hub(messages: Iterator[list[Part]]) -> Iterator[list[Part]]:
-    """Make each message in a native thread."""
-    while (message := off_hub(next, messages, None)) is not None:
-        yield message
 
 
 def _paced(messages: Iterator[list[Part]], hertz: float | None) -> Iterator[list[Part]]:

@@ -176,7 +176,8 @@ class BsreadSender:
         for channel, value in zip(layout.channels, values, strict=True):
             if value.timestamp is None and value.value is not None:
                 value = Value(value.value, *stamp)
-            parts.extend(map(bytes, channel_parts(channel, value)))
+            part, times = channel_parts(channel, value)
+            parts += (bytes(part), times)
         self.pulse_id = pulse + 1
         return parts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from struct import error as StructError
 from typing import Any
 
@@ -42,7 +41,7 @@ def describe(name: Any, value: Any) -> dict[str, Any]:
     }
 
 
-def channel_parts(channel: Channel, value: Value, part: Part | None = None) -> Iterator[Part]:
+def channel_parts(channel: Channel, value: Value, part: Part | None = None) -> tuple[Part, bytes]:
     """Give the two parts of a channel.
 
     Parameters
@@ -58,11 +57,11 @@ def channel_parts(channel: Channel, value: Value, part: Part | None = None) -> I
         If the value doesn't fit the channel.
     """
     try:
-        yield _value_part(channel, value.value) if part is None else part
+        if part is None:
+            part = _value_part(channel, value.value)
         if value.timestamp is None:
-            yield b""
-        else:
-            yield channel.write_stamp(value.timestamp, value.timestamp_offset or 0)
+            return part, b""
+        return part, channel.write_stamp(value.timestamp, value.timestamp_offset or 0)
     except StructError as error:
         stamp = f"{value.timestamp!r:.40}, {value.timestamp_offset!r:.40}"
         raise EncodeError(f"channel {channel.name!r:.80}: timestamp ({stamp}): {error}") from None
@@ -86,12 +85,15 @@ def _plain(channel: Channel, value: Any) -> Part:
             raise TypeError(f"a string channel can't send {value!r:.40}")
         return value.encode("utf-8", "surrogateescape")
     array = _numbers(value)
-    if array.shape != tuple(channel.shape) and not (channel.is_scalar and array.ndim == 0):
+    if not (channel.is_scalar and array.ndim == 0) and array.shape != tuple(channel.shape):
         raise ValueError(f"the value has shape {array.shape}, the channel {tuple(channel.shape)}")
-    _check_cast(array, channel.dtype)
-    with np.errstate(over="raise"):
-        array = np.ascontiguousarray(array, channel.dtype)
-    return array.reshape(-1).view(np.uint8).data
+    if array.dtype != channel.dtype:
+        _check_cast(array, channel.dtype)
+        with np.errstate(over="raise"):
+            array = array.astype(channel.dtype)
+    if channel.is_scalar:
+        return array.tobytes()
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _numbers(value: Any) -> np.ndarray[Any, Any]:

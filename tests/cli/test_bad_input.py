@@ -83,7 +83,7 @@ def test_a_dump_of_garbage_is_replayed(scripts, peers, tmp_path):
 @pytest.mark.parametrize("name", GARBAGE)
 def test_on_the_screen(scripts, peers, name):
     address = free_address()
-    dump = scripts.start("m_dump", "-n", 1, address)
+    dump = scripts.start("m_dump", "--raw", "-n", 1, address)
     peers.open(zmq.PUSH, address, bind=True).send(GARBAGE[name])
     result = dump.wait()
     assert result.status == 0

@@ -230,7 +230,7 @@ def test_dump_warns_of_a_folder_that_is_not_empty(scripts, peers, tmp_path):
 
 def test_dump_to_the_screen(scripts, peers):
     address = free_address()
-    dump = scripts.start("m_dump", "-n", "3", "-s", "3", address)
+    dump = scripts.start("m_dump", "--raw", "-n", "3", "-s", "3", address)
     peers.open(zmq.PUSH, address, bind=True).until_met().send(*MESSAGES[:3])
     result = dump.wait()
     assert result.status == 0

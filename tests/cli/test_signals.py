@@ -219,7 +219,7 @@ def test_dump_at_full_speed(scripts, peers, tmp_path, ended, number):
 @each_signal
 def test_dump_to_the_screen_at_full_speed(scripts, peers, ended, number):
     address = free_address()
-    script = scripts.start("m_dump", address)
+    script = scripts.start("m_dump", "--raw", address)
     peers.sender(peers.open(zmq.PUSH, address, bind=True))
     script.out.next("b'500'")
     result = ended(script, number)

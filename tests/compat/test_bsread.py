@@ -4,16 +4,25 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import gevent
 import numpy as np
 import pytest
 
 import gmflow
 from gmflow.handlers.bsread import BsreadMessage, Value
-from tests.compat.peers import Programs, free_port, running
+from tests.compat.peers import PATIENCE, Programs, free_port, running
 
 pytest.importorskip(
     "bsread", reason="psi-bsread is not installed (it doesn't come for Python 3.13)"
 )
+
+COMPRESSIONS = [
+    ("lz4", "lz4"),
+    ("bitshuffle_lz4", "bitshuffle_lz4"),
+    ("none", "lz4"),
+    ("lz4", "none"),
+]
+"""Of the values and of the data header."""
 
 TYPES = [
     "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64",
@@ -48,7 +57,9 @@ SENDING = (
     + """
 import sys
 from bsread import Sender
-sender = Sender(port=int(sys.argv[1]), address="tcp://127.0.0.1", queue_size=100)
+how = sys.argv[2:] or ["none", "none"]
+sender = Sender(port=int(sys.argv[1]), address="tcp://127.0.0.1", queue_size=100,
+                data_compression=how[0], data_header_compression=how[1])
 sender.open()
 for n in range(3):
     sender.send(data=all_values(n), timestamp=(1_700_000_000 + n, 123_456_789), pulse_id=100 + n)
@@ -125,11 +136,14 @@ def test_what_psi_bsread_sends_is_read_as_psi_bsread_reads_it(
     assert changed == [True, False, False, True, False]
 
 
-def test_the_values_are_those_that_were_sent(programs: Programs) -> None:
+@pytest.mark.parametrize("how", [(), *COMPRESSIONS], ids="-".join)
+def test_the_values_are_those_that_were_sent(programs: Programs, how: tuple[str, ...]) -> None:
+    need_libraries(how)
     port = free_port()
-    programs.text(SENDING, port)
+    programs.text(SENDING, port, *how)
     all_values = names_of(VALUES)["all_values"]
-    with gmflow.connect(f"tcp://127.0.0.1:{port}", receive_timeout=10_000) as stream:
+    address = f"tcp://127.0.0.1:{port}"
+    with gmflow.connect(address, receive_timeout=10_000, decode_threads=2) as stream:
         for n in range(3):
             message = stream.receive()
             assert message is not None
@@ -140,6 +154,13 @@ def test_the_values_are_those_that_were_sent(programs: Programs) -> None:
             assert list(got.data) == list(sent)
             for name, value in sent.items():
                 check_value(got.data[name], value, (1_700_000_000 + n, 123_456_789))
+
+
+def need_libraries(how: tuple[str, ...]) -> None:
+    """Skip the test where one of the libraries is not there that compress for either side."""
+    if how:
+        for name in ("imagecodecs", "lz4.block", "bitshuffle"):
+            pytest.importorskip(name)
 
 
 def check_value(got: Value, sent: Any, stamp: tuple[int, int]) -> None:
@@ -178,9 +199,64 @@ def test_what_gmflow_sends_psi_bsread_reads(programs: Programs) -> None:
             assert got[name] == [json.loads(json.dumps(plain(value))), *stamp], name
 
 
-def test_what_gmflow_has_read_goes_on_byte_for_byte(programs: Programs) -> None:
+@pytest.mark.parametrize("how", [("none", "none"), *COMPRESSIONS], ids="-".join)
+def test_what_gmflows_sender_makes_psi_bsread_reads(
+    programs: Programs, how: tuple[str, str]
+) -> None:
+    need_libraries(how)
+    port = free_port()
+    all_values = names_of(VALUES)["all_values"]
+    plain = names_of(RECEIVING)["plain"]
+    sender = gmflow.bsread_sender(
+        {"pulse": lambda pulse_id: float(pulse_id), "odd": lambda pulse_id: "text" * pulse_id},
+        start_pulse_id=100,
+        data_compression=how[0],
+        data_header_compression=how[1],
+    )
+    sender.add_channel("even", np.arange(12.0).reshape(3, 4), type="float32", modulo=2)
+    with gmflow.connect(f"tcp://127.0.0.1:{port}", gmflow.BIND, gmflow.PUSH) as stream:
+        source = programs.text(SOURCE, port, 3)
+        for n in range(3):
+            stream.send_parts(sender.parts(all_values(n), timestamp=(1_700_000_000 + n, 42)))
+        lines = [json.loads(line) for line in source.end()]
+    even = plain(np.arange(12, dtype="f4").reshape(3, 4))
+    for n, (pulse_id, seconds, offset, _, changed, got) in enumerate(lines):
+        assert (pulse_id, seconds, offset, changed) == (100 + n, 1_700_000_000 + n, 42, n == 0)
+        values = {name: plain(value) for name, value in all_values(n).items()}
+        values = {
+            "pulse": plain(100.0 + n),
+            "odd": ["str", "text" * (100 + n)],
+            "even": None if n == 1 else even,
+            **values,
+        }
+        assert list(got) == list(values)
+        for name, value in values.items():
+            stamp = [None, None] if value is None else [1_700_000_000 + n, 42]
+            assert got[name] == [json.loads(json.dumps(value)), *stamp], name
+
+
+def test_a_topology_takes_a_sender_as_it_is(programs: Programs) -> None:
+    port = free_port()
+    topology = gmflow.Topology()
+    sender = gmflow.bsread_sender({"pulse": lambda pulse_id: pulse_id})
+    topology.output(topology.feed(sender), f"tcp://127.0.0.1:{port}", conn_type=gmflow.BIND)
+    source = programs.text(SOURCE, port, 3)
+    topology.start()
+    with gevent.Timeout(PATIENCE):
+        while source.process.poll() is None:
+            gevent.sleep(0.01)
+    topology.stop(0)
+    values = [json.loads(line)[5] for line in source.end()]
+    assert [value["pulse"][0][2] for value in values] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("how", [(), *COMPRESSIONS], ids="-".join)
+def test_what_gmflow_has_read_goes_on_byte_for_byte(
+    programs: Programs, how: tuple[str, ...]
+) -> None:
+    need_libraries(how)
     port, relay = free_port(), free_port()
-    programs.text(SENDING, port)
+    programs.text(SENDING, port, *how)
     with (
         gmflow.connect(f"tcp://127.0.0.1:{port}", receive_timeout=10_000) as stream,
         gmflow.connect(f"tcp://127.0.0.1:{relay}", gmflow.BIND, gmflow.PUSH) as out,

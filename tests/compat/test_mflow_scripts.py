@@ -134,7 +134,7 @@ def test_both_dumps_show_the_same_on_the_screen(scripts: Scripts, recording: Pat
     expected = [str(part) for parts in MESSAGES for part in parts]
     for library in ("mflow", "gmflow"):
         address = tcp()
-        end = ["-n", len(MESSAGES)] if library == "gmflow" else []
+        end = ["--raw", "-n", len(MESSAGES)] if library == "gmflow" else []
         dumping = scripts(library, "dump", *end, address)
         scripts("gmflow", "replay", "-a", address, recording).end()
         assert [dumping.line() for _ in expected] == expected

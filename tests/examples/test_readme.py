@@ -25,6 +25,7 @@ PUBLISHED = re.compile(r'\.tap\(|mode="PUB"')  # on the same line as the address
 # its sources, or takes what one of its outputs sends.
 HARNESS = """
 import json, logging, sys, threading, zmq
+from gmflow import bsread_sender
 from gmflow.simulate import array, eiger
 
 logging.basicConfig(level=logging.WARNING)
@@ -34,8 +35,13 @@ context = zmq.Context()
 def send(host, port):
     sender = context.socket(zmq.PUSH)
     sender.bind(f"tcp://127.0.0.1:{port}")
-    for parts in eiger(6, (64, 64)) if host == "eiger" else array(4096, 8):
+    for parts in messages(host):
         sender.send_multipart(parts)
+
+def messages(host):
+    if host == "bsread":
+        return bsread_sender({"NUMBER": float, "IMAGE": [[1, 2], [3, 4]]}).messages(6)
+    return eiger(6, (64, 64)) if host == "eiger" else array(4096, 8)
 
 def take(port, published):
     taker = context.socket(zmq.SUB if published else zmq.PULL)

@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .errors import ConfigError
+from ..errors import ConfigError
+from .counts import whole_number
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -57,10 +58,11 @@ class Detector:
         self.rows = whole_number("rows", shape[0], 1)
         self.columns = whole_number("columns", shape[1], 1)
         self.dtype = np.dtype(dtype).newbyteorder("<")
+        self.bytes = self.rows * self.columns * self.dtype.itemsize
         self.masked = int(np.iinfo(dtype).max)
         self.seed = whole_number("seed", seed, 0)
         self.centre = 0.46 * self.rows, 0.52 * self.columns  # off the gaps of a 1M
-        kept = NOISE_BYTES // (self.rows * self.columns * self.dtype.itemsize)
+        kept = NOISE_BYTES // self.bytes
         self.noise: list[Array | None] = [None] * max(2, min(16, kept))
 
     @property
@@ -72,7 +74,6 @@ class Detector:
             "beam_center_y": beam_y,
             "bit_depth_image": 8 * self.dtype.itemsize,
             "bit_depth_readout": 16,
-            "compression": "none",
             "countrate_correction_applied": True,
             "countrate_correction_count_cutoff": self.masked - 1,
             "data_collection_date": "2024-01-01T00:00:00.000+00:00",
@@ -192,16 +193,3 @@ class Detector:
     def random(self, *purpose: int) -> np.random.Generator:
         """Give the generator for one purpose, the same each time."""
         return np.random.default_rng([*purpose, self.seed])
-
-
-def whole_number(name: str, value: int, least: int) -> int:
-    """Give a setting as an int.
-
-    Raises
-    ------
-    ConfigError
-        If it is no whole number, or less than `least`.
-    """
-    if not isinstance(value, int | np.integer) or value < least:
-        raise ConfigError(f"{name} is {value!r}; it must be a whole number from {least} up")
-    return int(value)

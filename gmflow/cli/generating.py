@@ -1,0 +1,148 @@
+"""What m_generate sends, by its options: messages, and the line that announces them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from time import monotonic
+from typing import Any, TypeAlias
+
+from ..message import Part
+from ..offhub import off_hub
+from .program import UsageError, choice_of, number_of
+
+KINDS = ("raw-1.0", "array-1.0", "eiger", "stream2", "bsr_m-1.1")
+
+FOR = {
+    "--encoding": ("eiger", "stream2"),
+    "--dtype": ("eiger", "stream2"),
+    "--channels": ("stream2", "bsr_m-1.1"),
+    "--compression": ("bsr_m-1.1",),
+}
+"""The options that mean something for some kinds alone."""
+
+DTYPES = ("uint8", "uint16", "uint32")
+
+MOST_MEGABYTES = 1_000_000
+MOST_PIXELS = 1_000_000_000
+MOST_TEXT = 1 << 24
+"""Bytes that a file of channels may have."""
+
+TOGETHER = 0.001
+"""Seconds that messages are made before they are handed over to be sent."""
+
+Messages: TypeAlias = Iterator[list[Part]]
+
+
+def messages_of(arguments: dict[str, Any]) -> tuple[Messages, str]:
+    """Give the messages that the options ask for, and what they are in a few words.
+
+    Raises
+    ------
+    UsageError, ConfigError
+        If an option is wrong.
+    EncodeError
+        If a library is missing that the messages need.
+    """
+    kind = choice_of(arguments, "--htype", KINDS)
+    for option, kinds in FOR.items():
+        if arguments[option] is not None and kind not in kinds:
+            raise UsageError(f"{option} is for --htype {' and '.join(kinds)}, not {kind}")
+    if kind in ("eiger", "stream2"):
+        return _series(arguments, kind), f"series of images of {arguments['--shape']}"
+    if kind == "bsr_m-1.1":
+        return _pulses(arguments)
+    return _buffers(arguments, kind), f"messages of size {float(arguments['--size']):f} MB"
+
+
+def _buffers(arguments: dict[str, Any], kind: str) -> Messages:
+    from ..simulate import array, raw  # late: NumPy only where it is needed
+
+    count, seed = _count(arguments), _seed(arguments)
+    size = number_of(arguments, "--size", float, 0, most=MOST_MEGABYTES)
+    number = int(size * 1024 * 1024)
+    return raw(number, count) if kind == "raw-1.0" else array(number, count, seed)
+
+
+def _series(arguments: dict[str, Any], kind: str) -> Messages:
+    from ..simulate import eiger_series, stream2_series
+
+    count, seed, how = _count(arguments), _seed(arguments), arguments["--encoding"]
+    images = number_of(arguments, "--images", int, 0, _images(count))
+    shape, dtype = _shape(arguments["--shape"]), None
+    if arguments["--dtype"] is not None:
+        dtype = choice_of(arguments, "--dtype", DTYPES)
+    if kind == "eiger":
+        series = eiger_series(images, shape, dtype, seed=seed, encoding=how or "<")
+    else:
+        channels = (arguments["--channels"] or "threshold_1").split(",")
+        series = stream2_series(
+            images,
+            shape,
+            dtype or "uint16",
+            seed=seed,
+            compression=how or "bslz4",
+            channels=channels,
+        )
+    return _off_hub(islice(series, count))
+
+
+def _pulses(arguments: dict[str, Any]) -> tuple[Messages, str]:
+    from ..simulate import bsread
+    from ..simulate.channels import DEFAULT, read_channels
+
+    channels = read_channels(_text(arguments["--channels"]) or DEFAULT)
+    compression = arguments["--compression"] or "none"
+    messages = bsread(channels, _count(arguments), _seed(arguments), compression=compression)
+    return _off_hub(messages), f"messages of {len(channels)} channels"
+
+
+def _text(channels: str | None) -> str | None:
+    """Give the text of channels, which may stand in a file."""
+    if channels is None or not channels.startswith("@"):
+        return channels
+    try:
+        with open(channels[1:], encoding="utf-8") as file:
+            return file.read(MOST_TEXT)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"--channels names {channels[1:]!r:.80}: {reason}") from None
+
+
+def _count(arguments: dict[str, Any]) -> int | None:
+    count: int | None = number_of(arguments, "-n", int, 1)
+    return count
+
+
+def _seed(arguments: dict[str, Any]) -> int:
+    return int(number_of(arguments, "--seed", int, 0))
+
+
+def _images(count: int | None) -> int:
+    return 100 if count is None else max(count - 2, 0)
+
+
+def _shape(text: str) -> tuple[int, int]:
+    try:
+        rows, columns = (int(word) for word in text.lower().split("x"))
+    except ValueError:
+        raise UsageError(f"--shape is {text!r}; it looks like 1065x1030") from None
+    if rows * columns > MOST_PIXELS:
+        raise UsageError(f"--shape is {text!r:.80}; it can have up to {MOST_PIXELS} pixels")
+    return rows, columns
+
+
+def _off_hub(messages: Messages) -> Messages:
+    """Make the messages in native threads, small ones several at a time."""
+    while batch := off_hub(_some, messages):
+        yield from batch
+
+
+def _some(messages: Messages) -> list[list[Part]]:
+    end = monotonic() + TOGETHER
+    batch = []
+    for message in messages:
+        batch.append(message)
+        if monotonic() > end:
+            break
+    return batch
