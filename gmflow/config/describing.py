@@ -39,7 +39,7 @@ def _lines(name: str, way: tuple[str, str], node: Any) -> Iterator[str]:
     yield name
     settings = {key: _shown(node, key) for key in keys_of(type(node)) if key != "name"}
     for key, value in {way[0]: way[1], **settings}.items():
-        yield f"    {key:<10}  {value}"
+        yield f"    {key:<14}  {value}"
 
 
 def _shown(node: Any, name: str) -> str:

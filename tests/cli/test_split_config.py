@@ -62,15 +62,16 @@ def test_check_shows_every_node_and_setting(scripts, file):
     outputs = ["output tcp://*:8888", "output tcp://*:8889", "viewers"]
     assert list(found) == ["camera 1", "source ipc:///run/camera2", "merger", *outputs]
     assert found["camera 1"] == {
-        "goes": "to     merger",
+        "goes": "to         merger",
         "address": "tcp://camera1:9999",
         "mode": "PULL",
         "queue_size": "100",
         "conn_type": "connect",
         "step": "4",
+        "decode_threads": "1",
     }
     assert found["merger"] == {
-        "goes": f"to     {', '.join(outputs)}",
+        "goes": f"to         {', '.join(outputs)}",
         "strategy": "by_key",
         "key": "pulse_id",
         "window": "32",
@@ -78,7 +79,7 @@ def test_check_shows_every_node_and_setting(scripts, file):
         "complete": "true",
         "flatten": "false",
     }
-    assert found["output tcp://*:8888"]["comes"] == "from  merger"
+    assert found["output tcp://*:8888"]["comes"] == "from      merger"
     first, second, tap = (found[name] for name in outputs)
     assert (first["modulo"], first["offset"], first["htypes"]) == ("10", "3", '["a-1.0", "b-1.0"]')
     assert (second["share"], second["block"], second["rate"]) == ("[1, 3]", "5", "2.5")
@@ -97,7 +98,7 @@ def test_check_opens_nothing(scripts, peers, file):
     assert (result.status, result.err) == (0, "")
     source, output = paragraphs(result.out)
     assert (source, output) == (f"source {taken}", "output tcp://127.0.0.1:9999")
-    assert paragraphs(result.out)[source]["goes"] == f"to     {output}"
+    assert paragraphs(result.out)[source]["goes"] == f"to         {output}"
 
 
 def test_check_of_the_command_line(scripts):
