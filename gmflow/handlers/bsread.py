@@ -145,7 +145,7 @@ class BsreadMessage:
             same = isinstance(header, JsonText) and _says(header, header.text)
             text: bytes = header.text if same else dumps(header)  # type: ignore[attr-defined]
             return make_layout(text, self.header.get("htype") == "bsr_m-1.0", compression)
-        if layout is None or layout.compression == compression:
+        if layout is None or self.omits_data_header or layout.compression == compression:
             return layout
         return pack(layout.text, layout.channels, compression)
 

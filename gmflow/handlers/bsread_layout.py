@@ -134,7 +134,7 @@ class Memory:
     def __init__(self, old: bool) -> None:
         self._old = old
         self._last: Layout | None = None
-        self._hash: Any = None
+        self._hash: str | None = None
         self._by_hash: dict[str, Layout] = {}
 
     def layout(self, part: bytes, hash_: Any, compression: Any, parts: int) -> Layout:
@@ -147,7 +147,7 @@ class Memory:
         part : bytes
             Part 1.
         hash_, compression : object
-            What the main header says.
+            What the main header says. A hash that is no str is none.
         parts : int
             How many parts the message has.
 
@@ -156,18 +156,18 @@ class Memory:
         DecodeError
             If it can't be read, or part 1 is empty and the hash is none seen before.
         """
-        last = self._last
+        last, name = self._last, hash_ if isinstance(hash_, str) else None
         if not part:
-            last = self._by_hash.get(hash_) if isinstance(hash_, str) else None
+            last = None if name is None else self._by_hash.get(name)
             if last is None:
                 raise DecodeError(f"part 1 is empty, and the hash {shown(hash_)} is not known")
         elif last is None or last.part != part or last.compression != compression:
             last = self._seen(part, compression)
             if last is None:
                 last = read_layout(part, self._old, compression, parts)
-        elif hash_ == self._hash:
+        elif name == self._hash:
             return last
-        self._remember(hash_, last)
+        self._remember(name, last)
         return last
 
     def _seen(self, part: bytes, compression: Any) -> Layout | None:
@@ -176,13 +176,13 @@ class Memory:
                 return layout
         return None
 
-    def _remember(self, hash_: Any, layout: Layout) -> None:
-        self._last, self._hash = layout, hash_
-        if isinstance(hash_, str):
-            self._by_hash.pop(hash_, None)
+    def _remember(self, name: str | None, layout: Layout) -> None:
+        self._last, self._hash = layout, name
+        if name is not None:
+            self._by_hash.pop(name, None)
             if len(self._by_hash) >= MOST_REMEMBERED:
                 del self._by_hash[next(iter(self._by_hash))]
-            self._by_hash[hash_] = layout
+            self._by_hash[name] = layout
 
 
 def _decompressed(part: bytes, compression: Any) -> bytes:

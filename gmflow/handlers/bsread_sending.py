@@ -168,11 +168,7 @@ class BsreadSender:
                 self.add_channel(name)
         values = [channel.value(pulse, data) for channel in self._channels.values()]
         layout = self._layout_for(values)
-        header = {"htype": "bsr_m-1.1", "pulse_id": pulse, "hash": layout.hash}
-        header["global_timestamp"] = dict(zip(("sec", "ns"), stamp, strict=True))
-        if self._header_compression:
-            header["dh_compression"] = self._header_compression
-        parts = [dumps(header), layout.part]
+        parts = [self._header(pulse, stamp, layout.hash), layout.part]
         for channel, value in zip(layout.channels, values, strict=True):
             if value.timestamp is None and value.value is not None:
                 value = Value(value.value, *stamp)
@@ -189,6 +185,13 @@ class BsreadSender:
 
     def __iter__(self) -> Iterator[list[bytes]]:
         return self.messages()
+
+    def _header(self, pulse_id: int, stamp: tuple[int, int], hash_: str) -> bytes:
+        header = {"htype": "bsr_m-1.1", "pulse_id": pulse_id, "hash": hash_}
+        header["global_timestamp"] = {"sec": stamp[0], "ns": stamp[1]}
+        if self._header_compression:
+            header["dh_compression"] = self._header_compression
+        return dumps(header)
 
     def _layout_for(self, values: list[Value]) -> Layout:
         """Give the data header, made anew if a channel is new or has its first value."""

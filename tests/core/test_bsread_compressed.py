@@ -422,6 +422,8 @@ def test_an_omitted_data_header_stays_omitted() -> None:
     decoder.decode(full)
     empty = [full[0], b"", *full[2:]]
     assert encode(decoder.decode(empty)) == empty
+    unsaid = [wire(text, lz4(bytes(2)), b"")[0], b"", *full[2:]]
+    assert encode(decoder.decode(unsaid)) == unsaid
 
 
 # Round trips

@@ -416,9 +416,16 @@ def test_a_size_above_the_cap_is_refused_before_anything_is_read():
             lambda size=size: pixels.decode(b"x", "lz4<", (size, 1), "u1"),
             lambda size=size: pixels.decode(b"x", "bs16-lz4<", (size, 1), "u2"),
             lambda size=size: bslz4.decode_blocks(b"x", size, 1),
+            lambda size=size: bslz4.decode(FRAMED, size, 1),
+            lambda size=size: lz4.decode_hdf5(FRAMED, size),
+            lambda size=size: bsread.decode(FRAMED, "bitshuffle_lz4", size, "<"),
         ):
             with pytest.raises(DecodeError, match=f"up to {MOST_BYTES} are allowed"):
                 call()
+        with pytest.raises(DecodeError, match="are expected"):
+            bsread.decode(b"\0\0\0\1x", "lz4", size, "<")
+        with pytest.raises(DecodeError, match="are expected"):
+            pixels.decode(b"x", "<", (size, 1), "u1")
     with pytest.raises(DecodeError, match="50006 bytes; up to 50005 are allowed"):
         bslz4.decode(FRAMED, len(CONTENT), 2, most=50_005)
     assert bslz4.decode(FRAMED, len(CONTENT), 2, most=50_006) == CONTENT
