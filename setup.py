@@ -62,6 +62,7 @@ setup(
             " and (platform_machine == 'x86_64' or platform_machine == 'aarch64'))",
         ],
         "bench": [
+            *CODECS,
             "psi-mflow==1.0.0",
             "orjson",
             # PvaPy has wheels for these only.

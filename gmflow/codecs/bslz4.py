@@ -7,15 +7,16 @@ fewer than the others, and up to 7 elements that are left over follow it as they
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..errors import DecodeError, EncodeError
 from ..message import Part
-from .blocks import HEADER, LARGEST_BLOCK, LENGTH, Blocks, read_header
-from .limits import MOST_BYTES, check_most, check_size, flat, library
+from .blocks import HEADER, LARGEST_BLOCK, LENGTH, Blocks, Run, read_header
+from .limits import EXPANSION, MOST_BYTES, check_most, check_size, flat, library
 from .lz4 import encode_block
 
 BLOCK_BYTES = 8192
@@ -25,6 +26,9 @@ GROUP = 8
 """Elements of which a block holds a multiple."""
 
 ITEM_SIZES = (1, 2, 4, 8)
+
+FASTEST_BLOCK = 1 << 20
+"""Bytes of a block up to which dectris-compression is asked: its buffers hold two of them."""
 
 
 def decode(blob: Any, size: int, itemsize: int, most: int = MOST_BYTES) -> memoryview:
@@ -46,9 +50,12 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MOST_BYTES) -> memor
         If the header declares another size, a block is cut or is not LZ4, or bytes are left over.
     """
     blob = flat(blob)
+    check_most(size, most)
     declared, block_bytes = read_header(blob)
     if declared != size:
         raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
+    if block_bytes <= FASTEST_BLOCK and (content := _decode_fast(blob, size, itemsize)):
+        return content
     return _decode(blob, HEADER.size, size, itemsize, block_bytes, most)
 
 
@@ -94,18 +101,47 @@ def _decode(
         )
     check_size(size, len(blob), most)
     out = np.empty(size, np.uint8).data
-    shuffled = np.empty(runs[0].size if runs else 0, np.uint8).data
+    if runs:
+        _decode_runs(blocks, runs, itemsize, out)
+    out[whole:] = blob[end:]
+    return out.toreadonly()
+
+
+def _decode_fast(blob: memoryview, size: int, itemsize: int) -> memoryview | None:
+    """Decode a blob in a single call, where the library for that is there; None if it can't."""
+    decompress = fast_library()
+    if decompress is None or itemsize not in ITEM_SIZES or size > EXPANSION * len(blob):
+        return None
+    try:
+        return memoryview(decompress(blob, "bslz4", elem_size=itemsize))
+    except (RuntimeError, ValueError):
+        return None  # what is wrong shows where it is decoded block by block
+
+
+@cache
+def fast_library() -> Callable[..., bytes] | None:
+    """Give dectris-compression's function; None where it is not installed.
+
+    It holds every length against the blob, and takes the fastest instructions that there are.
+    """
+    try:
+        from dectris.compression import decompress
+    except ImportError:
+        return None
+    function: Callable[..., bytes] = decompress
+    return function
+
+
+def _decode_runs(blocks: Blocks, runs: list[Run], itemsize: int, out: memoryview) -> None:
+    """Decode and unshuffle run by run, all in the same few pages of memory."""
+    unshuffle = library().bitshuffle_decode
+    elements = blocks.block_bytes // itemsize
+    shuffled = np.empty(runs[0].size, np.uint8).data
     for run in runs:
         content = shuffled[: run.size]
         blocks.decode(run, content)
-        library().bitshuffle_decode(
-            content,
-            itemsize=itemsize,
-            blocksize=block_bytes // itemsize,
-            out=out[run.place : run.place + run.size],
-        )
-    out[whole:] = blob[end:]
-    return out
+        place = out[run.place : run.place + run.size]
+        unshuffle(content, itemsize=itemsize, blocksize=elements, out=place)
 
 
 def encode(data: Any, itemsize: int, block_bytes: int = BLOCK_BYTES) -> bytes:

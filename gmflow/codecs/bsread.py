@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import DecodeError, EncodeError
 from . import bslz4, lz4
 from .blocks import LARGEST_BLOCK, read_header
-from .limits import MOST_BYTES, flat
+from .limits import MOST_BYTES, figure, flat
 
 SIZES = MappingProxyType({"<": Struct("<I"), ">": Struct(">I")})
 OTHER = MappingProxyType({"<": ">", ">": "<"})
@@ -63,7 +63,7 @@ def decode(
     if size not in declared:
         raise DecodeError(
             f"the part declares {declared[0]} bytes, {declared[1]} in the other byte order;"
-            f" {size} are expected"
+            f" {figure(size)} are expected"
         )
     return lz4.decode_block(part[SIZE_BYTES:], size, most)
 

@@ -41,7 +41,7 @@ def decode_block(blob: Any, size: int, most: int = MOST_BYTES) -> memoryview:
         raise DecodeError(f"{len(blob)} bytes are not the LZ4 of {size}: {error}") from None
     if decoded != size:
         raise DecodeError(f"{len(blob)} bytes of LZ4 decode to {decoded}, {size} are expected")
-    return out
+    return out.toreadonly()
 
 
 def encode_block(data: Any) -> bytes:
@@ -91,7 +91,7 @@ def decode_hdf5(blob: Any, size: int, most: int = MOST_BYTES) -> memoryview:
     out = np.empty(size, np.uint8).data
     for run in runs:
         blocks.decode(run, out[run.place : run.place + run.size])
-    return out
+    return out.toreadonly()
 
 
 def encode_hdf5(data: Any, block_bytes: int = HDF5_BLOCK) -> bytes:

@@ -12,7 +12,7 @@ from gmflow.codecs import bslz4, bsread, pixels
 from gmflow.errors import DecodeError
 from tests.captures import capture_names, needs_captures, read_capture, truth
 
-pytestmark = needs_captures
+pytestmark = [needs_captures, pytest.mark.usefixtures("each_library")]
 
 SENDER = "psi-bsread-2.0.2-sender"
 VALUES = re.compile(f"{SENDER}/(all_types|big_endian)__?")

@@ -17,6 +17,8 @@ import pytest
 from gmflow.codecs import bslz4, bsread, lz4, pixels
 from gmflow.errors import DecodeError
 
+pytestmark = pytest.mark.usefixtures("each_library")
+
 MANY = int(os.environ.get("GMFLOW_FUZZ", 10_000))
 MOST_GROWTH = 100 << 10  # KiB of memory
 MOST_SECONDS = 1.0  # of work on one blob

@@ -9,6 +9,8 @@ import pytest
 
 from gmflow.codecs import bslz4, bsread, lz4, pixels
 
+pytestmark = pytest.mark.usefixtures("each_library")
+
 SHAPES = [(1,), (7,), (9, 1), (64, 64), (13, 4099), (517, 1031)]
 DTYPES = ["u1", "u2", "u4", ">u2", "i8", "f4", "f8"]
 

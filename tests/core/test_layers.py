@@ -38,7 +38,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 PACKAGES = {"numpy"}
 PACKAGES_ABOVE = {"numpy", "zmq", "gevent"}
 ALSO = {"errors": {"zmq"}, "cli": {"docopt"}}
-EXTRAS = {"cbor2", "imagecodecs", "orjson"}  # where they are used, inside a function
+EXTRAS = {"cbor2", "dectris", "imagecodecs", "orjson"}  # where they are used, inside a function
 
 MOST_LINES = 300
 
