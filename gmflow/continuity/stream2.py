@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from re import DOTALL
 
 from ..errors import DecodeError
-from ..handlers.stream2 import ARRAYS
-from ..handlers.stream2_cbor import read
 from ..message import Message, Part
 
 COUNTER = "image_id"
@@ -41,6 +39,9 @@ def read_all(messages: Sequence[Message]) -> Iterator[tuple[bytes, int, int | No
 
 def images(start: Part) -> int | None:
     """Give the number of images that a start announces, if it does and cbor2 is there to tell."""
+    from ..handlers.stream2 import ARRAYS  # late: they bring NumPy, which forwarding does without
+    from ..handlers.stream2_cbor import read
+
     try:
         number = read(bytes(start), ARRAYS).get("number_of_images")
     except DecodeError:

@@ -110,3 +110,11 @@ def test_every_public_name_is_there_and_no_other() -> None:
         "assert not hasattr(gmflow, 'nonsense')\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize("script", ["split", "merge", "stats", "dump", "replay", "generate"])
+def test_scripts_start_without_numpy(script):
+    """It takes longer to import than all the rest; who only forwards never needs it."""
+    program = f"import sys, gmflow.cli.{script}; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert done.stdout == b"False\n", done.stderr
