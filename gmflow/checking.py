@@ -47,6 +47,20 @@ def check_mapping(name: str, value: Any, values: str) -> None:
         refuse(name, value, f"a mapping of texts to {values}")
 
 
+def check_handlers(handlers: Any) -> None:
+    """See that handlers are None or a mapping of htypes to functions.
+
+    Raises
+    ------
+    ConfigError
+        If they aren't.
+    """
+    check_mapping("handlers", handlers, "functions")
+    for htype, handler in (handlers or {}).items():
+        if not callable(handler):
+            refuse(f"the handler of {htype!r:.80}", handler, "a function")
+
+
 def refuse(name: str, value: Any, allowed: str) -> NoReturn:
     """Say that a setting is not allowed.
 

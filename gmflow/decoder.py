@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequen
 from types import GeneratorType
 from typing import Any, TypeAlias
 
+from .checking import check_handlers
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
 from .handlers import DEFAULT, NOT_JSON
 from .later import Later
@@ -41,14 +42,14 @@ class Decoder:
     Parameters
     ----------
     handlers : mapping of str to handler, optional
-        Which handler reads which htype; a copy of the built-in table by default.
+        Which handler reads which htype, beside those of the built-in table and in their place.
     copy : bool, optional
         Whether handlers get parts as bytes (the default) or as memoryviews.
 
     Attributes
     ----------
     handlers : dict
-        The table, for this decoder alone; it may be changed between messages.
+        The whole table, for this decoder alone; it may be changed between messages.
     statistics : Statistics
         The counters.
     receiver : Receiver
@@ -56,9 +57,8 @@ class Decoder:
     """
 
     def __init__(self, handlers: Mapping[str, Handler] | None = None, copy: bool = True) -> None:
-        self.handlers: MutableMapping[str, Handler] = dict(
-            DEFAULT if handlers is None else handlers
-        )
+        check_handlers(handlers)
+        self.handlers: MutableMapping[str, Handler] = {**DEFAULT, **(handlers or {})}
         self.statistics = Statistics()
         self.receiver = Receiver((), self.statistics, copy)
         self.receiver.handlers = self.handlers
@@ -81,18 +81,19 @@ class Decoder:
             and the next message is read from a clean start.
         """
         value = self.begin(parts, handler)
-        if type(value) is Later:
-            try:
-                value = work(value, parts)
-            except DecodeError:
-                self.statistics.messages_failed += 1
-                raise
+        if type(value) is not Later:
+            return value
+        try:
+            value = work(value, parts)
+        except DecodeError:
+            self.fail(parts)
+            raise
         return self.end(parts, value)
 
     def begin(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
-        """Run the handler, and give its value, or the `Later` that `work` does, wherever it likes.
+        """Run the handler, and give its value, counted, or the `Later` that it leaves.
 
-        `end` follows, in the order of the messages, or a count of ``messages_failed``.
+        After `work` on that, anywhere, follows `end` or `fail`, in the order of the messages.
 
         Raises
         ------
@@ -121,7 +122,7 @@ class Decoder:
             self._drop()
             raise HandlerError(_describe(handler, error), parts) from error
         receiver.rewind()
-        return value
+        return value if type(value) is Later else self.end(parts, value)
 
     def end(self, parts: Sequence[Part], value: Any) -> Any:
         """Count a message that was read, and give its value; None was skipped."""
@@ -133,6 +134,12 @@ class Decoder:
         for part in parts:
             statistics.total_bytes_received += len(part)
         return value
+
+    def fail(self, parts: Sequence[Part]) -> None:
+        """Count a message whose work failed; nothing of it is kept."""
+        self.statistics.messages_failed += 1
+        if self.receiver.parts is parts:
+            self.receiver.load(())
 
     def close(self) -> None:
         """Close every running generator, so that its ``finally`` runs."""
@@ -198,7 +205,10 @@ def work(later: Later, parts: Sequence[Part]) -> Any:
         If it can't be done.
     """
     try:
-        return later()
+        value = later()
+        if type(value) is Later:
+            raise TypeError("a Later gave another Later: it gives the value itself")
+        return value
     except DecodeError as error:
         error.parts = parts
         raise
@@ -208,10 +218,13 @@ def work(later: Later, parts: Sequence[Part]) -> Any:
 
 def _describe(handler: Callable[..., Any] | None, error: Exception) -> str:
     """Say in one line which handler failed, where, and of what."""
-    name = getattr(handler, "__qualname__", repr(handler))
+    name = getattr(handler, "__qualname__", None) or f"{handler!r:.80}"
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "an error that can't be shown"
     return f"handler {name} failed at {place}: {type(error).__name__}: {text:.200}"

@@ -29,6 +29,11 @@ class Later:
     *arguments : object
     size : int, optional
         Bytes that it works on; many by default. No more than `SMALL` don't go to a thread.
+
+    Raises
+    ------
+    TypeError
+        If it is given no function, as in ``Later(work(image))``, or a size that is no number.
     """
 
     __slots__ = ("arguments", "function", "size")
@@ -36,6 +41,10 @@ class Later:
     def __init__(
         self, function: Callable[..., Any], *arguments: Any, size: int = SMALL + 1
     ) -> None:
+        if not callable(function):
+            raise TypeError(f"Later takes a function, then its arguments, not {type(function)}")
+        if type(size) is not int:
+            raise TypeError(f"Later's size is {size!r:.40}; it is a number of bytes")
         self.function = function
         self.arguments = arguments
         self.size = size

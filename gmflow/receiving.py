@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from logging import DEBUG, getLogger
+from time import monotonic
 
 from .decoder import Handler
 from .decoding import Decoding
-from .errors import ConfigError, ConnectError
+from .errors import ConfigError, ConnectError, DecodeError
 from .inbox import Inbox
-from .message import Message
+from .later import Later
+from .message import Message, Part
 from .sockets import Socket
 
 logger = getLogger(__name__)
@@ -55,13 +57,17 @@ class Reader:
         self, socket: Socket, decoding: Decoding, timeout: float | None, address: str
     ) -> None:
         self._socket = socket
+        self._readiness = socket.readiness
         self._inbox = Inbox(socket)
         self._decoding = decoding
-        decoding.done = self._done
+        self._ahead = decoding.most > 1
+        if self._ahead:
+            decoding.done = socket.wake
+        self._begin = decoding.decoder.begin
         self._statistics = decoding.decoder.statistics
         self.timeout = timeout
         self._address = address
-        self._waiting = False
+        self._busy = False
 
     def receive(self, handler: Handler | None, block: bool, raises: bool) -> Message | None:
         """Give the next message; None if there is none in time or it is not to be had.
@@ -76,7 +82,10 @@ class Reader:
             Raise the DecodeError of a message that can't be read, instead of logging it.
         """
         message = self._next(handler, self.timeout if block else 0)
-        return None if message is None else self._checked(message, raises)
+        if message is not None and message.data is None:
+            self._say_why(message, raises)
+            return None
+        return message
 
     def each(self, raises: bool) -> Iterator[Message]:
         """Give message after message until the time-out passes or the socket is closed."""
@@ -89,59 +98,86 @@ class Reader:
                 return
             if message is None:
                 return
-            message = self._checked(message, raises)
-            if message is not None:
+            if message.data is not None:
                 yield message
+            else:
+                self._say_why(message, raises)
 
     def _next(self, handler: Handler | None, timeout: float | None) -> Message | None:
         """Give the next message with its data or its error; None if there is none in time."""
-        decoding = self._decoding
-        if decoding:
-            return self._first(True) if handler is None else decoding.take_anew(handler)
-        parts = self._inbox.receive(timeout)
+        if self._decoding.entries:
+            return self._first(handler)
+        parts = (self._receive_on if self._ahead else self._inbox.receive)(timeout)
         if parts is None:
             return None
         message = Message(self._statistics, None, parts)
-        return message if decoding.begin(message, handler) else self._first(handler is None)
-
-    def _first(self, ahead: bool) -> Message:
-        """Give the first message that is in; take others ahead for the threads meanwhile."""
-        decoding = self._decoding
-        while ahead and not (decoding.ready or decoding.full):
-            self._take_ahead(None)
-        decoding.wait()
-        message = decoding.take()
-        while ahead and decoding and not decoding.full:
-            if not self._take_ahead(0):
-                break
-        return message
-
-    def _take_ahead(self, timeout: float | None) -> bool:
-        """Take one more message for the threads; tell whether one came before a thread was done."""
-        self._waiting = True
         try:
-            parts = self._inbox.receive(timeout)
+            value = self._begin(parts, handler)
+        except DecodeError as error:
+            message.error = error
+            return message
+        if type(value) is not Later:  # as most are: no need to put it in and take it out
+            message.data = value
+            return message
+        return message if self._decoding.put(message, value, handler) else self._first(handler)
+
+    def _receive_on(self, timeout: float | None) -> Sequence[Part] | None:
+        """Receive; a thread that was done when nobody waited for it doesn't end the wait."""
+        until = None if timeout is None else monotonic() + timeout
+        parts = self._inbox.receive(timeout)
+        while parts is None and (until is None or until > monotonic()):
+            parts = self._inbox.receive(None if until is None else max(until - monotonic(), 0))
+        return parts
+
+    def _first(self, handler: Handler | None) -> Message:
+        """Give the first message that is in, as soon as it is decoded."""
+        if self._busy:
+            raise ConnectError(
+                "another greenlet already receives from this stream: let one greenlet own it"
+                " and hand messages on through a queue"
+            )
+        self._busy = True
+        try:
+            self._readiness.enter()
+            if handler is None:
+                self._take_ahead(self._decoding)
+            else:
+                self._decoding.wait()
+            return self._decoding.take(handler)
         finally:
-            self._waiting = False
+            self._busy = False
+
+    def _take_ahead(self, decoding: Decoding) -> None:
+        """Wait for the first message that is in, and keep the threads busy with others."""
+        while not (decoding.ready or decoding.full):
+            self._take_one(None)
+        decoding.wait()
+        # once the first is taken nothing may wait any more: an interrupt would lose it
+        while 1 < len(decoding) <= decoding.most and self._take_one(0):
+            pass
+
+    def _take_one(self, timeout: float | None) -> bool:
+        """Take one more message for the threads; tell whether one came before a thread was done."""
+        parts = self._inbox.receive(timeout)
         if parts is not None:
             self._decoding.begin(Message(self._statistics, None, parts))
         return parts is not None
 
-    def _done(self) -> None:
-        if self._waiting:  # or the next wait would end before its time
-            self._socket.wake()
-
-    def _checked(self, message: Message, raises: bool) -> Message | None:
+    def _say_why(self, message: Message, raises: bool) -> None:
+        """Say why a message has no data, unless it was skipped."""
         error = message.error
         if error is None:
-            return None if message.data is None else message
+            return
+        message.error = None  # its frames know the message: a cycle would keep the parts
         if raises:
-            raise error
+            try:
+                raise error
+            finally:
+                del error
         detail = logger.isEnabledFor(DEBUG) and error.__cause__
         logger.warning(
             "a message from %s can't be read: %s", self._address, error, exc_info=detail or None
         )
-        return None
 
     def _closed(self) -> bool:
         return bool(self._socket.closed)

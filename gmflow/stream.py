@@ -45,7 +45,7 @@ class Stream(Watched):
     Parameters
     ----------
     handlers : mapping of str to handler, optional
-        Which handler reads which htype; a copy of the built-in table by default.
+        Which handler reads which htype, beside those of the built-in table and in their place.
     on_error : {"log", "raise"}, optional
         What `receive` and `forward` do with a message that can't be read or written.
     decode_threads : int, optional

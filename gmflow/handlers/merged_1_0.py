@@ -7,11 +7,12 @@ messages are decoded by handlers of their own, as if they had come alone: they r
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..errors import DecodeError
+from ..errors import DecodeError, MessageError
 from ..later import Later
-from ..merging.merged import Merged, encode, parts_of
+from ..merging.merged import HTYPE, Merged, encode, parts_of
 from ..message import Message, Part
 from ..receiver import Receiver
 
@@ -21,43 +22,96 @@ if TYPE_CHECKING:
 __all__ = ["encode", "receive"]
 
 MOST_SOURCES = 4096
-"""Sources whose decoders are kept; the oldest is closed where more turn up."""
+"""Sources of a message, and those whose decoders are kept, also of messages within messages."""
 
 
 def receive(receiver: Receiver) -> Generator[Merged | Later, None, None]:
-    """Read message after message: `Merged`, its messages with ``data``, or with ``error``."""
-    decoders: dict[str, Decoder] = {}
+    """Read message after message: `Merged`, its messages with ``data``, or with ``error``.
+
+    One of them may be merged, too.
+    """
+    yield from _messages(receiver, set(), evicts=True)
+
+
+def _messages(
+    receiver: Receiver, kept: set[Decoder], evicts: bool
+) -> Generator[Merged | Later, None, None]:
+    decoders = _Decoders(receiver, kept, evicts)
     try:
         while True:
             header = receiver.header()
             by_name = parts_of(header, receiver.body())
-            messages = {}
-            for name, parts in by_name.items():
-                messages[name] = _begun(name, parts, _decoder_of(name, decoders, receiver))
+            if len(by_name) > MOST_SOURCES:
+                raise MessageError(f"{len(by_name)} sources; {MOST_SOURCES} are possible")
+            messages = {
+                name: _begun(name, parts, decoders.of(name)) for name, parts in by_name.items()
+            }
             left = [message for message in messages.values() if type(message.data) is Later]
             merged = Merged(header, messages)
             yield Later(_done, merged, left, size=_size(left)) if left else merged
     finally:
-        for decoder in decoders.values():
-            decoder.close()
+        decoders.close()
 
 
-def _decoder_of(name: str, decoders: dict[str, Decoder], receiver: Receiver) -> Decoder:
-    from ..decoder import Decoder  # late: it imports the table that this handler stands in
+class _Decoders:
+    """The decoders of the sources of a merged stream, by their names.
 
-    decoder = decoders.get(name)
-    if decoder is None:
-        if len(decoders) >= MOST_SOURCES:
-            decoders.pop(next(iter(decoders))).close()
-        decoder = decoders[name] = Decoder(receiver.handlers, receiver.copy)
-    return decoder
+    Parameters
+    ----------
+    receiver : Receiver
+        The stream's.
+    kept : set of Decoder
+        All there are, also of streams within it and around it: what they take is bounded.
+    evicts : bool
+        Whether the oldest is closed where there are too many. Within another stream, which
+        could have decoders made and closed without end by it, a message is refused instead.
+    """
+
+    def __init__(self, receiver: Receiver, kept: set[Decoder], evicts: bool) -> None:
+        self._receiver = receiver
+        self._kept = kept
+        self._evicts = evicts
+        self._by_name: dict[str, Decoder] = {}
+
+    def of(self, name: str) -> Decoder:
+        decoder = self._by_name.get(name)
+        if decoder is None:
+            while len(self._kept) >= MOST_SOURCES:
+                self._make_room()
+            decoder = self._by_name[name] = self._new()
+        return decoder
+
+    def close(self) -> None:
+        while self._by_name:
+            self._close_oldest()
+
+    def _make_room(self) -> None:
+        if not self._evicts:
+            raise MessageError(f"more than {MOST_SOURCES} sources, of all that are merged here")
+        self._close_oldest()
+
+    def _close_oldest(self) -> None:
+        decoder = self._by_name.pop(next(iter(self._by_name)))
+        self._kept.discard(decoder)
+        decoder.close()
+
+    def _new(self) -> Decoder:
+        from ..decoder import Decoder  # late: it imports the table that this handler stands in
+
+        decoder = Decoder(self._receiver.handlers, self._receiver.copy)
+        self._kept.add(decoder)
+        if decoder.handlers.get(HTYPE) is receive:
+            decoder.handlers[HTYPE] = partial(_messages, kept=self._kept, evicts=False)
+        return decoder
 
 
 def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
     """Give a source's message, its handler's value or `Later` in its ``data``."""
     message = Message(decoder.statistics, None, parts, name)
     try:
-        message.data = decoder.end(parts, decoder.begin(parts))
+        value = decoder.begin(parts)
+        # what is left is counted here, as the threads that do it must not
+        message.data = decoder.end(parts, value) if type(value) is Later else value
     except DecodeError as error:
         message.error = error
     return message

@@ -34,7 +34,7 @@ class Origin(Giver):
     name : str
         What it is called in reports.
     handlers : mapping of str to handler, optional
-        Which handler reads which htype, if a node after it wants values.
+        Which handler reads which htype, beside the built-in ones, if a node after it wants values.
     address : str, optional
         Its socket's address.
     continuity : Continuity, optional
@@ -130,9 +130,9 @@ class Origin(Giver):
                     self._give_ready(given)
                     decoding.wait()
                     self.give_decoded()
-                left -= 1
                 if decoding.begin(message):
                     ready.append(message)
+                left -= 1
         except BaseException:  # a kill, where it waits for a thread or a handler waits
             self.statistics.left_over += left + len(ready)
             raise
@@ -143,5 +143,13 @@ class Origin(Giver):
         for message in messages:
             if message.error is not None:
                 logger.warning("a message of %s can't be read: %s", self.name, message.error)
+                _forget_frames(message.error)
         if messages:
             self.give(Burst(messages), size_of_all(messages))
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop tracebacks: their frames know the burst, a cycle that would keep all its parts."""
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

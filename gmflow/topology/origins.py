@@ -76,6 +76,7 @@ class Source(Origin):
                 self.give_parts(burst, sized=many)
             else:
                 self.give_decoded()
+            del burst  # or it would be kept until the next has come
         self.give_rest()
 
     def stop(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..addresses import FORM, conn_type_of
-from ..checking import check_mapping, check_whole, refuse
+from ..checking import check_whole, refuse
 from ..errors import ConfigError
 from ..later import MOST_THREADS
 from ..opening import check_settings, mode_of
@@ -60,14 +60,6 @@ def check_count(count: Any) -> None:
 def check_threads(threads: Any) -> None:
     """See that a number of threads is a whole number in range; raises ConfigError otherwise."""
     check_whole("decode_threads", threads, 0, MOST_THREADS)
-
-
-def check_handlers(handlers: Any) -> None:
-    """See that handlers are None or a mapping of htypes to functions, or raise ConfigError."""
-    check_mapping("handlers", handlers, "functions")
-    for htype, handler in (handlers or {}).items():
-        if not callable(handler):
-            refuse(f"the handler of {htype!r:.80}", handler, "a function")
 
 
 def check_messages(messages: Any) -> None:

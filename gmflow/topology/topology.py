@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
+from ..checking import check_handlers
 from ..errors import ConfigError
 from ..merging import strategy_of
 from ..message import Part
@@ -18,7 +19,6 @@ from .nodes import Giver
 from .origins import Feed, Source
 from .settings import (
     check_count,
-    check_handlers,
     check_messages,
     check_once,
     check_threads,
@@ -94,7 +94,7 @@ class Topology(Group):
         count : int, optional
             End after so many messages.
         handlers : mapping of str to handler, optional
-            Which handler reads which htype, where a sink wants values.
+            Which handler reads which htype, beside the built-in ones, where a sink wants values.
         topics, options
             As of `gmflow.Stream.connect`.
         name : str, optional

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gmflow.decoder import MOST_RUNNING, Decoder
 from gmflow.errors import (
+    ConfigError,
     DecodeError,
     HandlerError,
     HeaderError,
@@ -343,6 +344,28 @@ class TestLater:
             decoder.decode(X)
         assert decoder.decode(X) == 1
 
+    def test_it_can_not_be_left_again(self):
+        decoder = Decoder({"x": lambda receiver: Later(lambda: Later(int))})
+        with pytest.raises(HandlerError, match="a Later gave another Later"):
+            decoder.decode(X)
+
+    def test_an_error_that_can_not_be_shown(self):
+        class Shy(Exception):
+            def __str__(self):
+                raise RuntimeError
+
+        def shy(receiver):
+            raise Shy
+
+        with pytest.raises(HandlerError, match="Shy: an error that can't be shown"):
+            Decoder({"x": shy}).decode(X)
+
+    def test_nothing_is_kept_of_a_message_whose_work_failed(self):
+        decoder = Decoder({"x": lambda receiver: Later(int, "?")})
+        with pytest.raises(HandlerError):
+            decoder.decode(X)
+        assert decoder.receiver.parts == ()
+
     def test_messages_within_a_message(self):
         table = {"x": lambda receiver: Later(int, "7"), "y": lambda receiver: Later(int, "?")}
         decoder = Decoder({**DEFAULT, **table})
@@ -363,5 +386,32 @@ class TestNotJson:
         assert decoder.decode([first, b"more"]) == first
 
     def test_without_an_entry_it_is_a_header_error(self):
+        decoder = Decoder()
+        del decoder.handlers[NOT_JSON]
         with pytest.raises(HeaderError, match="not JSON"):
-            Decoder({}).decode([b"\xa1"])
+            decoder.decode([b"\xa1"])
+
+
+class TestTable:
+    """What is given comes to the built-in table."""
+
+    def test_the_built_in_handlers_stay(self):
+        decoder = Decoder({"x": text, "raw-1.0": text})
+        assert decoder.handlers == {**DEFAULT, "x": text, "raw-1.0": text}
+
+    @pytest.mark.parametrize("handlers", [[], "text", {"x": "text"}, {1: text}, pytest])
+    def test_what_is_no_table_is_refused(self, handlers):
+        with pytest.raises(ConfigError, match="handler"):
+            Decoder(handlers)
+
+
+class TestWrongLater:
+    """What is not the work of a `Later` is said where the handler yields it."""
+
+    @pytest.mark.parametrize("make", [lambda: Later(5), lambda: Later(int, size="big")])
+    def test_the_handler_is_named(self, make):
+        def careless(receiver):
+            return make()
+
+        with pytest.raises(HandlerError, match=r"careless failed .*TypeError: Later"):
+            Decoder({"x": careless}).decode(X)
