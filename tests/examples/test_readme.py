@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gmflow.config import parse
+from tests.cli.scripts import free_address, port_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,7 +41,7 @@ def send(host, port):
 def messages(host):
     if host == "bsread":
         return bsread_sender({"NUMBER": float, "IMAGE": [[1, 2], [3, 4]]}).messages(6)
-    return eiger(6, (64, 64)) if host == "eiger" else array(4096, 8)
+    return eiger(6, (64, 64)) if host.startswith("eiger") else array(4096, 8)
 
 def take(port, published):
     taker = context.socket(zmq.SUB if published else zmq.PULL)
@@ -73,19 +73,13 @@ def blocks(language: str) -> list[object]:
     return found
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 def on_free_ports(program: str) -> tuple[str, list[tuple[str, int]], list[tuple[int, bool]]]:
     """Give a program with other addresses, the hosts and ports it reads from, and its outputs.
 
     Of each output its port, and whether it publishes.
     """
     code = re.sub(r"  # .*", "", program)
-    ports = {match[0]: free_port() for match in ADDRESS.finditer(code)}
+    ports = {match[0]: port_of(free_address()) for match in ADDRESS.finditer(code)}
     sources, outputs = [], []
     for address, port in ports.items():
         host = address.split("/")[2].split(":")[0]
