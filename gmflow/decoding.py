@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from .checking import check_whole
 from .decoder import Decoder, Handler, work
 from .errors import ConnectError, DecodeError, HandlerError
-from .later import MOST_THREADS, SMALL, Later
+from .later import MOST_THREADS, SMALL, Later, step_aside
 from .message import Message, Part
 
 if TYPE_CHECKING:
@@ -201,6 +201,7 @@ def _worked(later: Later, parts: Sequence[Part]) -> Outcome:
 
 def _worked_apart(later: Later, parts: Sequence[Part]) -> Outcome:
     """Do it in a thread, where all that goes wrong fails the message alone."""
+    step_aside()
     try:
         return _worked(later, parts)
     except BaseException as error:  # the hub would raise a SystemExit where the program waits

@@ -21,7 +21,7 @@ LENGTH = Struct(">I")
 LARGEST_BLOCK = 0x7E000000
 """Bytes that one LZ4 block can hold (LZ4_MAX_INPUT_SIZE of lz4.h)."""
 
-RUN_BYTES = 2 << 20
+RUN_BYTES = 1 << 20
 """Bytes that are decoded in one call: few calls, and the processor still has them in its cache
 when they are unshuffled."""
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DecodeError, EncodeError
+from ..later import step_aside
 from ..message import Part
 from .blocks import HEADER, LARGEST_BLOCK, LENGTH, Blocks, Run, read_header
 from .limits import EXPANSION, MOST_BYTES, check_most, check_size, flat, library
@@ -138,6 +139,7 @@ def _decode_runs(blocks: Blocks, runs: list[Run], itemsize: int, out: memoryview
     elements = blocks.block_bytes // itemsize
     shuffled = np.empty(runs[0].size, np.uint8).data
     for run in runs:
+        step_aside()
         content = shuffled[: run.size]
         blocks.decode(run, content)
         place = out[run.place : run.place + run.size]

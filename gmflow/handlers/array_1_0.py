@@ -13,7 +13,7 @@ from ..errors import DecodeError, EncodeError
 from ..jsontext import dumps
 from ..message import Part
 from ..receiver import Receiver
-from .shapes import layout, view_array
+from .shapes import layout, shown, view_array
 
 
 def receive(receiver: Receiver) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
     except KeyError as error:
         raise DecodeError(f"the array-1.0 header has no {error}") from None
     if type(shape) is not list:
-        raise DecodeError(f"shape {shape!r:.80} is not a list")
+        raise DecodeError(f"shape {shown(shape)} is not a list")
     data = []
     known, dtype = receiver.layout
     for part in receiver.body():

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from ..codecs import bsread as codec
+from ..codecs.limits import EXPANSION
 from ..errors import DecodeError, MessageError
 from ..message import Part
 from .bsread_types import ORDERS, compression_of, dtype_of, order_of, shape_of
@@ -24,6 +25,9 @@ STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.value
 
 SIZES = MappingProxyType({"lz4": (Struct("<I"), Struct(">I")), "bitshuffle_lz4": (Struct(">Q"),)})
 """What a compressed value begins with: the size before, in whichever byte order."""
+
+CHARACTER_BYTES = 4
+"""Bytes of a character of a str, at most; one that takes so many makes all others do so, too."""
 
 
 class Channel(NamedTuple):
@@ -97,6 +101,14 @@ class Channel(NamedTuple):
             self._refuse(sizes)
         plain = codec.decode(part, self.compression, self.size, self.order, self.itemsize)
         return self.read(plain)
+
+    def most_text(self, part: Part) -> int:
+        """Give the bytes that the str in a compressed part takes, at most, before it is read."""
+        assert self.compression is not None
+        ways = [way for way in SIZES[self.compression] if way.size <= len(part)]
+        sizes = [way.unpack_from(part)[0] for way in ways]
+        possible = [size for size in sizes if size <= EXPANSION * len(part)]
+        return CHARACTER_BYTES * max(possible, default=0)
 
     def read_stamp(self, part: Part) -> tuple[int | None, int | None]:
         """Give the seconds and nanoseconds in a timestamp part, None twice if it is empty.

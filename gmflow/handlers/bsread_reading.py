@@ -42,18 +42,9 @@ def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Later, 
         A `Later` that gives the message if some of its values are compressed, or that raises
         a `DecodeError` if it can't be read, which says of which channel, and why.
     """
-    memory = Memory(old)
-    last: Layout | None = None
+    reader = _Reader(old)
     while True:
-        value: BsreadMessage | Later
-        try:
-            message, layout = _message(receiver, memory)
-            message.format_changed = layout is not last
-            value = _with_values(message, layout, receiver.parts)
-            last = layout
-        except DecodeError as error:
-            value = Later(_refuse, error, size=0)  # raised here, it would end what is remembered
-        yield value
+        yield reader.read(receiver)  # a local variable would keep it until the next message
 
 
 def stamp_keys(stamp: Mapping[str, Any]) -> tuple[str, str]:
@@ -70,7 +61,26 @@ def stamp_keys(stamp: Mapping[str, Any]) -> tuple[str, str]:
     return seconds, next((key for key in OFFSETS if key in stamp), OFFSETS[0])
 
 
-def _refuse(error: DecodeError) -> NoReturn:
+class _Reader:
+    """What is remembered from message to message."""
+
+    def __init__(self, old: bool) -> None:
+        self._memory = Memory(old)
+        self._last: Layout | None = None
+
+    def read(self, receiver: Receiver) -> BsreadMessage | Later:
+        """Read a message; what is wrong with it is raised later: it would end the generator."""
+        try:
+            message, layout = _message(receiver, self._memory)
+            message.format_changed = layout is not self._last
+            value = _with_values(message, layout, receiver.parts)
+        except DecodeError as error:
+            return Later(_fail, error.with_traceback(None), size=0)
+        self._last = layout
+        return value
+
+
+def _fail(error: DecodeError) -> NoReturn:
     raise error
 
 
@@ -99,9 +109,11 @@ def _with_values(
         return _read_values(message, layout.channels, parts)
     size = 0
     for index, expected in layout.compressed:
-        length = len(parts[index])
-        if length:
-            size += length if expected is None else expected
+        part = parts[index]
+        if expected is None:
+            size += layout.channels[index // 2 - 1].most_text(part)
+        elif len(part):
+            size += expected
     if size > MOST_BYTES:
         raise DecodeError(f"its values would be {size} bytes together; {MOST_BYTES} are allowed")
     return Later(_read_values, message, layout.channels, parts, size=size)

@@ -30,6 +30,19 @@ def read_json(receiver: Receiver) -> JsonText:
     return value
 
 
+def read_header(receiver: Receiver) -> JsonText:
+    """Give part 0, which was read to find the handler; it remembers its text.
+
+    Raises
+    ------
+    HeaderError
+        If it is no JSON object.
+    """
+    header = JsonText(receiver.header())
+    header.text = receiver.next(copy=True)
+    return header
+
+
 def read_rest(receiver: Receiver, value: dict[str, Any]) -> dict[str, Any]:
     """Add what is left of a message to its value.
 

@@ -14,7 +14,7 @@ from ..errors import DecodeError, EncodeError
 from ..jsontext import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
-from .dectris import as_is, parts_of, read_json, read_rest
+from .dectris import as_is, parts_of, read_header, read_json, read_rest
 from .shapes import shown
 
 KEYS = {
@@ -38,7 +38,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
     DecodeError
         If header_detail is missing or unknown, or parts are missing.
     """
-    value: dict[str, Any] = {"header": read_json(receiver)}
+    value: dict[str, Any] = {"header": read_header(receiver)}
     for key in _keys(value["header"], DecodeError):
         value[key] = receiver.next() if key.endswith("_raw") else read_json(receiver)
     return read_rest(receiver, value)

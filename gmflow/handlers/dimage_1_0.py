@@ -16,7 +16,7 @@ from ..errors import DecodeError
 from ..jsontext import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
-from .dectris import as_is, parts_of, read_json, read_rest
+from .dectris import as_is, parts_of, read_header, read_json, read_rest
 from .series import Array
 from .shapes import check_size, item_count, number_type, shown
 
@@ -45,7 +45,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
         If parts are missing or are no JSON objects, or if encoding, shape or type are missing or
         nonsense, or if pixels that are not compressed don't fit them.
     """
-    value: dict[str, Any] = {"header": read_json(receiver), "part_2": read_json(receiver)}
+    value: dict[str, Any] = {"header": read_header(receiver), "part_2": read_json(receiver)}
     value["part_3_raw"] = receiver.next()
     value["part_4"] = read_json(receiver)
     _check(value["part_2"], value["part_3_raw"])
@@ -108,7 +108,7 @@ def _loss(about: dict[str, Any], blob: Part) -> str:
     sent, here = about.get("size"), len(blob)
     if type(sent) is not int or sent == here:
         return ""
-    return f" (the blob has {here} bytes; its header says {sent})"
+    return f" (the blob has {here} bytes; its header says {shown(sent)})"
 
 
 def _check(about: dict[str, Any], blob: Part) -> None:

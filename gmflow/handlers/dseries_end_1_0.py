@@ -10,12 +10,12 @@ from typing import Any
 from ..jsontext import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
-from .dectris import parts_of, read_json, read_rest
+from .dectris import parts_of, read_header, read_rest
 
 
 def receive(receiver: Receiver) -> dict[str, Any]:
     """Read one message: a dict with ``header``."""
-    return read_rest(receiver, {"header": read_json(receiver)})
+    return read_rest(receiver, {"header": read_header(receiver)})
 
 
 def encode(value: dict[str, Any]) -> list[Part]:

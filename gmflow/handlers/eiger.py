@@ -21,6 +21,9 @@ from .seen import SeenSeries
 from .series import CHANNEL, Array, Image, SeriesEnd, SeriesStart
 from .shapes import check_size, item_count, number_type, shown, view_array
 
+MOST_IMAGES = (1 << 64) - 1
+"""The largest number of images, or of triggers, that a configuration is believed."""
+
 __all__ = ["HANDLERS", "encode", "series"]
 
 logger = getLogger(__name__)
@@ -151,9 +154,11 @@ def _number(header: dict[str, Any], key: str) -> int:
 
 def _expected(config: dict[str, Any]) -> int | None:
     images, triggers = config.get("nimages"), config.get("ntrigger", 1)
-    if type(images) is not int or type(triggers) is not int or images < 0 or triggers < 0:
+    if type(images) is not int or type(triggers) is not int:
         return None
-    return images * triggers
+    # A number that no detector has could be too long to be written out.
+    known = 0 <= images <= MOST_IMAGES and 0 <= triggers <= MOST_IMAGES
+    return images * triggers if known else None
 
 
 def _time(times: dict[str, Any], key: str) -> int | None:

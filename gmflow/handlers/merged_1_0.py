@@ -6,10 +6,12 @@ messages are decoded by handlers of their own, as if they had come alone: they r
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..codecs import MOST_BYTES
+from ..codecs.limits import figure
 from ..errors import DecodeError, MessageError
 from ..later import Later
 from ..merging.merged import HTYPE, Merged, encode, parts_of
@@ -39,18 +41,21 @@ def _messages(
     decoders = _Decoders(receiver, kept, evicts)
     try:
         while True:
-            header = receiver.header()
-            by_name = parts_of(header, receiver.body())
-            if len(by_name) > MOST_SOURCES:
-                raise MessageError(f"{len(by_name)} sources; {MOST_SOURCES} are possible")
-            messages = {
-                name: _begun(name, parts, decoders.of(name)) for name, parts in by_name.items()
-            }
-            left = [message for message in messages.values() if type(message.data) is Later]
-            merged = Merged(header, messages)
-            yield Later(_done, merged, left, size=_size(left)) if left else merged
+            # A local variable would hold on to the message, and an error to the variable.
+            yield _read(receiver, decoders)
     finally:
         decoders.close()
+
+
+def _read(receiver: Receiver, decoders: _Decoders) -> Merged | Later:
+    header = receiver.header()
+    by_name = parts_of(header, receiver.body())
+    if len(by_name) > MOST_SOURCES:
+        raise MessageError(f"{len(by_name)} sources; {MOST_SOURCES} are possible")
+    messages = {name: _begun(name, parts, decoders.of(name)) for name, parts in by_name.items()}
+    left = _within_bounds(message for message in messages.values() if type(message.data) is Later)
+    merged = Merged(header, messages)
+    return Later(_done, merged, left, size=_size(left)) if left else merged
 
 
 class _Decoders:
@@ -113,7 +118,7 @@ def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
         # what is left is counted here, as the threads that do it must not
         message.data = decoder.end(parts, value) if type(value) is Later else value
     except DecodeError as error:
-        message.error = error
+        message.error = error.with_traceback(None)
     return message
 
 
@@ -126,8 +131,24 @@ def _done(merged: Merged, left: Sequence[Message]) -> Merged:
         try:
             message.data = work(later, message.parts)
         except DecodeError as error:
-            message.error = error
+            message.error = error.with_traceback(None)
     return merged
+
+
+def _within_bounds(left: Iterable[Message]) -> list[Message]:
+    """Give the messages that may be decoded together; the others fail."""
+    taken, room = [], MOST_BYTES
+    for message in left:
+        size = message.data.size
+        if size <= room:
+            room -= size
+            taken.append(message)
+        else:
+            message.data = None
+            message.error = DecodeError(
+                f"it would decode to {figure(size)} bytes; all sources together may to {MOST_BYTES}"
+            )
+    return taken
 
 
 def _size(left: Sequence[Message]) -> int:

@@ -1,7 +1,7 @@
 """Which images of a DECTRIS series came: what `series.SeriesEnd` says of them, either version.
 
-A bit a frame, so that each counts once. What a lying message can take is bounded: `MOST_FRAMES`
-bits a series, and `MOST_SERIES` of them.
+A bit a frame, so that each counts once. What a lying message can take is bounded: `BLOCK` bits for
+a frame far from all others, `MOST_FRAMES` a series, and `MOST_SERIES` of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ MOST_SERIES = 8
 
 MOST_FRAMES = 1 << 24
 """Frames of a series that are told apart, 2 MiB of bits; of later ones every message counts."""
+
+BLOCK = 1 << 12
+"""Frames whose bits are one number."""
 
 
 class SeenSeries:
@@ -76,30 +79,32 @@ class SeenSeries:
 class _Frames:
     """The frames of one series."""
 
-    __slots__ = ("_beyond", "_bits", "expected", "start", "told")
+    __slots__ = ("_beyond", "_blocks", "expected", "start", "told")
 
     def __init__(self) -> None:
         self.expected: int | None = None
         self.start: Hashable = None  # until it comes
         self.told: tuple[int, int, int] | None = None  # at the last end: expected, seen, missing
-        self._bits = bytearray()
+        self._blocks: dict[int, int] = {}
         self._beyond = 0
 
     def add(self, frame: int) -> None:
         if frame >= MOST_FRAMES:
             self._beyond += 1
             return
-        bits, index = self._bits, frame >> 3
-        if index >= len(bits):
-            bits.extend(bytes(index + 1 - len(bits)))
-        bits[index] |= 1 << (frame & 7)
+        block, place = divmod(frame, BLOCK)
+        self._blocks[block] = self._blocks.get(block, 0) | 1 << place
 
     def count(self) -> tuple[int | None, int, int | None]:
-        bits = int.from_bytes(self._bits, "little")
-        seen = bits.bit_count() + self._beyond
+        seen = self._beyond + sum(bits.bit_count() for bits in self._blocks.values())
         expected = self.expected
         if expected is None:
             return None, seen, None
         if expected >= MOST_FRAMES:
             return expected, seen, max(expected - seen, 0)
-        return expected, seen, expected - (bits & ((1 << expected) - 1)).bit_count()
+        return expected, seen, expected - self._count_below(expected)
+
+    def _count_below(self, frame: int) -> int:
+        last, rest = divmod(frame, BLOCK)
+        whole = sum(bits.bit_count() for block, bits in self._blocks.items() if block < last)
+        return whole + (self._blocks.get(last, 0) & ((1 << rest) - 1)).bit_count()

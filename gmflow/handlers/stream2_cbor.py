@@ -28,6 +28,9 @@ DEPTH_OF_ARRAYS = 8
 MOST_CHANNELS = 256
 """Channels of a message; detectors have 4 at most."""
 
+MOST_FIELDS = 4096
+"""Keys of a message; detectors send 30."""
+
 NUMBER, BYTES, ARRAY, MAP, TAG = 0, 2, 4, 5, 6
 """Major types: a whole number from 0 up, and so on."""
 
@@ -139,6 +142,8 @@ class _Reader:
             raise DecodeError("the message is no map")
         message: dict[str, Any] = {}
         while count != 0 and (count > 0 or not self._ends()):
+            if len(message) >= MOST_FIELDS:
+                raise DecodeError(f"the message has more than {MOST_FIELDS} keys")
             key = self._key(message)
             message[key] = self._item(0) if key in arrays else self._decode()
             count -= 1

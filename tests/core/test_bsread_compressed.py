@@ -212,7 +212,7 @@ def test_values_are_decompressed_later() -> None:
     rest = [bytes(1 << 20), b"", b"", b""]
     work = later(wire(channels, *[part for value in values for part in (value, b"")], *rest))
     assert type(work) is Later
-    assert work.size == 4000 + 24 + len(text)  # E has no value
+    assert work.size == 4000 + 24 + 4 * len("abc")  # E has no value
     assert work.size < SMALL
     assert [same(work().data["A"].value, sent), work().data["C"].value] == [True, "abc"]
 
@@ -292,6 +292,14 @@ def test_the_values_of_a_message_are_capped_together() -> None:
     assert "bytes together" in refused(parts)
     parts[4] = b""  # no value: the other alone is not too much
     assert refused(parts).startswith("channel 'A': ")
+
+
+def test_strings_count_for_what_they_may_take() -> None:
+    strings = [{"name": name, "type": "string", "compression": "lz4"} for name in "AB"]
+    part = lz4(bytes(MOST_BYTES // 8 + 1))  # a str has up to four bytes for each
+    assert "bytes together" in refused(wire(strings, *[part, b""] * 2))
+    few = decode(wire(strings, *[lz4("h\xe4".encode()), b""] * 2))
+    assert [value.value for value in few.data.values()] == ["h\xe4", "h\xe4"]
 
 
 def test_wrong_data_headers() -> None:

@@ -24,7 +24,7 @@ from gmflow.errors import DecodeError, EncodeError, HeaderError, MessageError
 from gmflow.handlers import ENCODERS, NOT_JSON, stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.handlers.stream2_arrays import TAGS, TYPES, tag_of
-from gmflow.handlers.stream2_cbor import MOST_DEPTH, SELF_DESCRIBED
+from gmflow.handlers.stream2_cbor import MOST_DEPTH, MOST_FIELDS, SELF_DESCRIBED
 from gmflow.later import SMALL, Later
 from gmflow.sending import htype_of
 from tests.captures import read_capture, truth
@@ -432,6 +432,14 @@ def test_a_lying_size_takes_no_memory(head: bytes, key: bytes) -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_more_keys_than_any_detector_sends_are_refused() -> None:
+    part = cbor2.dumps(
+        {"type": "end", "series_id": 1, **{f"{key}": key for key in range(MOST_FIELDS)}}
+    )
+    with pytest.raises(DecodeError, match=f"more than {MOST_FIELDS} keys"):
+        Decoder().decode([part])
 
 
 def test_keys_that_collide_are_refused() -> None:
