@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequen
 from types import GeneratorType
 from typing import Any, TypeAlias
 
-from .checking import check_handlers
+from .checking import check_handlers, shown
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
 from .handlers import DEFAULT, NOT_JSON
 from .later import Later
@@ -104,7 +104,10 @@ class Decoder:
         receiver.load(parts)
         try:
             if handler is None:
-                handler = self._handler()
+                try:
+                    handler = self.handlers[receiver.header()["htype"]]
+                except (HeaderError, KeyError, TypeError):
+                    handler = self._search()
             running = self._running.get(handler)
             if running is None:
                 value = handler(receiver)
@@ -130,9 +133,11 @@ class Decoder:
         if value is None:
             statistics.messages_skipped += 1
             return None
-        statistics.messages_received += 1
+        size = 0
         for part in parts:
-            statistics.total_bytes_received += len(part)
+            size += len(part)
+        statistics.messages_received += 1
+        statistics.total_bytes_received += size
         return value
 
     def fail(self, parts: Sequence[Part]) -> None:
@@ -150,23 +155,17 @@ class Decoder:
         self.statistics.messages_failed += 1
         self.receiver.load(())
 
-    def _handler(self) -> Handler:
+    def _search(self) -> Handler:
+        """Give the handler of a message whose header doesn't simply name it."""
         try:
             header = self.receiver.header()
         except HeaderError:
             if NOT_JSON not in self.handlers:
                 raise
             return self.handlers[NOT_JSON]
-        try:
-            return self.handlers[header["htype"]]
-        except (KeyError, TypeError):
-            return self._search(header)
-
-    def _search(self, header: dict[str, Any]) -> Handler:
-        try:
-            htype = header["htype"]
-        except KeyError:
-            raise HeaderError("the header has no htype") from None
+        if "htype" not in header:
+            raise HeaderError("the header has no htype")
+        htype = header["htype"]
         if isinstance(htype, list) and len(htype) == 1:
             htype = htype[0]  # old PSI senders write a list of one name
         try:
@@ -174,7 +173,7 @@ class Decoder:
         except (KeyError, TypeError):
             known = ", ".join(sorted(self.handlers)) or "none"
             raise UnknownHtype(
-                f"no handler for htype {htype!r:.80}:"
+                f"no handler for htype {shown(htype)}:"
                 f" register one in stream.handlers (known: {known})"
             ) from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from logging import DEBUG, getLogger
 from time import monotonic
 
@@ -60,9 +60,10 @@ class Reader:
         self._readiness = socket.readiness
         self._inbox = Inbox(socket)
         self._decoding = decoding
-        self._ahead = decoding.most > 1
-        if self._ahead:
+        self._receive: Callable[[float | None], Sequence[Part] | None] = self._inbox.receive
+        if decoding.most > 1:
             decoding.done = socket.wake
+            self._receive = self._receive_on
         self._begin = decoding.decoder.begin
         self._statistics = decoding.decoder.statistics
         self.timeout = timeout
@@ -107,7 +108,7 @@ class Reader:
         """Give the next message with its data or its error; None if there is none in time."""
         if self._decoding.entries:
             return self._first(handler)
-        parts = (self._receive_on if self._ahead else self._inbox.receive)(timeout)
+        parts = self._receive(timeout)
         if parts is None:
             return None
         message = Message(self._statistics, None, parts)
