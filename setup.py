@@ -40,12 +40,12 @@ setup(
         "bsread": CODECS,
         "eiger": CODECS,
         "stream2": [*CODECS, "cbor2>=6.2"],
+        "dectris": ["dectris-compression"],  # is compiled where it is installed
         "fast": ["orjson"],
         "test": [
             *CODECS,
             "cbor2>=6.2",
-            # Decoders of others, which read what is encoded here.
-            "dectris-compression",  # is compiled where it is installed
+            # Decoders of others, which read what is encoded here; gmflow[dectris] is one more.
             "h5py",
             "hdf5plugin",
             "pytest",
