@@ -1,11 +1,22 @@
-"""Settings are checked: what is wrong is one line with the name, the value and what is allowed."""
+"""What is wrong is said in one line: a setting with its name, its value and what is allowed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from reprlib import Repr
 from typing import Any, NoReturn
 
 from .errors import ConfigError
+
+_repr = Repr()
+_repr.maxlevel = 2
+_repr.maxlist = _repr.maxdict = 8
+_repr.maxstring = _repr.maxlong = _repr.maxother = 60
+
+
+def shown(value: Any) -> str:
+    """Give what an error shows of a wrong value: short, however long or deep the value is."""
+    return _repr.repr(value)
 
 
 def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
@@ -69,5 +80,5 @@ def refuse(name: str, value: Any, allowed: str) -> NoReturn:
     ConfigError
         Always.
     """
-    shown = f"{value!r:.80}".replace("\n", " ")  # as an array has it
-    raise ConfigError(f"{name} is {shown}; it can be {allowed}")
+    text = f"{value!r:.80}".replace("\n", " ")  # as an array has it
+    raise ConfigError(f"{name} is {text}; it can be {allowed}")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
+
+from .errors import DecodeError
 
 SMALL = 32 << 10
 """Bytes that are worked on in less time than it takes to hand them to a thread and back."""
@@ -63,3 +65,18 @@ class Later:
 
     def __repr__(self) -> str:
         return f"<Later {self.function!r}, {self.size} bytes>"
+
+
+def failed(error: DecodeError) -> Later:
+    """Give what raises an error when it is done: a generator that raised it would be at its end.
+
+    Parameters
+    ----------
+    error : DecodeError
+        What is wrong with the message; its traceback, which holds on to parts, is let go.
+    """
+    return Later(_fail, error.with_traceback(None), size=0)
+
+
+def _fail(error: DecodeError) -> NoReturn:
+    raise error

@@ -10,6 +10,9 @@ from .jsontext import SMALL, loads, opens
 from .message import Part, size_of
 from .statistics import Statistics
 
+LARGEST = 1 << 20
+"""Bytes of a header that is read: one that is made to take long takes half a second."""
+
 
 class Receiver:
     """Reads the parts of one message after the other.
@@ -76,7 +79,7 @@ class Receiver:
             try:
                 part = self.parts[0]
                 # to find out by reading it would copy megabytes of pixels
-                header = None if len(part) > SMALL and not opens(part) else loads(part)
+                header = loads(part) if len(part) <= SMALL or self._may_be_one(part) else None
             except (ValueError, IndexError) as error:
                 raise HeaderError(f"the header is not JSON: {error}", self.parts) from None
             if not isinstance(header, dict):
@@ -84,6 +87,11 @@ class Receiver:
                 raise HeaderError(f"the header is not a JSON object: {text!r}", self.parts)
             self._header = header
         return self._header  # type: ignore[no-any-return]
+
+    def _may_be_one(self, part: Part) -> bool:
+        if len(part) > LARGEST:
+            raise ValueError(f"it has {len(part)} bytes; up to {LARGEST} are read")
+        return opens(part) is not None
 
     def next(self, as_json: bool = False, copy: bool | None = None) -> Any:
         """Give the next part.

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from zmq.utils.jsonapi import dumps as dumps_json
 
+from .checking import shown
 from .errors import EncodeError
 from .handlers import ENCODERS, NOT_JSON
 from .handlers.series import Image, SeriesEnd, SeriesStart
@@ -143,4 +144,4 @@ def _encoder_of(htype: Any) -> Encoder:
         return ENCODERS[htype]
     except (KeyError, TypeError):
         known = ", ".join(ENCODERS)
-        raise EncodeError(f"no encoder for htype {htype!r:.80} (known: {known})") from None
+        raise EncodeError(f"no encoder for htype {shown(htype)} (known: {known})") from None

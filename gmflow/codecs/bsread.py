@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import DecodeError, EncodeError
 from . import bslz4, lz4
 from .blocks import LARGEST_BLOCK, read_header
-from .limits import MOST_BYTES, figure, flat
+from .limits import MOST_BYTES, figure, flat, library
 
 SIZES = MappingProxyType({"<": Struct("<I"), ">": Struct(">I")})
 OTHER = MappingProxyType({"<": ">", ">": "<"})
@@ -70,6 +70,7 @@ def decode(
 
 def _decode_either(block: memoryview, declared: list[int], most: int) -> memoryview:
     """Decode a block to the size that it has: at most one of two can be."""
+    library()  # without it neither would fit
     reasons = []
     for size in declared:
         try:

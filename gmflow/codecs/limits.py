@@ -34,8 +34,8 @@ def library(error: type[DecodeError | EncodeError] = DecodeError) -> ModuleType:
         import imagecodecs
     except ImportError as missing:
         raise error(
-            f"this needs imagecodecs ({missing}): pip install 'gmflow[eiger]', or"
-            " 'gmflow[bsread]', which brings the same"
+            f"this needs imagecodecs ({missing}): pip install imagecodecs, or gmflow with an extra"
+            " that brings it, 'gmflow[eiger]' or 'gmflow[bsread]'"
         ) from None
     module: ModuleType = imagecodecs
     return module

@@ -34,9 +34,10 @@ def decode_block(blob: Any, size: int, most: int = MOST_BYTES) -> memoryview:
     check_size(size, len(blob), most)
     if not size and blob in (b"", b"\0"):
         return memoryview(b"")
+    decode = library().lz4_decode
     out = np.empty(size, np.uint8).data
     try:
-        decoded = len(library().lz4_decode(blob, out=out))
+        decoded = len(decode(blob, out=out))
     except REFUSALS as error:
         raise DecodeError(f"{len(blob)} bytes are not the LZ4 of {size}: {error}") from None
     if decoded != size:
@@ -50,13 +51,14 @@ def encode_block(data: Any) -> bytes:
     Raises
     ------
     EncodeError
-        If they are more than a block can hold.
+        If they are more than a block can hold, or if imagecodecs is not installed.
     """
     data = flat(data)
     if not len(data):
         return b"\0"
+    encode = library(EncodeError).lz4_encode  # its error is a ValueError, as a refusal is
     try:
-        return bytes(library(EncodeError).lz4_encode(data))
+        return bytes(encode(data))
     except REFUSALS as error:
         raise EncodeError(f"{len(data)} bytes can't be one LZ4 block: {error}") from None
 

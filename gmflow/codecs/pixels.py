@@ -19,6 +19,12 @@ from .blocks import HEADER
 from .limits import MOST_BYTES, figure, flat
 
 GRAMMAR = re.compile(r"(?:bs(8|16|32|64)-?(?=lz4))?(lz4)?([<>]?)")
+"""What is read."""
+
+WRITTEN = re.compile(r"(?:(?:bs(?:8|16|32|64)-)?lz4)?[<>]")
+"""What is written: what every receiver reads."""
+
+NAMES = "<, lz4<, bs8-lz4<, bs16-lz4<, bs32-lz4<, bs64-lz4<, and each with > for big-endian pixels"
 
 
 class Encoding(NamedTuple):
@@ -48,10 +54,7 @@ def check(encoding: Any) -> Encoding:
     """
     match = GRAMMAR.fullmatch(encoding) if isinstance(encoding, str) else None
     if match is None:
-        raise DecodeError(
-            f"encoding {encoding!r:.40} is unknown: there are <, lz4<, bs8-lz4<, bs16-lz4<,"
-            " bs32-lz4<, bs64-lz4<, and each with > for big-endian pixels"
-        )
+        raise DecodeError(f"encoding {encoding!r:.40} is unknown: there are {NAMES}")
     bits, compression, order = match.groups()
     return Encoding(int(bits or 0) // 8, compression is not None, order or "<")
 
@@ -67,7 +70,7 @@ def decode(
     encoding : str
     shape : tuple of int
         Of the array, slowest first: (rows, columns).
-    dtype : numpy.dtype
+    dtype : dtype-like
         Of a pixel; its byte order is that of the encoding.
     most : int, optional
         Bytes that it may decode to.
@@ -80,10 +83,11 @@ def decode(
     Raises
     ------
     DecodeError
-        If the encoding is unknown, or the blob does not decode to exactly such an array.
+        If the encoding or the type is unknown, or the blob does not decode to exactly such an
+        array.
     """
     how = check(encoding)
-    dtype = np.dtype(dtype).newbyteorder(how.order)
+    dtype = _number_type(dtype).newbyteorder(how.order)  # type: ignore[arg-type]
     if any(type(n) is not int or n < 0 for n in shape):
         raise DecodeError(f"shape {shape!r:.80} is not of whole numbers from 0 up")
     size = prod(shape) * dtype.itemsize
@@ -92,6 +96,16 @@ def decode(
         return np.ndarray(shape, dtype, content)
     except (ValueError, OverflowError) as error:
         raise DecodeError(f"shape {shape!r:.80}: {error}") from None
+
+
+def _number_type(dtype: Any) -> np.dtype[Any]:
+    try:
+        known: np.dtype[Any] = np.dtype(dtype)
+    except (TypeError, ValueError):
+        known = np.dtype(object)
+    if known.hasobject or not known.itemsize:
+        raise DecodeError(f"type {dtype!r:.40} is not a number type of NumPy")
+    return known
 
 
 def _content(blob: memoryview, how: Encoding, size: int, most: int) -> memoryview:
@@ -125,16 +139,16 @@ def encode(array: np.ndarray[Any, Any], encoding: str) -> bytes | memoryview:
     array : numpy.ndarray
         Its byte order becomes that of the encoding.
     encoding : str
+        With its byte order: "<", ">", "lz4<", "bs16-lz4<" and so on.
 
     Raises
     ------
     EncodeError
-        If the encoding is unknown, or its elements don't divide the array's bytes.
+        If the encoding is none of these, or its elements don't divide the array's bytes.
     """
-    try:
-        how = check(encoding)
-    except DecodeError as error:
-        raise EncodeError(str(error)) from None
+    if not isinstance(encoding, str) or WRITTEN.fullmatch(encoding) is None:
+        raise EncodeError(f"encoding {encoding!r:.40} can't be written; it can be {NAMES}")
+    how = check(encoding)
     data = flat(np.ascontiguousarray(array, array.dtype.newbyteorder(how.order)))
     if how.itemsize:
         return bslz4.encode(data, how.itemsize)

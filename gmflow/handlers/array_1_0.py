@@ -9,11 +9,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..checking import shown
 from ..errors import DecodeError, EncodeError
 from ..jsontext import dumps
 from ..message import Part
 from ..receiver import Receiver
-from .shapes import layout, shown, view_array
+from .shapes import layout, view_array
 
 
 def receive(receiver: Receiver) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from ..checking import shown
 from ..codecs import bsread as codec
 from ..codecs.limits import EXPANSION
 from ..errors import DecodeError, MessageError
 from ..message import Part
 from .bsread_types import ORDERS, compression_of, dtype_of, order_of, shape_of
-from .shapes import check_size, shown, view_array
+from .shapes import check_size, view_array
 
 STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.values()})
 """A timestamp: seconds and nanoseconds."""

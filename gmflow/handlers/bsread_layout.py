@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..checking import shown
 from ..codecs import bsread as codec
 from ..errors import DecodeError
 from ..jsontext import loads
 from .bsread_channels import Channel, read_channels
 from .bsread_types import compression_of
-from .shapes import shown
 
 MOST_TEXT = 1 << 24
 """Bytes that a data header may have: a hundred thousand channels and more."""

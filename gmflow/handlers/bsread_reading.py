@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NoReturn
+from typing import Any
 
+from ..checking import shown
 from ..codecs import MOST_BYTES
 from ..errors import DecodeError
 from ..jsontext import JsonText
-from ..later import Later
+from ..later import Later, failed
 from ..message import Part
 from ..receiver import Receiver
 from .bsread import BsreadMessage, Value
 from .bsread_channels import Channel, too_few
 from .bsread_layout import Layout, Memory
-from .shapes import shown
 
 SECONDS = ("sec", "epoch", "ms")
 OFFSETS = ("ns", "ns_offset")
@@ -75,13 +75,9 @@ class _Reader:
             message.format_changed = layout is not self._last
             value = _with_values(message, layout, receiver.parts)
         except DecodeError as error:
-            return Later(_fail, error.with_traceback(None), size=0)
+            return failed(error)
         self._last = layout
         return value
-
-
-def _fail(error: DecodeError) -> NoReturn:
-    raise error
 
 
 def _message(receiver: Receiver, memory: Memory) -> tuple[BsreadMessage, Layout]:

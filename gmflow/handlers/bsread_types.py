@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..checking import shown
 from ..errors import DecodeError
-from .shapes import item_count, shown
+from .shapes import item_count
 
 NUMBERS = MappingProxyType(
     {

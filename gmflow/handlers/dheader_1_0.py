@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..checking import shown
 from ..errors import DecodeError, EncodeError
 from ..jsontext import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
 from .dectris import as_is, parts_of, read_header, read_json, read_rest
-from .shapes import shown
 
 KEYS = {
     "none": [],

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..checking import shown
 from ..codecs import pixels
 from ..errors import DecodeError
 from ..jsontext import dumps_compact
@@ -18,7 +19,7 @@ from ..message import Part
 from ..receiver import Receiver
 from .dectris import as_is, parts_of, read_header, read_json, read_rest
 from .series import Array
-from .shapes import check_size, item_count, number_type, shown
+from .shapes import check_size, item_count, number_type
 
 WRITERS = {
     "header": dumps_compact,
@@ -48,7 +49,11 @@ def receive(receiver: Receiver) -> dict[str, Any]:
     value: dict[str, Any] = {"header": read_header(receiver), "part_2": read_json(receiver)}
     value["part_3_raw"] = receiver.next()
     value["part_4"] = read_json(receiver)
-    _check(value["part_2"], value["part_3_raw"])
+    try:
+        _check(value["part_2"], value["part_3_raw"])
+    except DecodeError as error:
+        known = {"frame", "series"} <= value["header"].keys()
+        raise DecodeError(f"{_name(value)}: {error}" if known else str(error)) from None
     return read_rest(receiver, value)
 
 

@@ -12,14 +12,15 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
+from ..checking import shown
 from ..errors import DecodeError
-from ..later import Later
+from ..later import Later, failed
 from ..receiver import Receiver
 from . import dheader_1_0, dimage_1_0, dseries_end_1_0
 from .eiger_writing import encode
 from .seen import SeenSeries
 from .series import CHANNEL, Array, Image, SeriesEnd, SeriesStart
-from .shapes import check_size, item_count, number_type, shown, view_array
+from .shapes import check_size, item_count, number_type, view_array
 
 MOST_IMAGES = (1 << 64) - 1
 """The largest number of images, or of triggers, that a configuration is believed."""
@@ -70,7 +71,7 @@ def _item(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Lat
     try:
         return _read(receiver, seen)
     except DecodeError as error:
-        return Later(_fail, error.with_traceback(None), size=0)
+        return failed(error)
 
 
 def _read(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Later:
@@ -94,7 +95,7 @@ def _start(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Seri
     seen.begin(number, _expected(config), getattr(config, "text", b""))
     flatfield = _table(value, number, "flatfield", 3)
     mask = _table(value, number, "pixel mask", 5)
-    return SeriesStart(
+    start = SeriesStart(
         number,
         value["header"],
         config,
@@ -102,8 +103,9 @@ def _start(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Seri
         {} if mask is None else {CHANNEL: mask},
         _table(value, number, "count-rate table", 7),
         value.get("appendix"),
-        value,
     )
+    start.value = value
+    return start
 
 
 def _image(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Later:
@@ -116,12 +118,14 @@ def _image(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Late
 def _end(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> SeriesEnd:
     number = _number(header, "series")
     value = dseries_end_1_0.receive(receiver)
-    return SeriesEnd(number, value["header"], *seen.end(number), value)
+    end = SeriesEnd(number, value["header"], *seen.end(number))
+    end.value = value
+    return end
 
 
 def _decoded(number: int, frame: int, value: dict[str, Any]) -> Image:
     times = value["part_4"]
-    return Image(
+    image = Image(
         number,
         frame,
         value["header"],
@@ -130,8 +134,9 @@ def _decoded(number: int, frame: int, value: dict[str, Any]) -> Image:
         _time(times, "start_time"),
         _time(times, "stop_time"),
         value.get("appendix"),
-        value,
     )
+    image.value = value
+    return image
 
 
 def _work(about: dict[str, Any]) -> int:
@@ -139,10 +144,6 @@ def _work(about: dict[str, Any]) -> int:
     if about["encoding"] in ("<", ">"):
         return 0  # a view of the part
     return int(prod(about["shape"])) * number_type(about["type"]).itemsize
-
-
-def _fail(error: DecodeError) -> None:
-    raise error
 
 
 def _number(header: dict[str, Any], key: str) -> int:

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..errors import ConfigError, EncodeError
+
 Array: TypeAlias = np.ndarray[Any, Any]
 
 CHANNEL = "image"
@@ -36,7 +38,8 @@ class SeriesStart:
     appendix : object
         The user's own: v1's header appendix, JSON or bytes; v2's user_data. None without.
     value : object
-        What writes the message anew.
+        The message as it came, which goes out again; None without one. `dataclasses.replace`
+        leaves it out: what it gives is written from the other attributes.
     """
 
     series: int
@@ -46,17 +49,29 @@ class SeriesStart:
     masks: Mapping[str, Array] = field(default_factory=dict)
     countrate_table: Array | None = None
     appendix: Any = None
-    value: Any = field(default=None, repr=False)
+    value: Any = field(init=False, default=None, repr=False)
 
     @property
     def flatfield(self) -> Array | None:
-        """The flatfield of the only channel; None where there is none."""
-        return _only(self.flatfields)
+        """The flatfield of the only channel; None where there is none.
+
+        Raises
+        ------
+        ConfigError
+            If there are several channels: take them from `flatfields`.
+        """
+        return _only(self.flatfields, "flatfields")
 
     @property
     def mask(self) -> Array | None:
-        """The pixel mask of the only channel; None where there is none."""
-        return _only(self.masks)
+        """The pixel mask of the only channel; None where there is none.
+
+        Raises
+        ------
+        ConfigError
+            If there are several channels: take them from `masks`.
+        """
+        return _only(self.masks, "masks")
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +91,8 @@ class Image:
     appendix : object
         The user's own: v1's image appendix, JSON or bytes; v2's user_data. None without.
     value : object
-        What writes the message anew.
+        The message as it came, which goes out again; None without one. `dataclasses.replace`
+        leaves it out: what it gives is written from the other attributes.
     """
 
     series: int
@@ -87,7 +103,7 @@ class Image:
     start_time: int | None = None
     stop_time: int | None = None
     appendix: Any = None
-    value: Any = field(default=None, repr=False)
+    value: Any = field(init=False, default=None, repr=False)
 
     @property
     def array(self) -> Array:
@@ -95,12 +111,12 @@ class Image:
 
         Raises
         ------
-        ValueError
+        ConfigError
             If there are several channels, or none: take them from `arrays`.
         """
-        array = _only(self.arrays)
+        array = _only(self.arrays, "arrays")
         if array is None:
-            raise ValueError(f"frame {self.frame} of series {self.series} has no channels")
+            raise ConfigError(f"frame {self.frame} of series {self.series} has no channels")
         return array
 
 
@@ -121,7 +137,8 @@ class SeriesEnd:
     missing : int or None
         Those that did not come; None where nobody knows how many were expected.
     value : object
-        What writes the message anew.
+        The message as it came, which goes out again; None without one. `dataclasses.replace`
+        leaves it out: what it gives is written from the other attributes.
     """
 
     series: int
@@ -129,12 +146,29 @@ class SeriesEnd:
     expected: int | None = None
     seen: int = 0
     missing: int | None = None
-    value: Any = field(default=None, repr=False)
+    value: Any = field(init=False, default=None, repr=False)
 
 
-def _only(arrays: Mapping[str, Array]) -> Array | None:
+def by_channel(arrays: Any, name: str, what: str) -> Mapping[str, Array]:
+    """See that an item that is to be written has its arrays by channel, and give them.
+
+    Raises
+    ------
+    EncodeError
+        If it has an array, or anything else, instead.
+    """
+    if not isinstance(arrays, Mapping):
+        raise EncodeError(
+            f"{what}: {name} is of {type(arrays).__name__};"
+            f' it can be a mapping of channels to arrays, as in {{"{CHANNEL}": array}}'
+        )
+    return arrays
+
+
+def _only(arrays: Mapping[str, Array], name: str) -> Array | None:
     if not arrays:
         return None
     if len(arrays) > 1:
-        raise ValueError(f"there are several channels: {', '.join(arrays)}")
+        channels = ", ".join(map(str, arrays))
+        raise ConfigError(f"there are several channels: take them from {name}: {channels:.200}")
     return next(iter(arrays.values()))

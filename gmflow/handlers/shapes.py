@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from math import prod
-from reprlib import Repr
 from typing import Any
 
 import numpy as np
 
+from ..checking import shown
 from ..errors import DecodeError
 from ..message import Part
 
 MOST_DIMENSIONS = 64
 """Dimensions that an array of NumPy's can have."""
-
-_repr = Repr()
-_repr.maxlevel = 2
-_repr.maxlist = _repr.maxdict = 8
-_repr.maxstring = _repr.maxlong = _repr.maxother = 60
-
-
-def shown(value: Any) -> str:
-    """Give what an error shows of a wrong value: short, however long or deep the value is."""
-    return _repr.repr(value)
-
 
 def item_count(shape: Any) -> int:
     """Give the number of elements of a shape.

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from ..checking import shown
 from ..codecs import MOST_BYTES
 from ..errors import DecodeError, MessageError
-from ..later import Later
+from ..later import Later, failed
 from ..receiver import Receiver
 from .seen import SeenSeries
 from .series import Image, SeriesEnd, SeriesStart
-from .shapes import shown
 from .stream2_arrays import Packed, array_of, is_array, packed_of
 from .stream2_cbor import MOST_CHANNELS, content_of, is_map, read
 from .stream2_writing import encode, make_config
@@ -67,11 +67,7 @@ def _item(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Later:
     try:
         return _read(receiver, seen)
     except DecodeError as error:
-        return Later(_fail, error.with_traceback(None), size=0)
-
-
-def _fail(error: DecodeError) -> None:
-    raise error
+        return failed(error)
 
 
 def _read(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Later:
@@ -89,7 +85,9 @@ def _read(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Later:
         return _start(message, part, seen)
     if kind == "end":
         series = _number(message, "series_id")
-        return SeriesEnd(series, _header(message), *seen.end(series), part)
+        end = SeriesEnd(series, _header(message), *seen.end(series))
+        end.value = part
+        return end
     raise DecodeError(f"the message's type is {shown(kind)}; it can be start, image or end")
 
 
@@ -101,9 +99,13 @@ def _image(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Later:
         raise DecodeError(
             f"frame {frame} of series {series}: data is {shown(data)}, not a map of channels"
         )
-    times = {key: _nanoseconds(message, key) for key in ("real_time", "start_time", "stop_time")}
-    image = Image(series, frame, _header(message), {}, **times, value=part)
-    image.appendix = message.get("user_data")
+    image = Image(series, frame, _header(message), {})
+    try:
+        for key in ("real_time", "start_time", "stop_time"):
+            setattr(image, key, _nanoseconds(message, key))
+    except DecodeError as error:
+        raise DecodeError(f"{_name(image)}: {error}") from None
+    image.appendix, image.value = message.get("user_data"), part
     return _later(image, {"arrays": data})
 
 
@@ -114,8 +116,8 @@ def _start(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Later:
     taken = {name: _take(message, key) for name, key in TABLES.items()}
     header = _header(message)
     seen.begin(series, expected, repr(header))
-    start = SeriesStart(series, header, dict(header), value=part)
-    start.appendix = message.get("user_data")
+    start = SeriesStart(series, header, dict(header))
+    start.appendix, start.value = message.get("user_data"), part
     return _later(start, taken)
 
 

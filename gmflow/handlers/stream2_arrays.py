@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from ..checking import shown
 from ..codecs import MOST_BYTES, bslz4, lz4
 from ..errors import DecodeError, EncodeError
 from ..message import Part
 from .series import Array
-from .shapes import item_count, shown, view_array
+from .shapes import item_count, view_array
 from .stream2_cbor import content_of, library
 
 ROW_MAJOR, COLUMN_MAJOR, COMPRESSED = 40, 1040, 56500

@@ -12,9 +12,9 @@ from io import BytesIO
 from types import ModuleType
 from typing import Any
 
+from ..checking import shown
 from ..errors import DecodeError, EncodeError, GmflowError
 from ..message import Part
-from .shapes import shown
 
 SELF_DESCRIBED = b"\xd9\xd9\xf7"
 """Tag 55799, with which CBOR says what it is; it may stand before a message."""

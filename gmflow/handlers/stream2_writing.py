@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import EncodeError
 from ..message import Part
-from .series import Array, Image, SeriesEnd, SeriesStart
+from .series import Image, SeriesEnd, SeriesStart, by_channel
 from .stream2_arrays import tag_of, typed_tag_of
 from .stream2_cbor import library, write
 
@@ -24,40 +24,37 @@ ELECTRONVOLT_ANGSTROM = 12_398.419843320026
 """Energy times wavelength of light, in eV Å: Planck's constant times its speed (SI)."""
 
 
-def encode(item: Any, compression: str = "bslz4") -> list[Part]:
+def encode(item: Any, compression: str | None = None) -> list[Part]:
     """Give the parts of a message: one.
 
     Parameters
     ----------
     item : SeriesStart, Image or SeriesEnd
-        One with a ``value`` goes out as it came. One without is written from its other
-        attributes: ``replace(image, arrays={"threshold_1": array}, value=None)`` (of dataclasses)
-        sends other pixels. ``header`` and ``config`` may be empty, or hold any more fields of
-        the message; what the item's own attributes say goes before.
+        One that came with stream v2 goes out as it came. Any other is written from its
+        attributes: ``replace(image, arrays={"threshold_1": array})`` (of dataclasses) sends other
+        pixels. ``header`` and ``config`` may be empty, or hold any more fields of the message;
+        what the item's own attributes say goes before. The header of one that came with stream
+        v1 is left out.
     compression : str, optional
-        How the pixels of an image are written: "bslz4" (the default), "lz4" or "none". The
-        arrays of a start are not compressed, as detectors send them.
+        How the pixels of an image are written, also of one that came: "bslz4" (the default),
+        "lz4" or "none". The arrays of a start are not compressed, as detectors send them.
 
     Raises
     ------
     EncodeError
-        If it is no item of a series, its value is none of stream v2, or something in it can't be
-        written; or if cbor2 is not installed.
+        If it is no item of a series, or something in it can't be written; or if cbor2 is not
+        installed.
     """
     value = getattr(item, "value", None)
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    as_it_came = compression is None or not isinstance(item, Image)
+    if as_it_came and isinstance(value, (bytes, bytearray, memoryview)):
         return [value]
-    if value is not None:
-        raise EncodeError(
-            f"the item's value is of {type(value).__name__}, not a message of stream v2:"
-            " send replace(item, header={}, value=None)"
-        )
     if isinstance(item, Image):
-        return [write(_image(item, compression))]
+        return [write(_image(item, "bslz4" if compression is None else compression))]
     if isinstance(item, SeriesStart):
         return [write(_start(item))]
     if isinstance(item, SeriesEnd):
-        return [write(_message("end", item.series, item.header))]
+        return [write(_message("end", item.series, _fields(item.header)))]
     raise EncodeError(f"{type(item).__name__} is no item of a series")
 
 
@@ -118,9 +115,10 @@ def make_config(
 
 
 def _start(start: SeriesStart) -> dict[str, Any]:
-    message = _message("start", start.series, {**start.header, **start.config})
-    tables = {"flatfield": start.flatfields, "pixel_mask": start.masks}
-    for key, arrays in tables.items():
+    message = _message("start", start.series, {**_fields(start.header), **start.config})
+    what = f"the start of series {start.series}"
+    for key, name in (("flatfield", "flatfields"), ("pixel_mask", "masks")):
+        arrays = by_channel(getattr(start, name), name, what)
         if arrays:
             message[key] = _channels(arrays, "none")
             message.setdefault("channels", list(arrays))
@@ -131,15 +129,22 @@ def _start(start: SeriesStart) -> dict[str, Any]:
 
 
 def _image(image: Image, compression: str) -> dict[str, Any]:
-    message = _message("image", image.series, image.header, image_id=int(image.frame))
+    fields = _fields(image.header)
+    message = _message("image", image.series, fields, image_id=int(image.frame))
     for key in ("real_time", "start_time", "stop_time"):
         time = getattr(image, key)
         if time is None:
             message.pop(key, None)
         else:
             message[key] = [int(time), DENOMINATOR]
-    message["data"] = _channels(image.arrays, compression)
+    what = f"frame {image.frame} of series {image.series}"
+    message["data"] = _channels(by_channel(image.arrays, "arrays", what), compression)
     return _with_appendix(message, image.appendix)
+
+
+def _fields(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a header's fields, but not those of stream v1, which has an htype."""
+    return {} if "htype" in header else header
 
 
 def _message(kind: str, series: int, header: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
@@ -154,7 +159,7 @@ def _message(kind: str, series: int, header: Mapping[str, Any], **fields: Any) -
     return message
 
 
-def _channels(arrays: Mapping[str, Array], compression: str) -> dict[str, Any]:
+def _channels(arrays: Mapping[str, Any], compression: str) -> dict[str, Any]:
     return {name: tag_of(np.asarray(array), compression) for name, array in arrays.items()}
 
 

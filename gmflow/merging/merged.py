@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from ..checking import shown
 from ..errors import EncodeError, MessageError
 from ..jsontext import dumps
 from ..message import Message, Part
@@ -110,7 +111,9 @@ def parts_of(header: Any, parts: Sequence[Part]) -> dict[str, Sequence[Part]]:
             found[name] = parts[begin : begin + count]
         begin += count
     if begin != len(parts):
-        raise MessageError(f"a {HTYPE} header tells of {begin} parts, but {len(parts)} follow it")
+        raise MessageError(
+            f"a {HTYPE} header tells of {shown(begin)} parts, but {len(parts)} follow it"
+        )
     return found
 
 
@@ -146,7 +149,7 @@ def _sources(header: Any) -> list[tuple[str, int]]:
         raise MessageError(f"a {HTYPE} header needs sources, each with name and parts") from None
     for name, count in sources:
         if not isinstance(name, str) or type(count) is not int or count < 0:
-            raise MessageError(f"a source of a {HTYPE} header is {name!r:.80} with {count!r:.80}")
+            raise MessageError(f"a source of a {HTYPE} header is {shown(name)} with {shown(count)}")
     if len({name for name, _ in sources}) < len(sources):
         raise MessageError(f"two sources of a {HTYPE} header have one name")
     return sources

@@ -278,8 +278,21 @@ def test_no_encodings(encoding):
         pixels.check(encoding)
     with pytest.raises(DecodeError, match="is unknown"):
         pixels.decode(b"", encoding, (0,), "u1")
-    with pytest.raises(EncodeError, match="is unknown"):
+    with pytest.raises(EncodeError, match="can't be written; it can be <, lz4<"):
         pixels.encode(IMAGE, encoding)
+
+
+@pytest.mark.parametrize("encoding", ["", "lz4", "bs16-lz4", "bs16lz4<"])
+def test_what_is_read_but_not_written(encoding):
+    pixels.check(encoding)
+    with pytest.raises(EncodeError, match=f"encoding '{encoding}' can't be written; it can be <"):
+        pixels.encode(IMAGE, encoding)
+
+
+@pytest.mark.parametrize("name", ["uint17", "O", "S0", object, 5])
+def test_a_type_that_numpy_does_not_have(name):
+    with pytest.raises(DecodeError, match="is not a number type of NumPy"):
+        pixels.decode(b"\0\0", "<", (1,), name)
 
 
 # --- What is refused -----------------------------------------------------------------------
@@ -479,10 +492,20 @@ def test_bsread_refuses_what_is_no_value():
 def test_without_the_library(monkeypatch):
     monkeypatch.setitem(sys.modules, "imagecodecs", None)
     monkeypatch.setattr(bslz4, "fast_library", lambda: None)
-    with pytest.raises(DecodeError, match=r"pip install 'gmflow\[eiger\]'"):
+    said = (
+        r"^this needs imagecodecs \(.*\): pip install imagecodecs, or gmflow with an extra"
+        r" that brings it, 'gmflow\[eiger\]' or 'gmflow\[bsread\]'$"
+    )
+    with pytest.raises(DecodeError, match=said):
         bslz4.decode(FRAMED, len(CONTENT), 2)
-    with pytest.raises(DecodeError, match=r"gmflow\[bsread\]"):
-        bsread.decode(b"\1\0\0\0x", "lz4", 1, "<")
-    with pytest.raises(EncodeError, match=r"pip install 'gmflow\[eiger\]'"):
-        pixels.encode(IMAGE, "bs32-lz4<")
+    for size in (1, None):
+        with pytest.raises(DecodeError, match=said):
+            bsread.decode(b"\1\0\0\0x", "lz4", size, "<")
+    with pytest.raises(DecodeError, match=said):
+        lz4.decode_block(b"x", 1)
+    for encoding in ("lz4<", "bs32-lz4<"):
+        with pytest.raises(EncodeError, match=said):
+            pixels.encode(IMAGE, encoding)
+    with pytest.raises(EncodeError, match=said):
+        bsread.encode(bytes(64), "lz4", 1, "<")
     assert pixels.decode(IMAGE.tobytes(), "<", IMAGE.shape, "u4").sum() == IMAGE.sum()

@@ -415,3 +415,21 @@ class TestWrongLater:
 
         with pytest.raises(HandlerError, match=r"careless failed .*TypeError: Later"):
             Decoder({"x": careless}).decode(X)
+
+
+class TestHostileHeaders:
+    """What anyone may send costs a `DecodeError` of one short line, and little time."""
+
+    @pytest.mark.parametrize(
+        "text", [b"[" * 900 + b"]" * 900, b"9" * 4000, b'"' + b"x" * 4000 + b'"']
+    )
+    @pytest.mark.parametrize("wrap", [b'{"htype": %s}', b'{"htype": "merged-1.0", "sources": %s}'])
+    def test_what_is_shown_is_short(self, text, wrap):
+        with pytest.raises(DecodeError) as caught:
+            Decoder().decode([wrap % text])
+        assert not isinstance(caught.value, HandlerError)
+        assert len(str(caught.value)) < 500
+
+    def test_a_header_of_megabytes_is_not_read(self):
+        with pytest.raises(HeaderError, match="1048587 bytes; up to 1048576 are read"):
+            Decoder().decode([b'{"htype":"' + bytes([120]) * (1 << 20) + b'"'])

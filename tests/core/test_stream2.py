@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from gmflow.decoder import Decoder, work
-from gmflow.errors import DecodeError, EncodeError, HeaderError, MessageError
-from gmflow.handlers import ENCODERS, NOT_JSON, stream2
+from gmflow.errors import ConfigError, DecodeError, EncodeError, HeaderError, MessageError
+from gmflow.handlers import ENCODERS, NOT_JSON, eiger, stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.handlers.stream2_arrays import TAGS, TYPES, tag_of
 from gmflow.handlers.stream2_cbor import MOST_DEPTH, MOST_FIELDS, SELF_DESCRIBED
@@ -146,7 +146,7 @@ def test_a_capture_goes_out_as_it_came(name: str) -> None:
         assert stream2.encode(item) == expected
         assert htype_of(item) == NOT_JSON
         assert ENCODERS[NOT_JSON](item) == expected
-        again = decoded(stream2.encode(replace(item, value=None)))[0]
+        again = decoded(stream2.encode(replace(item)))[0]
         for field in ("series", "config", "appendix", "real_time", "start_time", "stop_time"):
             assert getattr(again, field, None) == getattr(item, field, None)
         for field in ("arrays", "flatfields", "masks"):
@@ -188,7 +188,7 @@ def test_every_type_of_element(name: str, compression: str) -> None:
     for channel, sent in (("one", array), ("two", array[::2, ::3])):
         assert same(image.arrays[channel], sent)
         assert same(known[channel], sent)
-    with pytest.raises(ValueError, match="several channels"):
+    with pytest.raises(ConfigError, match="several channels: take them from arrays: one, two"):
         _ = image.array
 
 
@@ -303,7 +303,7 @@ def test_other_tags_stay_inert(value: CBORTag) -> None:
     assert image.appendix == nested
     if value.tag:
         assert image.header["new_field"] == value
-    again = decoded(stream2.encode(replace(image, value=None)))[0]
+    again = decoded(stream2.encode(replace(image)))[0]
     assert again.appendix == nested
     if value.tag != 64:
         refuse(image_message({"a": value}), "array 'a'")
@@ -550,7 +550,15 @@ def test_the_library_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
         (Image(1, 0, {}, {"a": np.zeros(3, "c8")}), "complex64"),
         (Image(1, 0, {}, {"a": np.array(["x"])}), "array of"),
         (Image(1, 0, {"bad": object()}, {}), "can't be written"),
-        (Image(1, 0, {}, {}, value={"header": {}}), "value is of dict"),
+        (
+            Image(1, 0, {}, np.zeros((2, 3), "u2")),
+            "frame 0 of series 1: arrays is of ndarray; .*map",
+        ),
+        (Image(1, 0, {}, None), "arrays is of NoneType"),
+        (
+            SeriesStart(1, {}, masks=np.zeros((2, 3), "u4")),
+            "start of series 1: masks is of ndarray",
+        ),
     ],
 )
 def test_what_can_not_be_written(item: Any, words: str) -> None:
@@ -558,9 +566,87 @@ def test_what_can_not_be_written(item: Any, words: str) -> None:
         stream2.encode(item)
 
 
-def test_no_such_compression() -> None:
-    with pytest.raises(EncodeError, match="'gzip'; it can be bslz4, lz4, none"):
-        stream2.encode(Image(1, 0, {}, {"a": np.zeros(3, np.uint8)}), "gzip")
+@pytest.mark.parametrize("compression", ["gzip", ""])
+def test_no_such_compression(compression: str) -> None:
+    with pytest.raises(EncodeError, match=f"'{compression}'; it can be bslz4, lz4, none"):
+        stream2.encode(Image(1, 0, {}, {"a": np.zeros(3, np.uint8)}), compression)
+
+
+def test_tables_of_several_channels_are_by_channel() -> None:
+    table = np.zeros((2, 3), np.uint32)
+    start = SeriesStart(1, {}, {}, {"a": table, "b": table}, {"a": table, "b": table})
+    with pytest.raises(ConfigError, match="take them from flatfields: a, b"):
+        _ = start.flatfield
+    with pytest.raises(ConfigError, match="take them from masks: a, b"):
+        _ = start.mask
+    with pytest.raises(ConfigError, match="frame 2 of series 1 has no channels"):
+        _ = Image(1, 2, {}, {}).array
+
+
+def test_replaced_pixels_go_out_and_the_rest_stays() -> None:
+    array = np.arange(12, dtype="<u2").reshape(3, 4)
+    sent = Image(1, 5, {"new": 7}, {"a": array}, 9, None, 3, {"x": 1})
+    (came,) = decoded(stream2.encode(sent))
+    assert came.value is not None
+    with pytest.raises((TypeError, ValueError), match="value"):  # by the version of Python
+        replace(came, value=None)
+    (again,) = decoded(stream2.encode(replace(came, arrays={"a": array * 2})))
+    assert same(again.array, array * 2)
+    assert (again.series, again.frame, again.appendix, again.header["new"]) == (1, 5, {"x": 1}, 7)
+    assert (again.real_time, again.start_time, again.stop_time) == (9, None, 3)
+
+
+def test_a_replaced_start_keeps_its_tables() -> None:
+    table = np.arange(6, dtype="<f4").reshape(2, 3)
+    config = stream2.make_config((2, 3), "u2", 4)
+    start = SeriesStart(1, {}, config, {"a": table}, {"a": table.astype("<u4")}, table[0], "mine")
+    (came,) = decoded(stream2.encode(start))
+    (again,) = decoded(stream2.encode(replace(came, series=2)))
+    assert (again.series, again.appendix) == (2, "mine")
+    assert again.config == {**came.config, "series_id": 2}
+    for name in ("flatfield", "mask", "countrate_table"):
+        assert same(getattr(again, name), getattr(came, name))
+
+
+@pytest.mark.parametrize("compression", ["bslz4", "lz4", "none"])
+def test_a_compression_is_obeyed_of_an_image_that_came(compression: str) -> None:
+    array = np.arange(1200, dtype="<u4").reshape(30, 40)
+    image = Image(1, 0, {}, {"a": array})
+    for first in ("bslz4", "lz4", "none"):
+        (came,) = decoded(stream2.encode(image, first))
+        assert stream2.encode(came, compression) == stream2.encode(image, compression)
+        assert same(decoded(stream2.encode(came, compression))[0].array, array)
+    (end,) = decoded([part := message({"type": "end", "series_id": 1, "odd": 1})])
+    assert stream2.encode(end, compression) == [part]
+
+
+def test_items_of_stream_v1_leave_their_headers_behind() -> None:
+    v1 = Decoder({**eiger.HANDLERS})
+    array = np.arange(12, dtype="<u2").reshape(3, 4)
+    table = np.ones((3, 4), np.float32)
+    rates = np.ones((5, 2), np.float32)
+    items = [
+        SeriesStart(7, {}, {"nimages": 1}, {"a": table}, {"a": table}, rates, {"user": [1]}),
+        Image(7, 2, {}, {"a": array}, 1, 2, 3, {"user": [2]}),
+        SeriesEnd(7, {}),
+    ]
+    came = [v1.decode(eiger.encode(item)) for item in items]
+    parts = [stream2.encode(item)[0] for item in came]
+    foreign = {"htype", "frame", "hash", "series", "header_detail"}
+    for part in parts:
+        assert not foreign & cbor2.loads(part).keys()
+    start, image, end = decoded(parts)
+    assert same(start.flatfield, table)
+    assert (start.config["nimages"], start.appendix) == (1, {"user": [1]})
+    assert (image.series, image.frame, image.appendix) == (7, 2, {"user": [2]})
+    assert (image.real_time, image.start_time, image.stop_time) == (1, 2, 3)
+    assert same(image.array, array)
+    assert end.series == 7
+
+
+def test_an_odd_time_is_said_of_which_frame() -> None:
+    data = {"a": typed(64, b"\1", [1, 1])}
+    refuse(image_message(data, real_time=[1, 0]), "frame 0 of series 1: real_time is [1, 0]")
 
 
 def test_only_items_do_without_an_htype() -> None:
