@@ -8,7 +8,7 @@ Usage:
 Options:
   -a ADDRESS, --address ADDRESS
                         Where to send from [default: tcp://*:9999].
-  -s SIZE, --size SIZE  Size of a message's data in MB, for raw-1.0 and array-1.0 [default: 1].
+  -s SIZE, --size SIZE  Size of a message's data in MB, for raw-1.0 and array-1.0; 1 by default.
   -m MODE, --mode MODE  How to send, push or pub [default: push]; pub waits for its
                         slowest subscriber.
   -n COUNT              End after COUNT messages.
@@ -23,7 +23,7 @@ Options:
 eiger and stream2 options:
   --images IMAGES       Images in a series; by default one series of COUNT messages, or series
                         of 100 images where there is no COUNT.
-  --shape SHAPE         Rows and columns of an image [default: 1065x1030].
+  --shape SHAPE         Rows and columns of an image; 1065x1030 by default.
   --dtype DTYPE         Of a pixel: uint8, uint16 or uint32; by default as wide as what the
                         encoding shuffles, or uint16.
   --encoding ENCODING   How pixels are sent. For eiger: < (the default), lz4<, bs8-lz4<,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from time import monotonic
 from typing import Any, TypeAlias
@@ -14,6 +14,9 @@ from .program import UsageError, choice_of, number_of
 KINDS = ("raw-1.0", "array-1.0", "eiger", "stream2", "bsr_m-1.1")
 
 FOR = {
+    "--size": ("raw-1.0", "array-1.0"),
+    "--images": ("eiger", "stream2"),
+    "--shape": ("eiger", "stream2"),
     "--encoding": ("eiger", "stream2"),
     "--dtype": ("eiger", "stream2"),
     "--channels": ("stream2", "bsr_m-1.1"),
@@ -22,6 +25,20 @@ FOR = {
 """The options that mean something for some kinds alone."""
 
 DTYPES = ("uint8", "uint16", "uint32")
+
+SHAPE = "1065x1030"
+
+ENCODINGS = {
+    "eiger": tuple(
+        how + order
+        for order in "<>"
+        for how in ("", "lz4", "bs8-lz4", "bs16-lz4", "bs32-lz4", "bs64-lz4")
+    ),
+    "stream2": ("bslz4", "lz4", "none"),
+}
+"""How pixels can be sent, what is sent by default first."""
+
+COMPRESSIONS = ("none", "lz4", "bitshuffle_lz4")
 
 MOST_MEGABYTES = 1_000_000
 MOST_PIXELS = 1_000_000_000
@@ -49,39 +66,42 @@ def messages_of(arguments: dict[str, Any]) -> tuple[Messages, str]:
         if arguments[option] is not None and kind not in kinds:
             raise UsageError(f"{option} is for --htype {' and '.join(kinds)}, not {kind}")
     if kind in ("eiger", "stream2"):
-        return _series(arguments, kind), f"series of images of {arguments['--shape']}"
+        return _series(arguments, kind), f"series of images of {arguments['--shape'] or SHAPE}"
     if kind == "bsr_m-1.1":
         return _pulses(arguments)
-    return _buffers(arguments, kind), f"messages of size {float(arguments['--size']):f} MB"
+    return _buffers(arguments, kind)
 
 
-def _buffers(arguments: dict[str, Any], kind: str) -> Messages:
+def _buffers(arguments: dict[str, Any], kind: str) -> tuple[Messages, str]:
     from ..simulate import array, raw  # late: NumPy only where it is needed
 
     count, seed = _count(arguments), _seed(arguments)
-    size = number_of(arguments, "--size", float, 0, most=MOST_MEGABYTES)
+    size = number_of(arguments, "--size", float, 0, 1.0, most=MOST_MEGABYTES)
     number = int(size * 1024 * 1024)
-    return raw(number, count) if kind == "raw-1.0" else array(number, count, seed)
+    messages = raw(number, count) if kind == "raw-1.0" else array(number, count, seed)
+    return messages, f"messages of size {size:f} MB"
 
 
 def _series(arguments: dict[str, Any], kind: str) -> Messages:
     from ..simulate import eiger_series, stream2_series
 
-    count, seed, how = _count(arguments), _seed(arguments), arguments["--encoding"]
+    count, seed = _count(arguments), _seed(arguments)
+    how = _choice(arguments, "--encoding", ENCODINGS[kind])
     images = number_of(arguments, "--images", int, 0, _images(count))
-    shape, dtype = _shape(arguments["--shape"]), None
+    shape, dtype = _shape(arguments["--shape"] or SHAPE), None
     if arguments["--dtype"] is not None:
         dtype = choice_of(arguments, "--dtype", DTYPES)
     if kind == "eiger":
-        series = eiger_series(images, shape, dtype, seed=seed, encoding=how or "<")
+        series = eiger_series(images, shape, dtype, seed=seed, encoding=how)
     else:
-        channels = (arguments["--channels"] or "threshold_1").split(",")
+        names = arguments["--channels"]
+        channels = ["threshold_1"] if names is None else names.split(",")
         series = stream2_series(
             images,
             shape,
             dtype or "uint16",
             seed=seed,
-            compression=how or "bslz4",
+            compression=how,
             channels=channels,
         )
     return _off_hub(islice(series, count))
@@ -91,8 +111,9 @@ def _pulses(arguments: dict[str, Any]) -> tuple[Messages, str]:
     from ..simulate import bsread
     from ..simulate.channels import DEFAULT, read_channels
 
-    channels = read_channels(_text(arguments["--channels"]) or DEFAULT)
-    compression = arguments["--compression"] or "none"
+    text = _text(arguments["--channels"])
+    channels = read_channels(DEFAULT if text is None else text)
+    compression = _choice(arguments, "--compression", COMPRESSIONS)
     messages = bsread(channels, _count(arguments), _seed(arguments), compression=compression)
     return _off_hub(messages), f"messages of {len(channels)} channels"
 
@@ -107,6 +128,12 @@ def _text(channels: str | None) -> str | None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"--channels names {channels[1:]!r:.80}: {reason}") from None
+
+
+def _choice(arguments: dict[str, Any], option: str, choices: Sequence[str]) -> str:
+    """Give an option's value, the first of the choices if it is not given."""
+    given = arguments[option] is not None
+    return choice_of(arguments, option, choices) if given else choices[0]
 
 
 def _count(arguments: dict[str, Any]) -> int | None:

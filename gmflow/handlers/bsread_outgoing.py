@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..checking import check_whole
+import numpy as np
+
+from ..checking import check_whole, refuse
 from ..errors import ConfigError, DecodeError, EncodeError
 from ..jsontext import dumps
 from .bsread import Value
 from .bsread_channels import read_channel
+from .bsread_types import NUMBERS
 from .bsread_values import describe
 
 
@@ -43,6 +46,8 @@ class OutgoingChannel:
         self._given = given = {key: entry for key, entry in given.items() if entry is not None}
         if isinstance(given.get("shape"), tuple):
             given["shape"] = list(given["shape"])
+        if not isinstance(given.get("type", ""), str):
+            self._name_type()
         self._modulo: int = given.get("modulo", 1)
         self._offset: int = given.get("offset", 0)
         self.is_decided = "type" in given and ("shape" in given or given["type"] == "string")
@@ -97,6 +102,16 @@ class OutgoingChannel:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise EncodeError(f"{self._label}: its function failed: {reason:.200}") from error
+
+    def _name_type(self) -> None:
+        """Put a name in place of a type of NumPy's or Python's."""
+        given, type_ = self._given, self._given["type"]
+        dtype = np.dtype(type_) if isinstance(type_, (type, np.dtype)) else None
+        if type_ is not str and (dtype is None or dtype.name not in NUMBERS):
+            refuse(f"{self._label}: type", type_, f"string, {', '.join(NUMBERS)}")
+        given["type"] = "string" if dtype is None or type_ is str else dtype.name
+        if dtype is not None and dtype.str.startswith(">"):
+            given.setdefault("encoding", "big")
 
     def _describe(self, value: Any) -> dict[str, Any]:
         derived = describe(self._given["name"], value)

@@ -6,6 +6,7 @@ There is no socket here: the parts go to `Stream.send_parts`, to `Topology.feed`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import count as count_up
 from itertools import islice
 from operator import index
@@ -22,6 +23,12 @@ from .bsread_layout import Layout, make_layout
 from .bsread_outgoing import OutgoingChannel
 from .bsread_types import compression_of
 from .bsread_values import channel_parts
+
+DESCRIBING = ("type", "shape", "encoding", "compression", "modulo", "offset")
+"""What of a data header means something to a sender."""
+
+SECOND = 1_000_000_000
+"""Nanoseconds."""
 
 
 def bsread_sender(
@@ -101,7 +108,8 @@ class BsreadSender:
         metadata : mapping, optional
             What the data header shall say of the channel:
 
-            - ``type``: bool, int8 to uint64, float32, float64 or string.
+            - ``type``: bool, int8 to uint64, float32, float64 or string; also a type or dtype
+              of NumPy's, or float, int, bool and str.
             - ``shape``: [1] for a number, else the number of elements in each dimension, the
               fastest first: [columns, rows] for an image.
             - ``encoding``: little or big.
@@ -113,16 +121,17 @@ class BsreadSender:
             A type or shape that is not given is that of the first value; until there is one,
             the data header says float64 and [1].
         **more : object
-            The same, as keywords.
+            Those of them that have a name here, as keywords.
 
         Raises
         ------
         ConfigError
-            If the channel can't be described so.
+            If the channel can't be described so, or a keyword is unknown.
         """
         if not isinstance(name, str):
             raise ConfigError(f"channel {name!r:.80}: its name is not a str")
         check_mapping(f"channel {name!r:.80}: metadata", metadata, "what the data header says")
+        _check_keywords(name, more)
         given = {"compression": self._data_compression, **(metadata or {}), **more, "name": name}
         self._channels[name] = OutgoingChannel(function, given)
         self._layout = None
@@ -145,7 +154,7 @@ class BsreadSender:
         pulse_id : int, optional
             One more than the last message's by default.
         timestamp : float or (int, int), optional
-            Seconds since 1970, or seconds and nanoseconds; now by default.
+            Seconds since 1970, or seconds and nanoseconds (0 to 999,999,999); now by default.
 
         Returns
         -------
@@ -210,6 +219,15 @@ class BsreadSender:
         return self._layout
 
 
+def _check_keywords(name: str, more: Mapping[str, Any]) -> None:
+    for word in more:
+        if word not in DESCRIBING:
+            raise ConfigError(
+                f"channel {name!r:.80}: {word} is unknown; there are {', '.join(DESCRIBING)}, and"
+                f" metadata={{{word!r}: ...}} for what else the data header shall say"
+            )
+
+
 def _compression(name: str, value: Any) -> str | None:
     try:
         return compression_of(value)
@@ -229,13 +247,15 @@ def _whole(name: str, value: Any) -> int:
 
 def _stamp(timestamp: Any) -> tuple[int, int]:
     """Give seconds and nanoseconds since 1970."""
-    if isinstance(timestamp, tuple) and len(timestamp) == 2:
-        return _whole("timestamp", timestamp[0]), _whole("timestamp", timestamp[1])
-    nanoseconds = time_ns() if timestamp is None else -1
-    if isinstance(timestamp, (int, float, np.integer, np.floating)) and 0 <= timestamp < 1 << 63:
-        nanoseconds = round(timestamp * 1_000_000_000)
-    if nanoseconds < 0:
-        allowed = "seconds, or (seconds, nanoseconds)"
+    seconds, rest = -1, 0
+    if timestamp is None:
+        seconds, rest = divmod(time_ns(), SECOND)
+    elif isinstance(timestamp, tuple) and len(timestamp) == 2:
+        with suppress(TypeError):
+            seconds, rest = int(index(timestamp[0])), int(index(timestamp[1]))
+    elif isinstance(timestamp, (int, float, np.integer, np.floating)) and 0 <= timestamp < 1 << 63:
+        seconds, rest = divmod(round(timestamp * SECOND), SECOND)
+    if not (0 <= seconds < 1 << 64 and 0 <= rest < SECOND):
+        allowed = f"seconds, or (seconds, nanoseconds from 0 to {SECOND - 1:,})"
         raise EncodeError(f"timestamp is {timestamp!r:.40}; it can be {allowed}")
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return seconds, rest

@@ -86,7 +86,7 @@ def _plain(channel: Channel, value: Any) -> Part:
         return value.encode("utf-8", "surrogateescape")
     array = _numbers(value)
     if not (channel.is_scalar and array.ndim == 0) and array.shape != tuple(channel.shape):
-        raise ValueError(f"the value has shape {array.shape}, the channel {tuple(channel.shape)}")
+        raise ValueError(_misshapen(array.shape, tuple(channel.shape)))
     if array.dtype != channel.dtype:
         _check_cast(array, channel.dtype)
         with np.errstate(over="raise"):
@@ -105,12 +105,38 @@ def _numbers(value: Any) -> np.ndarray[Any, Any]:
     return array
 
 
+def _misshapen(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    reason = f"the value has shape {shape}, the channel {wanted}"
+    if shape == wanted[::-1]:
+        reason += (
+            "; bsread says [columns, rows], the fastest first:"
+            f" the channel's shape would be {list(wanted)}"
+        )
+    return reason
+
+
 def _check_cast(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> None:
     """Refuse to write numbers as something else than they are; only floats may be rounded."""
-    if np.can_cast(array.dtype, dtype) or (dtype.kind == "f" and array.dtype.kind in "iuf"):
+    if dtype.kind == "f" and array.dtype.kind in "iu":
+        _check_exact(array, dtype)
+        return
+    if np.can_cast(array.dtype, dtype) or (dtype.kind == "f" and array.dtype.kind == "f"):
         return
     if dtype.kind not in "iu" or array.dtype.kind not in "iu":
         raise TypeError(f"{array.dtype} can't be sent as {dtype}")
     limits = np.iinfo(dtype)
     if array.size and (int(array.min()) < limits.min or int(array.max()) > limits.max):
         raise ValueError(f"{array.min()} to {array.max()} don't fit {dtype}")
+
+
+def _check_exact(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> None:
+    """Refuse whole numbers that a float would round: without their trailing zeros too long."""
+    most = 1 << (np.finfo(dtype).nmant + 1)
+    if not array.size or (-most <= int(array.min()) and int(array.max()) <= most):
+        return
+    numbers = array.reshape(-1).astype(np.int64 if array.dtype.kind == "i" else np.uint64)
+    magnitudes = np.abs(numbers).view(np.uint64)
+    lowest_bits = np.maximum(magnitudes & (~magnitudes + np.uint64(1)), np.uint64(1))
+    rounded = magnitudes // lowest_bits > np.uint64(most)
+    if rounded.any():
+        raise ValueError(f"{numbers[rounded][0]} can't be sent as {dtype} without being rounded")

@@ -14,6 +14,7 @@ from ..message import Part
 MOST_DIMENSIONS = 64
 """Dimensions that an array of NumPy's can have."""
 
+
 def item_count(shape: Any) -> int:
     """Give the number of elements of a shape.
 

@@ -1,8 +1,8 @@
 """Channels of bsread described by a text, as one writes it on a command line.
 
 ``NAME:TYPE[SHAPE]:OPTION...`` for each, with commas between:
-``intensity:float64,image:uint16[512x1024]:bitshuffle_lz4,name:string``. Or JSON, as a data
-header has its channels.
+``intensity:float64,image:uint16[512x1024]:bitshuffle_lz4,name:string``. All but the name can be
+left out. Or JSON, as a data header has its channels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError, DecodeError
 from ..handlers import bsread_channels
-from ..handlers.bsread_types import COMPRESSIONS, ORDERS
+from ..handlers.bsread_types import COMPRESSIONS, NUMBERS, ORDERS
 from ..jsontext import loads
 
 DEFAULT = (
@@ -23,11 +23,14 @@ DEFAULT = (
 MOST_BYTES = 1 << 30
 """Bytes that a value may have."""
 
-CHANNEL = re.compile(
-    r"(?P<name>[^:\[\],]+)"
-    r"(?::(?P<type>\w+)(?:\[(?P<shape>\d{1,9}(?:x\d{1,9})*)\])?)?"
-    r"(?P<options>(?::[\w=]+)*)"
-)
+EXAMPLE = "image:uint16[512x1024]:lz4"
+
+TYPES = ("string", *NUMBERS)
+OPTIONS = ("none", *COMPRESSIONS, *ORDERS, "modulo=N", "offset=N")
+
+SHAPED = re.compile(r"([^\[\]]*)(?:\[(\d{1,9}(?:x\d{1,9})*)\])?")
+"""A name or a type, and the shape that may stand behind it."""
+
 NUMBERED = re.compile(r"(modulo|offset)=(\d{1,9})")
 
 
@@ -37,10 +40,11 @@ def read_channels(text: str) -> list[dict[str, Any]]:
     Parameters
     ----------
     text : str
-        ``NAME``, ``NAME:TYPE``, ``NAME:TYPE[SHAPE]`` and options behind colons, with commas
-        between channels. A shape is rows x columns; without one the value is a single number,
-        and without a type it is float64. Options are a compression (lz4, bitshuffle_lz4), a byte
-        order (little, big), ``modulo=N`` and ``offset=N``: a value at pulses with
+        ``NAME:TYPE[SHAPE]:OPTION...`` for each channel, with commas between. All but the name
+        can be left out, also ``NAME[SHAPE]`` and ``NAME:OPTION``. A shape is rows x columns;
+        without one the value is a single number, and without a type it is float64. Options are a
+        compression (none, lz4, bitshuffle_lz4), a byte order (little, big), ``modulo=N`` and
+        ``offset=N``: a value at pulses with
         ``pulse_id % N == offset``. Or the JSON of a data header, or of its list of channels,
         where shapes are the other way round, as the format has them: columns first.
 
@@ -80,29 +84,52 @@ def _from_json(text: str) -> list[Any]:
 
 
 def _channel(text: str) -> dict[str, Any]:
-    match = CHANNEL.fullmatch(text)
-    if match is None:
-        raise ConfigError(
-            f"channel {text!r:.80} can't be read; one looks like image:uint16[512x1024]:lz4"
-        )
-    shape = [int(number) for number in (match["shape"] or "1").split("x")]
-    type_, options = match["type"] or "float64", match["options"].split(":")[1:]
-    channel = {"name": match["name"], "type": type_, "shape": shape[::-1], "encoding": "little"}
-    for option in options:
-        channel.update(_option(text, option))
+    first, *rest = text.split(":")
+    name, shape = _shaped(text, first)
+    if not name:
+        raise ConfigError(f"channel {text!r:.80} has no name; one looks like {EXAMPLE}")
+    type_, own = _type(text, rest.pop(0)) if rest and not _option(rest[0]) else ("", "")
+    if shape and own:
+        raise _unread(text, f"{type_}[{own}]", f"says a shape, and so does {first!r:.40}")
+    numbers = [int(number) for number in (shape or own or "1").split("x")]
+    channel = {"name": name, "type": type_ or "float64", "shape": numbers[::-1]}
+    channel["encoding"] = "little"
+    for word in rest:
+        option = _option(word)
+        if not option:
+            raise _unread(text, word, f"is none of {', '.join(OPTIONS)}")
+        channel.update(option)
     return channel
 
 
-def _option(text: str, option: str) -> dict[str, Any]:
-    if option in ("none", *COMPRESSIONS):
-        return {"compression": option}
-    if option in ORDERS:
-        return {"encoding": option}
-    numbered = NUMBERED.fullmatch(option)
-    if numbered is None:
-        allowed = ", ".join([*COMPRESSIONS, *ORDERS, "modulo=N", "offset=N"])
-        raise ConfigError(f"channel {text!r:.80}: {option!r:.40} is none of {allowed}")
-    return {numbered[1]: int(numbered[2])}
+def _type(text: str, piece: str) -> tuple[str, str]:
+    """Give the type and the shape that the piece behind the name says, "" for what it doesn't."""
+    type_, shape = _shaped(text, piece)
+    if type_ and type_.lower() not in TYPES:
+        types, options = ", ".join(TYPES), ", ".join(OPTIONS)
+        raise _unread(text, piece, f"is neither a type ({types}) nor an option ({options})")
+    return type_, shape
+
+
+def _shaped(text: str, piece: str) -> tuple[str, str]:
+    match = SHAPED.fullmatch(piece)
+    if match is None:
+        raise _unread(text, piece, "can't be read")
+    return match[1], match[2] or ""
+
+
+def _option(word: str) -> dict[str, Any]:
+    """Give what an option says of its channel; nothing if it is none."""
+    if word in ("none", *COMPRESSIONS):
+        return {"compression": word}
+    if word in ORDERS:
+        return {"encoding": word}
+    numbered = NUMBERED.fullmatch(word)
+    return {numbered[1]: int(numbered[2])} if numbered else {}
+
+
+def _unread(text: str, piece: str, reason: str) -> ConfigError:
+    return ConfigError(f"channel {text!r:.80}: {piece!r:.40} {reason}; one looks like {EXAMPLE}")
 
 
 def _check_turns(name: str, described: dict[str, Any]) -> None:

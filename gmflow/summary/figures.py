@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +12,9 @@ import numpy as np
 from .words import by, number
 
 Array: TypeAlias = np.ndarray[Any, Any]
+
+BLOCK = 1 << 17
+"""Values that are looked at together: what is made of them takes 2 MB, however large an array."""
 
 
 def kind(array: Array) -> str:
@@ -38,25 +44,41 @@ def figures(array: Array, marks_masked: bool = False) -> str:
     if array.dtype.kind not in "iuf" or not array.size:
         return "empty" if not array.size else ""
     if array.dtype.kind == "f":
-        return _counted(array, np.isfinite(array), "not finite")
+        return _numbers(array, np.isfinite, "not finite")
     if marks_masked and array.dtype.kind == "u":
-        return _counted(array, array != np.iinfo(array.dtype).max, "masked")
+        return _numbers(array, partial(np.not_equal, np.iinfo(array.dtype).max), "masked")
     return _numbers(array)
 
 
-def _counted(array: Array, valid: Array, what: str) -> str:
+def _numbers(array: Array, is_valid: Callable[[Array], Array] | None = None, what: str = "") -> str:
     """Sum up the valid values, and count the others."""
-    count = array.size - int(np.count_nonzero(valid))
+    exact: Callable[[Any], float] = float if array.dtype.kind == "f" else int
+    count, total = 0, 0.0
+    least, largest = math.inf, -math.inf
+    for block in _blocks(array):
+        kept = block if is_valid is None else _valid(block, is_valid(block))
+        if kept.size:
+            count += kept.size
+            total += _sum(kept)
+            least, largest = min(least, exact(kept.min())), max(largest, exact(kept.max()))
+    left_out = array.size - count
     if not count:
-        return _numbers(array)
-    if count == array.size:
-        return f"all {count} {what}"
-    return f"{_numbers(array[valid])} ({count} {what})"
+        return f"all {left_out} {what}"
+    shown = f"min {number(least):<5} mean {number(total / count):<8} max {number(largest)}"
+    return f"{shown} ({left_out} {what})" if left_out else shown
 
 
-def _numbers(array: Array) -> str:
-    with np.errstate(over="ignore"):  # the sum of large floats is infinite, and is said to be
-        mean = float(array.mean(dtype=np.float64))
-    exact = float if array.dtype.kind == "f" else int
-    least, largest = exact(array.min()), exact(array.max())
-    return f"min {number(least):<5} mean {number(mean):<8} max {number(largest)}"
+def _blocks(array: Array) -> Iterator[Array]:
+    """Give all values, some at a time, without a copy where they lie side by side."""
+    flags = ["external_loop", "buffered"]
+    with np.nditer(array, flags, buffersize=BLOCK) as blocks:  # type: ignore[arg-type]
+        yield from blocks
+
+
+def _valid(block: Array, valid: Array) -> Array:
+    return block if valid.all() else block[valid]
+
+
+def _sum(block: Array) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):  # large floats: it is said to be infinite
+        return float(block.sum(dtype=np.float64))

@@ -76,10 +76,20 @@ def test_the_timestamp_is_now_or_as_given() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["now", (1,), (1, 2, 3), (1.5, 0), (-1, 0), -1.0, float("nan"), float("inf"), [1, 2]]
+    "wrong",
+    [
+        *("now", (1,), (1, 2, 3), (1.5, 0), (-1, 0), -1.0, float("nan"), float("inf"), [1, 2]),
+        *((1, 2_000_000_000), (1, 1_000_000_000), (1, -1), (1, 0.5), (2**64, 0)),
+    ],
 )
 def test_wrong_timestamps(wrong: Any) -> None:
-    assert not_sent(gmflow.bsread_sender({"A": 1}), timestamp=wrong).startswith("timestamp is ")
+    text = not_sent(gmflow.bsread_sender({"A": 1}), timestamp=wrong)
+    assert text.startswith("timestamp is ") and "nanoseconds from 0 to 999,999,999" in text
+
+
+def test_the_last_nanosecond_of_a_second() -> None:
+    message = decode(gmflow.bsread_sender({"A": 1}).parts(timestamp=(1, np.int64(999_999_999))))
+    assert (message.global_timestamp, message.global_timestamp_offset) == (1, 999_999_999)
 
 
 @pytest.mark.parametrize("wrong", [-1, 1.5, "1"])
@@ -97,7 +107,8 @@ def test_a_channel_is_described_by_dict_or_keywords() -> None:
     sender = gmflow.bsread_sender()
     metadata = {"type": "uint16", "shape": [4, 3], "encoding": "big", "modulo": 2, "offset": 1}
     sender.add_channel("A", np.zeros((3, 4)).astype("u2"), metadata)
-    sender.add_channel("B", None, type="float32", shape=(2,), compression="lz4", unit="mm")
+    more = {"unit": "mm"}
+    sender.add_channel("B", None, more, type="float32", shape=(2,), compression="lz4")
     parts = sender.parts({"B": [1, 2]}, pulse_id=1)
     assert channels_of(parts) == [
         {"name": "A", **metadata},
@@ -249,7 +260,10 @@ def test_without_channels() -> None:
     ("metadata", "reason"),
     [
         ({"type": "long"}, "type 'long' is unknown"),
-        ({"type": 5}, "type 5 is not a name"),
+        ({"type": 5}, "type is 5; it can be string, bool, int8,"),
+        ({"type": np.float16}, "type is <class 'numpy.float16'>; it can be string, bool, int8,"),
+        ({"type": list}, "type is <class 'list'>; it can be string, bool, int8,"),
+        ({"type": np.dtype([("x", "u2")])}, "; it can be string, bool, int8,"),
         ({"shape": 4}, "shape 4 is not"),
         ({"shape": [-1]}, "shape [-1] is not"),
         ({"shape": [np.int64(4)]}, "JSON can't say its metadata"),
@@ -270,6 +284,76 @@ def test_wrong_channels(metadata: Any, reason: str) -> None:
     assert str(caught.value).startswith("channel 'CH': ")
     assert reason in str(caught.value)
     assert list(decode(sender.parts()).data) == ["B"]
+
+
+@pytest.mark.parametrize("word", ["compresion", "unit", "dtype"])
+def test_keywords_that_mean_nothing(word: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        gmflow.bsread_sender().add_channel("CH", 1, **{word: "lz4"})
+    assert str(caught.value) == (
+        f"channel 'CH': {word} is unknown; there are type, shape, encoding, compression, modulo,"
+        f" offset, and metadata={{'{word}': ...}} for what else the data header shall say"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "encoding"),
+    [
+        (np.uint16, "uint16", "little"),
+        (np.dtype("<f4"), "float32", "little"),
+        (np.dtype(">i4"), "int32", "big"),
+        (np.bool_, "bool", "little"),
+        (float, "float64", "little"),
+        (str, "string", "little"),
+    ],
+)
+def test_a_type_of_numpy_or_python(given: Any, name: str, encoding: str) -> None:
+    sender = gmflow.bsread_sender()
+    sender.add_channel("A", type=given)
+    (channel,) = channels_of(sender.parts())
+    assert (channel["type"], channel["encoding"]) == (name, encoding)
+    sender.add_channel("A", None, {"type": given, "encoding": "little"})
+    assert channels_of(sender.parts())[0]["encoding"] == "little"
+
+
+def test_a_shape_that_is_the_wrong_way_round() -> None:
+    sender = gmflow.bsread_sender()
+    sender.add_channel("CH", np.zeros((480, 640), "u2"), type="uint16", shape=[480, 640])
+    assert not_sent(sender) == (
+        "channel 'CH': the value has shape (480, 640), the channel (640, 480); "
+        "bsread says [columns, rows], the fastest first: the channel's shape would be [640, 480]"
+    )
+    sender.add_channel("CH", np.zeros((2, 3)), shape=[2, 4])
+    assert "bsread says" not in not_sent(sender)
+
+
+@pytest.mark.parametrize(
+    ("type_", "exact", "wrong", "shown"),
+    [
+        ("float32", [2**24, -(2**24), 2**62, 3 * 2**40, -(2**63)], 2**24 + 1, "16777217"),
+        ("float32", np.array([0, 2**31], "u4"), np.uint32(2**32 - 1), "4294967295"),
+        ("float32", np.array([-(2**31)], "i4"), np.int32(-(2**31) + 1), "-2147483647"),
+        ("float64", [2**53, 2**53 + 2], 2**53 + 1, "9007199254740993"),
+        ("float64", np.array([2**63], "u8"), np.uint64(2**64 - 1), "18446744073709551615"),
+        ("float64", [-(2**63)], 2**63 - 1, "9223372036854775807"),
+    ],
+)
+def test_whole_numbers_are_not_rounded(type_: str, exact: Any, wrong: Any, shown: str) -> None:
+    sender = gmflow.bsread_sender()
+    sender.add_channel("CH", type=type_, shape=[len(exact)])
+    sent = decode(sender.parts({"CH": exact})).data["CH"].value
+    assert [int(number) for number in np.atleast_1d(sent)] == [int(number) for number in exact]
+    sender.add_channel("CH", type=type_)
+    text = not_sent(sender, {"CH": wrong})
+    assert text == f"channel 'CH': {shown} can't be sent as {type_} without being rounded"
+    sender.add_channel("CH", type=type_, shape=[2])
+    assert f" {shown} can't" in not_sent(sender, {"CH": np.array([wrong, wrong])})
+
+
+def test_floats_are_rounded() -> None:
+    sender = gmflow.bsread_sender()
+    sender.add_channel("CH", 0.1, type="float32")
+    assert decode(sender.parts()).data["CH"].value == np.float32(0.1)
 
 
 @pytest.mark.parametrize(

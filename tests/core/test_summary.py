@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -313,6 +314,38 @@ def test_figures_of_masked_pixels(dtype):
     assert f"max {largest}" in figures(values)
     assert figures(np.full(3, largest, dtype), marks_masked=True) == "all 3 masked"
     assert "masked" not in figures(np.array([-1, 127], "i1"), marks_masked=True)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["u1", ">u2", "u4", "i2", "u8", "f4", ">f8"])
+def test_figures_of_large_arrays(dtype, order):
+    """Larger than what is looked at together, and no multiple of it."""
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 100, (1531, 1201)).astype(dtype).copy(order)
+    values[0, 0], values[-1, -1] = 120, 101
+    is_float = values.dtype.kind == "f"
+    gap = np.nan if is_float else np.iinfo(dtype).max
+    values[100:600], values[-1, 5] = gap, gap
+    kept = values[np.isfinite(values) if is_float else values != gap]
+    what = "not finite" if is_float else "masked"
+    count = values.size - kept.size
+    shown = f"min 0     mean {kept.mean(dtype='f8'):<8.6g} max 120"
+    if values.dtype.kind == "i":
+        assert f"max {gap}" in figures(values, marks_masked=True)
+    else:
+        assert figures(values, marks_masked=True) == f"{shown} ({count} {what})"
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f4"])
+def test_figures_of_large_arrays_take_little_memory(dtype):
+    values = np.arange(1 << 25, dtype=dtype).reshape(1 << 12, -1)
+    values[5] = np.iinfo(dtype).max if dtype == "u2" else np.nan
+    tracemalloc.start()
+    try:
+        assert "min 0 " in figures(values, marks_masked=True)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_words():
