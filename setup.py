@@ -10,6 +10,8 @@ VERSION = re.search(r'__version__ = "(.+)"', Path("gmflow/version.py").read_text
 
 CODECS = ["imagecodecs"]  # LZ4 and bitshuffle, with wheels for every Python we support
 
+HDF5 = ["h5py", "hdf5plugin"]  # what hdf5plugin has reads DECTRIS's compressed images
+
 setup(
     name="gmflow",
     version=VERSION,
@@ -40,14 +42,18 @@ setup(
         "bsread": CODECS,
         "eiger": CODECS,
         "stream2": [*CODECS, "cbor2>=6.2"],
+        "mcap": ["mcap>=1.2"],
+        "hdf5": [*HDF5, *CODECS, "cbor2>=6.2"],
+        "progress": ["tqdm"],
         "dectris": ["dectris-compression"],  # is compiled where it is installed
         "fast": ["orjson"],
         "test": [
             *CODECS,
             "cbor2>=6.2",
-            # Decoders of others, which read what is encoded here; gmflow[dectris] is one more.
-            "h5py",
-            "hdf5plugin",
+            # Readers of others, which read what is written here; gmflow[dectris] is one more.
+            *HDF5,
+            "mcap>=1.2",
+            "tqdm",
             "pytest",
             "pytest-timeout",
             "hypothesis",

@@ -34,6 +34,8 @@ class Message:
         The name of the source it came from, in a topology.
     size : int, optional
         The bytes of all parts together; counted when it is asked for by default.
+    arrived : int, optional
+        When it came, in nanoseconds since 1970 (UTC); 0 where nobody noted it.
 
     Attributes
     ----------
@@ -41,7 +43,7 @@ class Message:
         Why there is no `data`, where decoding failed.
     """
 
-    __slots__ = ("_header", "_size", "data", "error", "parts", "source", "statistics")
+    __slots__ = ("_header", "_size", "arrived", "data", "error", "parts", "source", "statistics")
 
     def __init__(
         self,
@@ -50,11 +52,13 @@ class Message:
         parts: Sequence[Part] = (),
         source: str = "",
         size: int = -1,
+        arrived: int = 0,
     ) -> None:
         self.statistics = statistics
         self.data = data
         self.parts = parts
         self.source = source
+        self.arrived = arrived
         self.error: DecodeError | None = None
         self._size = size
         self._header: dict[str, Any] | None = None

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import zmq
 from gevent.hub import get_hub
+from gevent.threadpool import ThreadPool
 
 logger = getLogger(__name__)
 
@@ -29,6 +30,31 @@ def off_hub(function: Callable[..., T], *arguments: Any) -> T:
     Exception
         What the function raises. The pool itself would also print it.
     """
+    return _apply(get_hub().threadpool, function, arguments)
+
+
+class NativeThread:
+    """One native thread, for calls that block: one after the other, in the order of their making.
+
+    It belongs to the hub that it is made on, and is started by its first call.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPool(1)
+
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function there and wait for it on the hub; see `off_hub`.
+
+        A greenlet that is killed meanwhile waits no longer; the call goes on.
+        """
+        return _apply(self._pool, function, arguments)
+
+    def end(self) -> None:
+        """Have the thread end when it has done its calls; nobody waits for it."""
+        self._pool.maxsize = 0
+
+
+def _apply(pool: ThreadPool, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
     error: list[Exception] = []
 
     def call() -> Any:
@@ -37,7 +63,7 @@ def off_hub(function: Callable[..., T], *arguments: Any) -> T:
         except Exception as raised:
             error.append(raised)
 
-    value: T = get_hub().threadpool.apply(call)
+    value: T = pool.apply(call)
     if error:
         raise error.pop()
     return value

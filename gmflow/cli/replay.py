@@ -1,36 +1,80 @@
-"""Send what m_dump has written, each message whole, in its order.
+"""Send what m_dump has recorded, or make another recording of it.
 
 Usage:
-  m_replay [options] FOLDER
+  m_replay [options] [--set KEY=VALUE]... FILE
   m_replay -h | --help
   m_replay --version
 
 Arguments:
-  FOLDER  Where the files are, named NNNNNN_PPP.raw.
+  FILE  The recording: a file that ends in .mcap, or a folder of files named NNNNNN_PPP.raw.
 
 Options:
-  -a ADDRESS, --address ADDRESS
-                        Where to send from [default: tcp://*:9999].
-  -m MODE, --mode MODE  How to send, push or pub [default: push]; pub waits for its
-                        slowest subscriber.
+  -o OTHER, --output OTHER
+                        Write the messages into OTHER instead of sending them. It must not be
+                        there yet; its ending says what it will be: .mcap; .h5, .hdf5 or .nxs for
+                        HDF5, which is for analysis and can't be replayed; a folder if it has
+                        none of these.
+  --list                Show what is in FILE: messages, series, frames, bytes, duration.
+  -q, --quiet           Show no progress and no summary; errors and warnings come all the same.
   -h, --help            Show this text.
   --version             Show the version.
+
+How to send:
+  -a ADDRESS, --address ADDRESS
+                        Where to send from; tcp://*:9999 by default.
+  -m MODE, --mode MODE  How to send, push or pub; push by default. pub waits for its slowest
+                        subscriber.
+  --pace                Leave the gaps between messages that there were when they came. By
+                        default they go as fast as they are taken.
+  --speed X             As --pace, with gaps X times as short.
+  --rate HZ             Send so many messages a second.
+  --loop N              Send all N times.
+
+Which messages, and changed how; for sending, -o and --list:
+  --first N             Begin with message N, counted from 0.
+  --last N              End with message N.
+  --series A:B          Only messages that belong to series A to B; also N, A: or :B.
+  --frames A:B          Only images of frame A to B, or messages of pulse_id A to B, and where a
+                        series begins and ends; also N, A: or :B.
+  --set KEY=VALUE       Rewrite a field of the header, as in --set series=7; repeatable.
+  --drop P              Leave out messages with probability P.
+  --duplicate P         Send messages twice.
+  --reorder P           Let messages change places with the next.
+  --corrupt P           Damage messages.
+  --seed N              The same seed makes the same faults; by default others each time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from logging import getLogger
 from typing import Any
 
-from ..offhub import off_hub
-from ..recording.folder import list_messages, read_message
-from ..topology import Topology
-from .console import Console
-from .program import choice_of, run_program, run_topology
-from .report import Progress, table
+import gevent
+from gevent.event import Event
 
-BATCH = 16
-"""Messages that are read at once."""
+from ..errors import RecordingError
+from ..offhub import off_hub
+from ..recording import Reader
+from ..recording.kinds import kind_of
+from ..topology import Bursts, Topology
+from .ahead import Ahead
+from .bar import Bar
+from .console import Console
+from .converting import check_other, convert, list_all
+from .pacing import FirstSent, Pace, Schedule, at_once
+from .playback import Playback
+from .program import choice_of, run_program, run_topology
+from .report import table
+from .working import open_in_time
+
+logger = getLogger(__name__)
+
+ADDRESS = "tcp://*:9999"
+MODE = "push"
+
+LATE = 0.01
+"""Seconds that a message may be late without a word."""
 
 
 def main(early: Sequence[int] = ()) -> None:
@@ -39,21 +83,60 @@ def main(early: Sequence[int] = ()) -> None:
 
 
 def replay(arguments: dict[str, Any], console: Console) -> None:
-    """Send a recording once."""
-    mode = choice_of(arguments, "--mode", ("push", "pub"))
-    listed = off_hub(list_messages, arguments["FOLDER"])
+    """Send a recording, convert it, or list what it is."""
+    playback, path, other = Playback(arguments), arguments["FILE"], arguments["--output"]
+    if other is not None:
+        check_other(path, other)
+    opened = open_in_time(playback.open, console)
+    if opened is None:
+        if other is not None or arguments["--list"]:
+            raise RecordingError(f"stopped before {path} was open")
+        return
+    reader, total = opened
+    ahead = Ahead(playback.messages(reader), lambda: playback.read)
+    bar = Bar(console.err, total, arguments["--quiet"])
+    try:
+        warned = _warn(path, reader)
+        if other is not None:
+            summary = convert(ahead, other, total, console, bar)
+        elif arguments["--list"]:
+            summary = list_all(ahead, reader, total, console, bar)
+        else:
+            summary = _send(ahead, playback.schedule, arguments, console, bar)
+        _warn(path, reader, warned)
+    except Exception:
+        gevent.spawn(console.err.try_to_write, bar.end())  # before the complaint
+        raise
+    finally:
+        if ahead.close():
+            off_hub(reader.close)
+    silent = arguments["--quiet"] and not arguments["--list"]
+    console.finish("" if silent else summary + playback.report(), bar.end())
+
+
+def _send(
+    ahead: Ahead, schedule: Schedule | None, arguments: dict[str, Any], console: Console, bar: Bar
+) -> str:
+    """Send messages, when they are due if there is a schedule; give the summary."""
+    given = {option: value for option, value in arguments.items() if value is not None}
+    path, address = arguments["FILE"], given.get("--address", ADDRESS)
+    mode = choice_of({"--mode": MODE, **given}, "--mode", ("push", "pub"))
+    sent = Event()
+    pace = None if schedule is None else Pace(ahead, sent)
     topology = Topology()
-    recording = topology.feed(_read(listed), name=f"folder {arguments['FOLDER']}")
-    topology.output(recording, arguments["--address"], mode, when_full="block", conn_type="bind")
-    progress = Progress(console.err)
-    run_topology(topology, console, tick=lambda: progress.show(topology.statistics()))
-    console.finish(table(topology.statistics()), progress.end())
+    kind = "folder" if kind_of(path) == "folder" else "file"
+    bursts = at_once(ahead) if pace is None else pace.bursts()
+    recording = topology.attach(Bursts(f"{kind} {path}", bursts))
+    output = topology.attach(FirstSent(recording, address, mode, sent))
+    counters = output.statistics
+    run_topology(topology, console, tick=lambda: bar.show(ahead.position, counters.bytes_sent))
+    if pace is not None and pace.late > LATE:
+        logger.warning("messages were sent up to %.3f s after they were due", pace.late)
+    return table(topology.statistics())
 
 
-def _read(listed: list[Any]) -> Iterator[list[bytes]]:
-    for first in range(0, len(listed), BATCH):
-        yield from off_hub(_read_batch, listed[first : first + BATCH])
-
-
-def _read_batch(listed: list[Any]) -> list[list[bytes]]:
-    return [read_message(paths) for paths in listed]
+def _warn(path: str, reader: Reader, warned: str = "") -> str:
+    """Warn of what is wrong with a recording, unless it was warned of; give it."""
+    if reader.problem not in ("", warned):
+        logger.warning("%s: %s", path, reader.problem)
+    return reader.problem

@@ -76,7 +76,9 @@ class Joiner:
         head = b'%s%s, "sources": %s' % (self._begin, dumps(value), text)
         parts = [head, *chain.from_iterable([messages[i].parts for i in there])]
         return Message(
-            data=Merged(header, {self._names[i]: messages[i] for i in there}), parts=parts
+            data=Merged(header, {self._names[i]: messages[i] for i in there}),
+            parts=parts,
+            arrived=max([messages[i].arrived for i in there]),
         )
 
     def _sources_of(self, counts: tuple[int, ...]) -> tuple[list[dict[str, Any]], bytes]:

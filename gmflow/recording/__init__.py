@@ -1,5 +1,12 @@
-"""Recordings: messages on disk, as they came.
+"""Recordings: messages on disk, as they came, and when.
 
-`gmflow.recording.folder` holds mflow's layout, one file for each part. Reading and writing
-block: callers do both off the hub.
+`open_writer` and `open_reader` choose the kind by a path's ending: one file with an index
+(``.mcap``), HDF5 for analysis (``.h5``, written only), or mflow's folder. Everything here is
+plain blocking I/O on lists of messages: callers do it off the hub.
 """
+
+from .kinds import open_reader, open_writer
+from .reading import Reader
+from .writing import Writer
+
+__all__ = ["Reader", "Writer", "open_reader", "open_writer"]

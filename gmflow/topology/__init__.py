@@ -6,12 +6,13 @@
 from .merger import Merger
 from .nodes import Giver, Node, Taker
 from .origin import Origin
-from .origins import Feed, Source
+from .origins import Bursts, Feed, Source
 from .splitter import Inlet, Splitter
 from .takers import Output, Sink
 from .topology import Topology
 
 __all__ = [
+    "Bursts",
     "Feed",
     "Giver",
     "Inlet",

@@ -83,8 +83,8 @@ class Group:
         threads = self._io_threads(context)
         opened: list[Node] = []
         try:
-            for node in self._nodes.values():
-                opened.append(node)
+            for node in sorted(self._nodes.values(), key=lambda node: isinstance(node, Giver)):
+                opened.append(node)  # a source would take messages that then could go nowhere
                 node.open(context, next(threads) if isinstance(node, Output) else 0)
         except BaseException:
             for node in opened:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from ..channel import Channel
 from ..message import Message
 from ..sockets import Context
 from ..splitting import Choice
@@ -131,6 +132,8 @@ class Taker(Node):
         Messages a second that it takes at most, each time the newest; all by default.
     series : bool, optional
         Whether messages that open or end an Eiger series come through before images.
+    channel : Channel, optional
+        As of `Inlet`, where there is no rate.
 
     Attributes
     ----------
@@ -149,9 +152,10 @@ class Taker(Node):
         address: str = "",
         rate: float | None = None,
         series: bool = False,
+        channel: Channel | None = None,
     ) -> None:
         super().__init__(name, address)
-        self.inlet = inlet_of(self.statistics, choices, when_full, rate, series)
+        self.inlet = inlet_of(self.statistics, choices, when_full, rate, series, channel)
         self.satisfied = False
         self.inputs = ((node, self.inlet),)
         self._hand: deque[Message] = deque()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from logging import getLogger
-from time import monotonic
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING
 
 from ..breathing import Breath
@@ -87,11 +87,11 @@ class Origin(Giver):
         They are `sized` now where they are to wait for so long that their parts will then be far
         from the processor.
         """
-        counters, name = self._counters, self.name
+        counters, name, now = self._counters, self.name, time_ns()
         if sized:
-            made = [Message(counters, None, parts, name, size_of(parts)) for parts in burst]
+            made = [Message(counters, None, parts, name, size_of(parts), now) for parts in burst]
         else:
-            made = [Message(counters, None, parts, name) for parts in burst]
+            made = [Message(counters, None, parts, name, -1, now) for parts in burst]
         messages = Burst(made)
         size = size_of_all(messages)
         self.statistics.received += len(messages)

@@ -148,8 +148,9 @@ def inlet_of(
     when_full: str = "block",
     rate: float | None = None,
     series: bool = False,
+    channel: Channel | None = None,
 ) -> Inlet:
     """Give the inlet of a node: a `PacedInlet` where there is a rate."""
     if rate is None:
-        return Inlet(statistics, choices, when_full, series=series)
+        return Inlet(statistics, choices, when_full, channel, series)
     return PacedInlet(statistics, choices, when_full, rate, series)

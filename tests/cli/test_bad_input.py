@@ -37,7 +37,7 @@ def as_files(messages):
 
 
 def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def test_through_split_to_a_plain_reader(scripts, peers):

@@ -15,7 +15,7 @@ def write(folder, messages):
 
 
 def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def through_the_chain(scripts, tmp_path, recording, count):

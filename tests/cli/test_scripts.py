@@ -28,7 +28,7 @@ def recorded(number):
 
 
 def files(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def config(folder, source, *streams):

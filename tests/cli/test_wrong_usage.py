@@ -49,7 +49,7 @@ def taken():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("arguments", [["--nonsense"], ["-q", "7"], ["-m"], list("abcdefg")])
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["-x", "7"], ["-m"], list("abcdefg")])
 def test_wrong_arguments(refused, name, arguments):
     if name == "m_split" and len(arguments) == 7:
         arguments = ["-c", *arguments]

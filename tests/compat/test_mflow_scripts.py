@@ -67,7 +67,7 @@ def write(folder: Path, messages: list[list[bytes]]) -> Path:
 def files(folder: Path) -> dict[str, bytes]:
     if not folder.is_dir():
         return {}
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def dump(scripts: Scripts, library: str, source: str, folder: Path, count: int) -> Program:

@@ -38,7 +38,10 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 PACKAGES = {"numpy"}
 PACKAGES_ABOVE = {"numpy", "zmq", "gevent"}
 ALSO = {"errors": {"zmq"}, "cli": {"docopt"}}
-EXTRAS = {"cbor2", "dectris", "imagecodecs", "orjson"}  # where they are used, inside a function
+EXTRAS = {
+    *("cbor2", "dectris", "h5py", "hdf5plugin", "imagecodecs", "lz4", "mcap", "orjson", "tqdm"),
+    "zstandard",  # with lz4, mcap brings it
+}  # where they are used, inside a function
 
 MOST_LINES = 300
 

@@ -1,0 +1,159 @@
+"""The HDF5 files of a recording: run.h5, then run-2.h5, run-3.h5 and so on, a layout each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+
+from ...errors import RecordingError
+from .growing import GrowingFile
+
+MOST_OPEN = 16
+"""Files that are open at once."""
+
+
+class Files:
+    """Makes the files of a recording, and keeps the last ones open.
+
+    Parameters
+    ----------
+    path : path
+        Of the first one.
+
+    Raises
+    ------
+    RecordingError
+        If it or the second one is there already, or the folder is not there or can't be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._folder, self._name = os.path.split(self.path)
+        self._next = 1
+        self._open: list[GrowingFile] = []  # the one that was used last stands last
+        self._check()
+
+    def create(self, instead: GrowingFile | None = None) -> GrowingFile:
+        """Begin a file, and close the one that was not used for longest if too many are open.
+
+        It has to be started before the next one is begun; one that was not is dropped.
+
+        Parameters
+        ----------
+        instead : GrowingFile, optional
+            One that was closed, whose place it takes.
+
+        Raises
+        ------
+        RecordingError
+            If it can't be written.
+        """
+        self._make_room()
+        part = os.path.join(self._folder, f".{self._name}.part")
+        publish = self._number if instead is None else _replacing(instead.path)
+        file = GrowingFile(part, publish)
+        self._open.append(file)
+        return file
+
+    def commit(self) -> None:
+        """Commit all files.
+
+        Raises
+        ------
+        RecordingError
+            If one can't be written.
+        """
+        used = [file for file in self._open if file.dirty]
+        for file in used:
+            file.commit()
+        if used:
+            self._open = [file for file in self._open if file not in used] + used
+
+    def close(self) -> None:
+        """Commit and close all files; repeatable.
+
+        Raises
+        ------
+        RecordingError
+            If one can't be written: the others are closed, too.
+        """
+        problem = None
+        while self._open:
+            try:
+                self._open.pop().close()
+            except RecordingError as error:
+                problem = problem or error
+        if problem is not None:
+            raise problem
+
+    def _make_room(self) -> None:
+        for file in self._open:
+            if not file.started:
+                file.close()
+        self._open = [file for file in self._open if not file.closed]
+        while len(self._open) >= MOST_OPEN:
+            idle = [file for file in self._open if not file.dirty]
+            file = idle[0] if idle else self._open[0]
+            self._open.remove(file)
+            file.close()
+
+    def _number(self, part: str) -> str:
+        """Give a file that is built the next name that is free; the first one has no choice."""
+        while True:
+            path = self._numbered(self._next)
+            self._next += 1
+            try:
+                _rename(part, path)
+            except FileExistsError:
+                if path == self.path:
+                    raise _taken(path) from None
+            else:
+                return path
+
+    def _numbered(self, number: int) -> str:
+        base, ending = os.path.splitext(self.path)
+        return self.path if number == 1 else f"{base}-{number}{ending}"
+
+    def _check(self) -> None:
+        folder = self._folder or "."
+        for number in (1, 2):
+            if os.path.lexists(self._numbered(number)):
+                raise _taken(self._numbered(number))
+        if not os.path.isdir(folder):
+            raise RecordingError(f"there is no folder {folder}: make it, or choose another")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise RecordingError(f"the folder {folder} can't be written to; choose another")
+
+
+def _taken(path: str) -> RecordingError:
+    return RecordingError(f"{path} is there already: choose another name, or remove it")
+
+
+def _replacing(path: str) -> Callable[[str], str]:
+    def replace(part: str) -> str:
+        os.replace(part, path)
+        return path
+
+    return replace
+
+
+def _rename(part: str, path: str) -> None:
+    """Give a file another name, if it is free.
+
+    Raises
+    ------
+    FileExistsError
+        If it isn't.
+    """
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # there are no links on this disk
+        if os.path.lexists(path):
+            raise FileExistsError(path) from None
+        os.rename(part, path)
+        return
+    with suppress(FileNotFoundError):
+        os.unlink(part)

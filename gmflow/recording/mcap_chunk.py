@@ -1,0 +1,153 @@
+"""The part of an MCAP file that is being filled: messages until there are `FULL` bytes of them.
+
+Nothing large is copied: a chunk keeps the messages' own buffers until it is packed and written.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+from zlib import crc32
+
+from ..errors import RecordingError
+from ..message import Message, Part
+from .mcap_records import (
+    CHUNK,
+    CHUNK_RECORD,
+    ENTRY,
+    INDEX_RECORD,
+    MESSAGE,
+    MESSAGE_INDEX,
+    MESSAGE_RECORD,
+    RECORD,
+)
+from .message_cbor import add_message
+
+FULL = 4 << 20
+"""Bytes of a chunk; it ends with the message that reaches them."""
+
+HEAD = MESSAGE_RECORD.size - RECORD.size
+
+
+class Packed(NamedTuple):
+    """A chunk as it is in the file, with its message indexes."""
+
+    buffers: list[Part]
+    size: int
+    """Bytes of its messages' records."""
+    start: int
+    end: int
+    """The earliest and the latest time of a message."""
+    counts: dict[int, int]
+    """Messages of each channel."""
+    indexes: dict[int, int]
+    """Where each channel's message index is, from the end of the chunk's record."""
+    index_size: int
+
+
+class Chunk:
+    """Messages that will be written together.
+
+    Parameters
+    ----------
+    number : int
+        The number of the first one, from 0.
+
+    Attributes
+    ----------
+    count, bytes : int
+        Its messages, and the bytes of their parts.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.count = self.bytes = 0
+        self._number = number
+        self._size = 0
+        self._pieces: list[Part] = []
+        self._large: list[int] = []
+        self._entries: dict[int, list[int]] = {}
+
+    def fill(self, messages: Iterator[Message], channels: Mapping[str, int]) -> bool:
+        """Take messages; tell whether it is full, so that there may be more of them.
+
+        Parameters
+        ----------
+        messages : iterator of Message
+            They are taken from it.
+        channels : mapping of str to int
+            The channel of each source.
+        """
+        pieces, large, entries = self._pieces, self._large, self._entries
+        size, number, total = self._size, self._number + self.count, self.bytes
+        source, channel, note = None, 0, list[int]().extend
+        for message in messages:
+            if message.source != source:
+                source = message.source
+                channel = channels[source]
+                note = entries.setdefault(channel, []).extend
+            place = len(pieces)
+            pieces.append(b"")
+            data, heads = add_message(message.parts, pieces, large)
+            time = message.arrived
+            length = HEAD + data + heads
+            pieces[place] = MESSAGE_RECORD.pack(
+                MESSAGE, length, channel, number & 0xFFFFFFFF, time, time
+            )
+            note((time, size))
+            size += RECORD.size + length
+            total += data
+            number += 1
+            if size >= FULL:
+                break
+        self._size, self.count, self.bytes = size, number - self._number, total
+        return size >= FULL
+
+    def pack(self) -> Packed:
+        """Give it as it is in the file: to make its checksum takes about as long as to write it.
+
+        Raises
+        ------
+        RecordingError
+            If a part has not as many bytes as its length says.
+        """
+        body = self._joined()
+        crc = 0
+        for buffer in body:
+            crc = crc32(buffer, crc)
+        times = [time for entries in self._entries.values() for time in entries[::2]]
+        start, end = min(times), max(times)
+        length = CHUNK_RECORD.size - RECORD.size + self._size
+        head = CHUNK_RECORD.pack(CHUNK, length, start, end, self._size, crc, 0, self._size)
+        indexes, places = _message_indexes(self._entries)
+        counts = {channel: len(entries) // 2 for channel, entries in self._entries.items()}
+        return Packed([head, *body, indexes], self._size, start, end, counts, places, len(indexes))
+
+    def _joined(self) -> list[Part]:
+        """Give its buffers, the small ones joined."""
+        body: list[Part] = []
+        done = 0
+        for place in self._large:
+            body += (b"".join(self._pieces[done:place]), self._pieces[place])
+            done = place + 1
+        body.append(b"".join(self._pieces[done:]))
+        if sum([memoryview(buffer).nbytes for buffer in body]) != self._size:
+            raise RecordingError("a part that is no flat buffer of bytes can't be recorded")
+        return body
+
+
+def _message_indexes(entries: Mapping[int, Sequence[int]]) -> tuple[bytes, dict[int, int]]:
+    """Give a message index for each channel, and where in them each one is."""
+    packed, places = bytearray(), {}
+    for channel, numbers in entries.items():
+        places[channel] = len(packed)
+        size = len(numbers) // 2 * ENTRY
+        packed += INDEX_RECORD.pack(
+            MESSAGE_INDEX, INDEX_RECORD.size - RECORD.size + size, channel, size
+        )
+        table = array("Q", numbers)
+        if sys.byteorder == "big":
+            table.byteswap()
+        packed += table
+    return bytes(packed), places

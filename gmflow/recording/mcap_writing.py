@@ -1,0 +1,167 @@
+"""Writing whole messages into one file with an index: MCAP, which has readers in many languages.
+
+Each message is a CBOR array of its parts as byte strings, each source is a channel. Chunks are
+not compressed: detectors compress better, and a file that was cut is readable up to the cut.
+The format: https://mcap.dev/spec.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from ..errors import RecordingError
+from ..message import Message
+from ..version import __version__
+from .appending import AppendedFile
+from .mcap_chunk import Chunk
+from .mcap_records import ENCODING, FORMAT, MAGIC, pack, records
+from .mcap_summary import Summary
+from .writing import PROMISE, Writer
+
+LONG = PROMISE / 2
+"""Seconds after which a chunk is written though it is small: the next messages may be late."""
+
+MOST_CHANNELS = 0xFFFF
+
+
+class Channels(dict[str, int]):
+    """The number of each source's channel; a source that is new gets the next one.
+
+    Attributes
+    ----------
+    records : list of mcap.records.Channel
+        What the file says of them.
+    """
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def __missing__(self, source: str) -> int:
+        number = len(self) + 1
+        if number > MOST_CHANNELS:
+            raise RecordingError(f"a .mcap file holds up to {MOST_CHANNELS} sources, not more")
+        self.records.append(
+            records().Channel(
+                id=number,
+                topic=source or "message",
+                message_encoding=ENCODING,
+                metadata={"format": FORMAT, "source": source},
+                schema_id=1,
+            )
+        )
+        self[source] = number
+        return number
+
+
+class McapWriter(Writer):
+    """Writes messages into a new MCAP file, in chunks of about 4 MiB.
+
+    One chunk is kept back at most.
+
+    Parameters
+    ----------
+    path : path
+        The file; it must not be there.
+
+    Raises
+    ------
+    RecordingError
+        If it can't be made, or the library is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__()
+        library = records()
+        self._schema = library.Schema(id=1, data=b"", encoding="", name="gmflow.Message")
+        self._channels = Channels()
+        self._known = 0  # channels that are in the file
+        self._summary = Summary()
+        self._chunk = Chunk(0)
+        self._since = 0.0
+        self._error: RecordingError | None = None
+        self._closed = False
+        self._file = AppendedFile(path)
+        header = library.Header(profile="", library=f"gmflow {__version__}")
+        try:
+            self._file.append([MAGIC, pack(header, self._schema)])
+        except RecordingError:
+            self._file.close()
+            with suppress(OSError):
+                os.unlink(path)
+            raise
+
+    def write(self, messages: Sequence[Message]) -> None:
+        self._check()
+        if not self._chunk.count:
+            self._since = monotonic()
+        rest = iter(messages)
+        try:
+            while self._chunk.fill(rest, self._channels):
+                self._put()
+            if monotonic() - self._since >= LONG:
+                self._put()
+        except RecordingError as error:
+            self._fail(error)
+            raise
+
+    def commit(self) -> None:
+        self._check()
+        try:
+            self._put()
+        except RecordingError as error:
+            self._fail(error)
+            raise
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        earlier = self._error
+        try:
+            if not earlier:
+                self.commit()
+        finally:
+            self._closed = True
+            self._finish()
+        if self._error and not earlier:
+            raise self._error
+
+    def _put(self) -> None:
+        """Write the chunk that is being filled, and begin the next."""
+        if not self._chunk.count:
+            return
+        channels = pack(*self._channels.records[self._known :])
+        chunk = self._chunk.pack()
+        place = self._file.size + len(channels)
+        self._file.append([channels, *chunk.buffers])
+        self._known = len(self._channels)
+        self._summary.note(chunk, place)
+        self.written += self._chunk.count
+        self.bytes_written += self._chunk.bytes
+        self._chunk = Chunk(self.written)
+        self._since = monotonic()
+
+    def _finish(self) -> None:
+        """Write the summary: after an error there may be room for it, and no harm if not."""
+        channels = self._channels.records[: self._known]
+        try:
+            self._file.append([self._summary.finish(self._file.size, self._schema, channels)])
+            self._file.close()
+        except RecordingError as error:
+            self._error = self._error or error
+            with suppress(RecordingError):
+                self._file.close()
+
+    def _check(self) -> None:
+        """Raise the first error again ever after: what was given since would be missing."""
+        if self._error:
+            raise self._error
+        if self._closed:
+            raise RecordingError(f"{self._file.path} is closed: nothing can be written any more")
+
+    def _fail(self, error: RecordingError) -> None:
+        self._error = error
+        self._chunk = Chunk(self.written)

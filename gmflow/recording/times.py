@@ -1,0 +1,201 @@
+"""When and from where the messages of a folder came: a file of its own, ``times.csv``, beside them.
+
+mflow has no such file and ignores it. It has a heading and a row for each message::
+
+    message,parts,kept,bytes,arrived,source
+    0,5,5,18123,1718000000123456789,"eiger"
+
+``message`` is the number in the names of its files, ``parts`` how many parts it came with,
+``kept`` how many of them were to be written and ``bytes`` their size together, ``arrived`` when
+it came in nanoseconds since 1970 (UTC; 0 where nobody noted it), and ``source`` the name of the
+source it came from. It is UTF-8 and quoted as in RFC 4180.
+
+The rows of a batch are added with one call before the batch's files are written: they announce
+them. So every message that is there has its row, whatever ended the recording, and a last
+message that has less than its row says was cut.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from io import StringIO
+from typing import NamedTuple
+
+from ..errors import RecordingError
+from ..message import Message, Part, size_of
+
+NAME = "times.csv"
+HEADING = b"message,parts,kept,bytes,arrived,source\n"
+LATEST = 2**63
+
+
+class Row(NamedTuple):
+    """What is known of a message besides its parts; the module's docstring says what."""
+
+    message: int
+    parts: int
+    kept: int
+    bytes: int
+    arrived: int
+    source: str
+
+
+class Times:
+    """Writes the times of a recording; those of an older one in the same folder are gone.
+
+    Parameters
+    ----------
+    path : str
+        The folder, for what errors say.
+    folder : int
+        The open folder.
+
+    Raises
+    ------
+    RecordingError
+        If it can't be written, or if the folder has another file of that name.
+    """
+
+    def __init__(self, path: str, folder: int) -> None:
+        self._path = os.path.join(path, NAME)
+        self._size = 0
+        try:
+            self._file = os.open(NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666, dir_fd=folder)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            self._begin()
+        except RecordingError:
+            os.close(self._file)
+            raise
+
+    def _begin(self) -> None:
+        try:
+            ours = HEADING.startswith(os.pread(self._file, len(HEADING), 0))
+            if ours:
+                os.ftruncate(self._file, 0)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        if not ours:
+            raise RecordingError(
+                f"{self._path} is not of a recording: move it away, or choose another folder"
+            )
+        self.announce(HEADING)
+
+    def announce(self, rows: bytes) -> None:
+        """Add rows of messages that are about to be written.
+
+        Raises
+        ------
+        RecordingError
+            If they can't be written; none of them stays.
+        """
+        self._size += len(rows)
+        try:
+            write_all(self._file, rows)
+        except OSError as error:
+            self.cut(rows)
+            raise self._unwritable(error) from error
+
+    def cut(self, rows: bytes) -> None:
+        """Take back rows at the end, of messages that could not be written, as far as that goes."""
+        self._size -= len(rows)
+        with suppress(OSError):
+            os.ftruncate(self._file, self._size)
+
+    def close(self) -> None:
+        """Close the file; once.
+
+        Raises
+        ------
+        RecordingError
+            If what was written did not reach the disk.
+        """
+        try:
+            os.close(self._file)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> RecordingError:
+        return RecordingError(
+            f"{self._path} can't be written: {error.strerror}; check the folder and its space"
+        )
+
+
+def rows_of(first: int, messages: Sequence[Message], kept: Sequence[Sequence[Part]]) -> bytes:
+    """Give the rows of messages, the first of which has the number `first`, as they are written.
+
+    Parameters
+    ----------
+    first : int
+        The number of the first.
+    messages : sequence of Message
+        The messages.
+    kept : sequence of sequence of bytes-like
+        For each the parts that are written.
+    """
+    rows = [
+        Row(number, len(message.parts), len(parts), size_of(parts), message.arrived, message.source)
+        for number, (message, parts) in enumerate(zip(messages, kept, strict=True), first)
+    ]
+    text = StringIO()
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def read_times(path: str, folder: int) -> Iterator[Row]:
+    """Give the rows of a recording's times, as far as they are whole; none where there are none.
+
+    Parameters
+    ----------
+    path : str
+        The folder, for what errors say.
+    folder : int
+        The open folder.
+
+    Raises
+    ------
+    RecordingError
+        If they can't be read.
+    """
+    try:
+        with open(
+            NAME,
+            encoding="utf-8",
+            errors="replace",
+            newline="\n",
+            opener=lambda name, flags: os.open(name, flags, dir_fd=folder),
+        ) as lines:
+            if lines.readline() == HEADING.decode():
+                yield from _rows(lines)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RecordingError(
+            f"{os.path.join(path, NAME)} can't be read: {error.strerror};"
+            " check it, or move it away to do without times"
+        ) from error
+
+
+def _rows(lines: Iterator[str]) -> Iterator[Row]:
+    with suppress(csv.Error):  # the end is cut within quotes
+        for row in csv.reader((line for line in lines if line.endswith("\n")), strict=True):
+            try:
+                message, parts, kept, size, arrived, source = row
+                found = Row(int(message), int(parts), int(kept), int(size), int(arrived), source)
+            except ValueError:
+                continue
+            if 0 <= found.arrived < LATEST:
+                yield found
+
+
+def write_all(file: int, data: Part) -> None:
+    """Write all of `data`, which the system may take in several bites."""
+    done = os.write(file, data)
+    if done < len(data):
+        rest = memoryview(data).cast("B")[done:]
+        while rest:
+            rest = rest[os.write(file, rest) :]

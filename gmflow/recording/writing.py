@@ -1,0 +1,71 @@
+"""What every kind of recording can do while it is written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from types import TracebackType
+
+from ..message import Message
+
+PROMISE = 0.5
+"""Seconds after which, at most, a message that was given to `Writer.write` should be committed."""
+
+
+class Writer(ABC):
+    """Writes messages into a recording; used by one thread at a time.
+
+    Attributes
+    ----------
+    written, bytes_written : int
+        Messages that are in the recording, in the order in which they were given, and the bytes
+        of their parts. What was given and is still on its way is not among them.
+    refused : int
+        Messages that this kind of recording can't hold; why is logged, once a reason.
+    """
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.bytes_written = 0
+        self.refused = 0
+
+    @abstractmethod
+    def write(self, messages: Sequence[Message]) -> None:
+        """Take messages, in order; what is kept back is bounded, and less than `PROMISE` old.
+
+        Raises
+        ------
+        RecordingError
+            If they can't be written: what was written before stays readable.
+        """
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Write what was kept back: nothing of it is lost if the process is killed from now on.
+
+        Raises
+        ------
+        RecordingError
+            As `write`.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Commit, and finish the recording; after an error, leave it as it is. Repeatable.
+
+        Raises
+        ------
+        RecordingError
+            As `write`.
+        """
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
