@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from threading import Lock
+from threading import TIMEOUT_MAX, Lock
 from time import monotonic_ns
 from typing import Protocol
 
@@ -139,7 +139,7 @@ class Pace:
             return first + 1
         due = self._due = max(self._due, batch[first].arrived)  # one of before may come later
         while (left := self._start + due - monotonic_ns()) > TOGETHER:
-            off_hub(self._end.acquire, True, left / 1e9)
+            off_hub(self._end.acquire, True, min(left / 1e9, TIMEOUT_MAX))
         self.late = max(self.late, -left / 1e9)
         soon, last = due - left + TOGETHER, first + 1
         while last < len(batch) and last - first < BURST and batch[last].arrived <= soon:

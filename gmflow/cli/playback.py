@@ -83,7 +83,7 @@ class Playback:
         """Give what there is to say about the changes and faults that were wanted."""
         text = ""
         if self._change is not None and self._change.unchanged:
-            text += f"--set: {self._change.unchanged} messages without such a header, unchanged\n"
+            text += f"--set: without such a header, unchanged: {self._change.unchanged}\n"
         if self._has_faults:
             made = self._faults
             text += (

@@ -110,7 +110,7 @@ def test_a_conversion_has_one_and_a_complaint_begins_a_line(scripts, terminal, t
     assert script.end().status == 1
     until(lambda: "keep what it has" in terminal.text)
     bar, complaint, _ = terminal.text.split("\r\n")
-    assert re.match(r" +\d+%\|[# ]+\| \d.*k/200k ", bar.rpartition("\x1b[K")[2]), bar
+    assert re.match(r" +\d+%\|[# ]+\| [\d.]+k?/200k ", bar.rpartition("\x1b[K")[2]), bar
     assert complaint.startswith("m_replay: stopped after ")
 
 

@@ -101,7 +101,7 @@ def test_what_has_no_header_is_said_to_be_unchanged(replayed, tmp_path):
     path = record(tmp_path / "run.mcap", [[b"no header"], *MESSAGES[:2]])
     result, messages = replayed(path, "--set", "series=7")
     assert messages[0] == [b"no header"]
-    assert "--set: 1 messages without such a header" in result.out
+    assert "--set: without such a header, unchanged: 1\n" in result.out
 
 
 def test_the_same_seed_makes_the_same_faults(replayed, recording):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class GrowingFile:
         self.started = self.closed = self.dirty = False
         self._publish = publish
         self._columns: list[Column | Texts] = []
-        self._spare: Any = None  # a dataset that can grow
+        self._datasets: list[Any] = []
         self._descriptor = -1
         self._settles = False
         self._h5py = library()
@@ -91,7 +92,6 @@ class GrowingFile:
         dataset = self._growing(path, np.dtype(dtype), tuple(shape), attributes)
         column = Column(self, dataset)
         self._columns.append(column)
-        self._spare = dataset
         return column
 
     def texts(self, path: str, **attributes: Any) -> Texts:
@@ -100,7 +100,6 @@ class GrowingFile:
         ends = self._growing(f"{path}_end", np.dtype(np.uint64), (), {})
         texts = Texts(self, dataset, ends)
         self._columns.append(texts)
-        self._spare = ends
         return texts
 
     def chunks(
@@ -191,9 +190,6 @@ class GrowingFile:
             return
         self.closed = True
         self._turn_away()
-        if self._settles:
-            with suppress(OSError):
-                settle(self._descriptor)
         self._release()
         if not self.started:
             with suppress(OSError):
@@ -217,11 +213,12 @@ class GrowingFile:
 
     def _reach_the_end(self) -> None:
         """Write the last of the bytes that HDF5 has given out: else it would set the length."""
-        if self._spare is not None:
-            rows, *shape = self._spare.chunks
-            begin = -(-len(self._spare) // rows) * rows
-            self._spare.resize(begin + rows, 0)
-            self._spare[begin:] = np.zeros((rows, *shape), self._spare.dtype)
+        if self._datasets:
+            dataset = min(self._datasets, key=_chunk_bytes)
+            rows, *shape = dataset.chunks
+            begin = -(-len(dataset) // rows) * rows
+            dataset.resize(begin + rows, 0)
+            dataset[begin:] = np.zeros((rows, *shape), dataset.dtype)
 
     def _release(self) -> None:
         self.closed = True
@@ -230,9 +227,16 @@ class GrowingFile:
             self._descriptor = -1
 
     def _flush(self) -> None:
-        self._file.flush()
-        if self._settles:
-            settle(self._descriptor)
+        """Bring all rows to the disk, dataset by dataset: a flush of the file would mark it.
+
+        The one that was made last comes first: no kill leaves it with fewer rows than others.
+        """
+        if not self._settles:
+            self._file.flush()
+            return
+        settle(self._descriptor, self._file.id.get_filesize())
+        for dataset in reversed(self._datasets):
+            dataset.id.flush()
 
     def _build(self, make: Callable[[], Any], attributes: dict[str, Any]) -> Any:
         try:
@@ -263,7 +267,13 @@ class GrowingFile:
             "chunks": chunk or (rows_a_chunk(dtype, shape), *shape),
             "dcpl": create,
         }
-        return self._build(lambda: self._file.create_dataset(path, **how), attributes)
+        dataset = self._build(lambda: self._file.create_dataset(path, **how), attributes)
+        self._datasets.append(dataset)
+        return dataset
+
+
+def _chunk_bytes(dataset: Any) -> int:
+    return int(prod(dataset.chunks) * dataset.dtype.itemsize)
 
 
 def _content(value: Any) -> dict[str, Any]:

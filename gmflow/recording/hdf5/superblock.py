@@ -1,8 +1,8 @@
 """The first bytes of an HDF5 file: which say how long it is, and that somebody writes it.
 
 A file that is written with SWMR is marked so until it is closed, and HDF5 opens a marked one for
-SWMR readers alone: after a kill that is forever. As all that a flush leaves on the disk can be
-read, the mark is taken away after each. HDF5 itself never looks at it again.
+SWMR readers alone: after a kill that is forever. So its mark is taken away. HDF5 never looks at
+it again, and writes these bytes only when it flushes or closes the whole file.
 https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, sections II.A (disk format:
 level 0A, versions 2 and 3) and X (checksum: lookup3 by Bob Jenkins).
 """
@@ -47,21 +47,24 @@ def is_known(descriptor: int) -> bool:
     ) and CHECKSUM.unpack_from(block, FIELDS.size) == (lookup3(block[: FIELDS.size]),)
 
 
-def settle(descriptor: int) -> None:
-    """Take the mark away, and let the file end no later than it does.
+def settle(descriptor: int, end: int) -> None:
+    """Take the mark away, and say how long the file is; it is made so long where it is shorter.
 
     Parameters
     ----------
     descriptor : int
-        Of a file that is known, open for reading and writing. Nobody else writes to it meanwhile.
+        Of a file that is known, open for reading and writing.
+    end : int
+        The bytes that HDF5 has given out. Readers refuse what stands behind them.
 
     Raises
     ------
     OSError
         If it can't be read or written.
     """
+    if os.fstat(descriptor).st_size < end:  # readers refuse a file that is shorter than it says
+        os.ftruncate(descriptor, end)
     fields = FIELDS.unpack_from(os.pread(descriptor, FIELDS.size, 0))
-    end = min(fields[END], os.fstat(descriptor).st_size)
     if fields[FLAGS] or end != fields[END]:
         block = FIELDS.pack(*fields[:FLAGS], 0, *fields[FLAGS + 1 : END], end, *fields[END + 1 :])
         os.pwrite(descriptor, block + CHECKSUM.pack(lookup3(block)), 0)
