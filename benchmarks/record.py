@@ -29,7 +29,9 @@ def bodies():
 
 
 def timed(write, count, path):
-    """Time what writes a file, and the disk; give MB/s of each."""
+    """Time what writes a file, and the disk, after a file as large; give MB/s of each."""
+    fill(path, count, bodies())  # pages of the cache cost the more the longer nobody used them
+    os.unlink(path)
     began = time.perf_counter()
     write(path)
     written = time.perf_counter() - began
@@ -41,26 +43,28 @@ def timed(write, count, path):
     return {"rate": megabytes / written, "disk": megabytes / synced}
 
 
+def fill(path, count, blocks):
+    """Write a file, a block at a time."""
+    with open(path, "wb", buffering=0) as file:
+        for number in range(count):
+            file.write(blocks[number % 8])
+
+
 def loop(folder, count):
     blocks, count = bodies(), int(count)
-
-    def write(path):
-        with open(path, "wb", buffering=0) as file:
-            for number in range(count):
-                file.write(blocks[number % 8])
-
-    return timed(write, count, os.path.join(folder, "loop"))
+    return timed(lambda path: fill(path, count, blocks), count, os.path.join(folder, "loop"))
 
 
 def writer(folder, count):
     """Give the messages to the recording, a few at a time, as a recorder does."""
     from gmflow.message import Message
+    from gmflow.offhub import SecondThread
     from gmflow.recording import open_writer
 
     messages, count = [Message(parts=[HEADER, body]) for body in bodies()], int(count)
 
     def write(path):
-        with open_writer(path) as recording:
+        with open_writer(path, aside=SecondThread()) as recording:
             for _ in range(count // 8):
                 recording.write(messages[:4])
                 recording.write(messages[4:])

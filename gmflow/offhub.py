@@ -10,9 +10,14 @@ from typing import Any, TypeVar
 
 import zmq
 from gevent.hub import get_hub
+from gevent.monkey import get_original
 from gevent.threadpool import ThreadPool
 
 logger = getLogger(__name__)
+
+# Native ones, whatever gevent has patched.
+start_new_thread = get_original("_thread", "start_new_thread")
+SimpleQueue = get_original("queue", "SimpleQueue")
 
 T = TypeVar("T")
 
@@ -67,6 +72,47 @@ def _apply(pool: ThreadPool, function: Callable[..., T], arguments: tuple[Any, .
     if error:
         raise error.pop()
     return value
+
+
+class SecondThread:
+    """A native thread beside another: that one calls this to have work done meanwhile.
+
+    It is started by the first call, and does one thing after the other.
+    """
+
+    def __init__(self) -> None:
+        self._tasks: Any = None
+
+    def __call__(self, work: Callable[[], T]) -> Callable[[], T]:
+        """Have work done; give what waits for it, and gives or raises what it does."""
+        if self._tasks is None:
+            self._tasks = SimpleQueue()
+            start_new_thread(self._run, (self._tasks,))
+        outcome = SimpleQueue()
+        self._tasks.put((work, outcome))
+
+        def wait() -> T:
+            value, error = outcome.get()
+            if error is not None:
+                raise error
+            return value  # type: ignore[no-any-return]
+
+        return wait
+
+    def end(self) -> None:
+        """Have the thread end when it has done its work; nobody waits for it."""
+        if self._tasks is not None:
+            self._tasks.put(None)
+
+    @staticmethod
+    def _run(tasks: Any) -> None:
+        while (task := tasks.get()) is not None:
+            work, outcome = task
+            try:
+                outcome.put((work(), None))
+            except BaseException as error:
+                outcome.put((None, error))
+            del task, work, outcome  # or they would be kept until the next comes
 
 
 def threads_are_green() -> bool:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..errors import ConfigError, RecordingError
 from .reading import Reader
-from .writing import Writer
+from .writing import Aside, Writer, inline
 
 ENDINGS: dict[str, Literal["mcap", "hdf5"]] = {
     ".mcap": "mcap",
@@ -24,7 +24,7 @@ def kind_of(path: Path) -> Literal["mcap", "hdf5", "folder"]:
     return ENDINGS.get(os.path.splitext(os.fspath(path))[1].lower(), "folder")
 
 
-def open_writer(path: Path, skip: int | None = None) -> Writer:
+def open_writer(path: Path, skip: int | None = None, aside: Aside = inline) -> Writer:
     """Begin a recording.
 
     Parameters
@@ -33,6 +33,8 @@ def open_writer(path: Path, skip: int | None = None) -> Writer:
         Where; see `kind_of`. A file must not be there yet.
     skip : int, optional
         For a folder: leave out parts from this one on, counted from 1; None and 0 leave out none.
+    aside : callable, optional
+        Where work is done that can be done while something else is written.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def open_writer(path: Path, skip: int | None = None) -> Writer:
     if kind == "mcap":
         from .mcap_writing import McapWriter
 
-        return McapWriter(path)
+        return McapWriter(path, aside)
     from .hdf5 import Hdf5Writer
 
     return Hdf5Writer(path)

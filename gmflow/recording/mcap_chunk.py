@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from time import monotonic
 from typing import NamedTuple
 from zlib import crc32
 
@@ -57,13 +58,18 @@ class Chunk:
 
     Attributes
     ----------
+    number : int
+        As given.
     count, bytes : int
         Its messages, and the bytes of their parts.
+    since : float
+        When its first messages came, as of `time.monotonic`.
     """
 
     def __init__(self, number: int) -> None:
         self.count = self.bytes = 0
-        self._number = number
+        self.number = number
+        self.since = 0.0
         self._size = 0
         self._pieces: list[Part] = []
         self._large: list[int] = []
@@ -79,8 +85,10 @@ class Chunk:
         channels : mapping of str to int
             The channel of each source.
         """
+        if not self.count:
+            self.since = monotonic()
         pieces, large, entries = self._pieces, self._large, self._entries
-        size, number, total = self._size, self._number + self.count, self.bytes
+        size, number, total = self._size, self.number + self.count, self.bytes
         source, channel, note = None, 0, list[int]().extend
         for message in messages:
             if message.source != source:
@@ -101,7 +109,7 @@ class Chunk:
             number += 1
             if size >= FULL:
                 break
-        self._size, self.count, self.bytes = size, number - self._number, total
+        self._size, self.count, self.bytes = size, number - self.number, total
         return size >= FULL
 
     def pack(self) -> Packed:

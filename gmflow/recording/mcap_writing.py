@@ -8,6 +8,7 @@ The format: https://mcap.dev/spec.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
@@ -20,12 +21,15 @@ from .appending import AppendedFile
 from .mcap_chunk import Chunk
 from .mcap_records import ENCODING, FORMAT, MAGIC, pack, records
 from .mcap_summary import Summary
-from .writing import PROMISE, Writer
+from .writing import PROMISE, Aside, Wait, Writer, inline
 
 LONG = PROMISE / 2
 """Seconds after which a chunk is written though it is small: the next messages may be late."""
 
 MOST_CHANNELS = 0xFFFF
+
+AHEAD = 3
+"""Chunks that another thread packs while one is written: it never waits for work then."""
 
 
 class Channels(dict[str, int]):
@@ -60,12 +64,14 @@ class Channels(dict[str, int]):
 class McapWriter(Writer):
     """Writes messages into a new MCAP file, in chunks of about 4 MiB.
 
-    One chunk is kept back at most.
+    One chunk is kept back at most, and with `aside` another `AHEAD` that are packed there.
 
     Parameters
     ----------
     path : path
         The file; it must not be there.
+    aside : callable, optional
+        As of `gmflow.recording.open_writer`.
 
     Raises
     ------
@@ -73,15 +79,17 @@ class McapWriter(Writer):
         If it can't be made, or the library is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], aside: Aside = inline) -> None:
         super().__init__()
+        self._aside = aside
+        self._ahead = 0 if aside is inline else AHEAD
         library = records()
         self._schema = library.Schema(id=1, data=b"", encoding="", name="gmflow.Message")
         self._channels = Channels()
         self._known = 0  # channels that are in the file
         self._summary = Summary()
         self._chunk = Chunk(0)
-        self._since = 0.0
+        self._packing: deque[tuple[Chunk, Wait]] = deque()  # those before it
         self._error: RecordingError | None = None
         self._closed = False
         self._file = AppendedFile(path)
@@ -96,13 +104,12 @@ class McapWriter(Writer):
 
     def write(self, messages: Sequence[Message]) -> None:
         self._check()
-        if not self._chunk.count:
-            self._since = monotonic()
         rest = iter(messages)
         try:
             while self._chunk.fill(rest, self._channels):
-                self._put()
-            if monotonic() - self._since >= LONG:
+                self._pack()
+            oldest = self._packing[0][0] if self._packing else self._chunk
+            if monotonic() - oldest.since >= LONG:
                 self._put()
         except RecordingError as error:
             self._fail(error)
@@ -130,19 +137,30 @@ class McapWriter(Writer):
             raise self._error
 
     def _put(self) -> None:
-        """Write the chunk that is being filled, and begin the next."""
-        if not self._chunk.count:
-            return
+        """Write all that is kept back."""
+        if self._chunk.count:
+            self._pack()
+        while self._packing:
+            self._write_packed()
+
+    def _pack(self) -> None:
+        """Have the chunk packed, begin the next, and write the first of those that are packed."""
+        chunk = self._chunk
+        self._packing.append((chunk, self._aside(chunk.pack)))
+        self._chunk = Chunk(chunk.number + chunk.count)
+        while len(self._packing) > self._ahead:
+            self._write_packed()
+
+    def _write_packed(self) -> None:
+        chunk, wait = self._packing.popleft()
+        packed = wait()
         channels = pack(*self._channels.records[self._known :])
-        chunk = self._chunk.pack()
         place = self._file.size + len(channels)
-        self._file.append([channels, *chunk.buffers])
+        self._file.append([channels, *packed.buffers])
         self._known = len(self._channels)
-        self._summary.note(chunk, place)
-        self.written += self._chunk.count
-        self.bytes_written += self._chunk.bytes
-        self._chunk = Chunk(self.written)
-        self._since = monotonic()
+        self._summary.note(packed, place)
+        self.written += chunk.count
+        self.bytes_written += chunk.bytes
 
     def _finish(self) -> None:
         """Write the summary: after an error there may be room for it, and no harm if not."""
@@ -164,4 +182,5 @@ class McapWriter(Writer):
 
     def _fail(self, error: RecordingError) -> None:
         self._error = error
+        self._packing.clear()
         self._chunk = Chunk(self.written)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
+from typing import Any, TypeAlias
 
 from ..message import Message
 
 PROMISE = 0.5
 """Seconds after which, at most, a message that was given to `Writer.write` should be committed."""
+
+Wait: TypeAlias = Callable[[], Any]
+"""Waits for work, and gives what it gives, or raises what it raises."""
+
+Aside: TypeAlias = Callable[[Callable[[], Any]], Wait]
+"""Begins work, which may go on in another thread."""
+
+
+def inline(work: Callable[[], Any]) -> Wait:
+    """Leave work to whoever waits for it."""
+    return work
 
 
 class Writer(ABC):

@@ -1,4 +1,4 @@
-"""A node that writes messages into a recording, in a native thread of its own.
+"""A node that writes messages into a recording, in native threads of its own.
 
 Batches go to the thread; meanwhile more messages come in, up to a bound. A disk that is slower
 pushes back through the node's channel, or messages are dropped there, counted, as `when_full`
@@ -18,7 +18,7 @@ from ..channel import Channel
 from ..errors import RecordingError
 from ..later import step_aside
 from ..message import Message
-from ..offhub import NativeThread
+from ..offhub import NativeThread, SecondThread
 from ..recording import Writer, open_writer
 from ..recording.writing import PROMISE
 from ..sockets import Context
@@ -71,13 +71,14 @@ class Recorder(Taker):
         self._path = path
         self._skip = skip
         self._thread = NativeThread()
+        self._second = SecondThread()
         self._writer: Writer | None = None
         self._taken = 0
         self._stopping = False
         self._ended = False
 
     def open(self, context: Context, thread: int = 0) -> None:
-        self._writer = self._thread.call(open_writer, self._path, self._skip)
+        self._writer = self._thread.call(open_writer, self._path, self._skip, self._second)
 
     def run(self) -> None:
         try:
@@ -94,6 +95,7 @@ class Recorder(Taker):
                 self._end()
             self._count(self._writer)
         self._thread.end()
+        self._second.end()
         counted = self.statistics.sent + self.statistics.failed
         self.statistics.left_over += len(self.inlet.channel) + self._taken - counted
         self._writer = None

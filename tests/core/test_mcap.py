@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import tracemalloc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from mcap.writer import Writer as LibraryWriter
 
 from gmflow.errors import RecordingError
 from gmflow.message import Message
-from gmflow.recording import mcap_writing, open_reader, open_writer
+from gmflow.recording import mcap_chunk, mcap_writing, open_reader, open_writer
 from gmflow.recording.mcap_chunk import FULL
 from gmflow.recording.mcap_reading import McapReader
 from gmflow.recording.mcap_writing import McapWriter
@@ -396,7 +396,8 @@ def test_the_library_is_missing(
 
 def test_what_is_old_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr(mcap_writing, "monotonic", lambda: now)
+    for module in (mcap_writing, mcap_chunk):
+        monkeypatch.setattr(module, "monotonic", lambda: now)
     with McapWriter(tmp_path / "run.mcap") as writer:
         for since, written in [(0.0, 0), (0.1, 0), (0.49, 3), (0.5, 3), (0.6, 3), (0.99, 6)]:
             now = 100 + since
@@ -405,6 +406,49 @@ def test_what_is_old_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         writer.commit()
         writer.commit()
         assert (writer.written, writer.bytes_written) == (6, 6)
+
+
+class Aside:
+    """Does work later, when somebody waits for it, and knows how much was begun and not done."""
+
+    def __init__(self) -> None:
+        self.open = 0
+
+    def __call__(self, work: Callable[[], Any]) -> Callable[[], Any]:
+        self.open += 1
+
+        def wait() -> Any:
+            self.open -= 1
+            return work()
+
+        return wait
+
+
+def test_chunks_are_packed_aside_and_written_in_order(tmp_path: Path) -> None:
+    aside = Aside()
+    messages = [message(number, bytes([number]) * (3 << 20)) for number in range(20)]
+    with McapWriter(tmp_path / "run.mcap", aside) as writer:
+        for one in messages:
+            writer.write([one])
+            assert aside.open <= mcap_writing.AHEAD
+        assert 20 - 2 * (mcap_writing.AHEAD + 1) <= writer.written < 20
+        writer.commit()
+        assert (writer.written, aside.open) == (20, 0)
+        writer.write([message(20, b"after")])
+    with McapReader(tmp_path / "run.mcap") as reader:
+        found = [bytes(one.parts[-1]) for one in reader.messages()]
+    assert found == [bytes(one.parts[-1]) for one in messages] + [b"after"]
+
+
+def test_an_error_aside_is_raised_and_what_was_before_stays(tmp_path: Path) -> None:
+    writer = McapWriter(tmp_path / "run.mcap", Aside())
+    writer.write([message(0, b"x" * (5 << 20))])
+    writer.write([message(1, memoryview(bytes(8 << 20)).cast("H"))])  # half as long as it says
+    with pytest.raises(RecordingError, match="flat buffer"):
+        writer.commit()
+    writer.close()
+    with McapReader(tmp_path / "run.mcap") as reader:
+        assert (len(reader), reader.problem) == (1, "")
 
 
 def test_too_many_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

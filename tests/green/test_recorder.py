@@ -55,7 +55,7 @@ class Disk(Writer):
 def disk(monkeypatch):
     """Have every recorder write to this disk, which no test can get from the system."""
     disk = Disk()
-    monkeypatch.setattr(recorder, "open_writer", lambda path, skip: disk)
+    monkeypatch.setattr(recorder, "open_writer", lambda *_: disk)
     yield disk
     disk.goes.set()
 

@@ -39,6 +39,56 @@ def _rows(size: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
     return min(MOST_ROWS, max(size // max(dtype.itemsize * prod(shape), 1), 1))
 
 
+class Rows:
+    """A dataset to which blocks of rows are added, with little more than the writing to it.
+
+    Parameters
+    ----------
+    owner : Owner
+        Its file.
+    dataset : h5py.Dataset
+        (rows, ...), empty.
+    """
+
+    __slots__ = ("_create", "_dtype", "_identifier", "_owner", "_rest", "_type", "length")
+
+    def __init__(self, owner: Owner, dataset: Any) -> None:
+        from h5py.h5s import create_simple
+        from h5py.h5t import py_create
+
+        self.length = 0
+        self._owner = owner
+        self._identifier = dataset.id
+        self._dtype = dataset.dtype
+        self._rest = dataset.shape[1:]
+        self._type = py_create(self._dtype)
+        self._create = create_simple
+
+    def add(self, rows: Any) -> None:
+        """Write rows behind those that are there.
+
+        Parameters
+        ----------
+        rows : array-like
+            What can't be made rows of the dataset's type and shape is the caller's mistake.
+
+        Raises
+        ------
+        RecordingError
+            If the file can't be written.
+        """
+        block = np.ascontiguousarray(rows, self._dtype).reshape(-1, *self._rest)
+        begin, end = self.length, self.length + len(block)
+        try:
+            self._identifier.set_extent((end, *self._rest))
+            space = self._identifier.get_space()
+            space.select_hyperslab((begin, *[0] * len(self._rest)), block.shape)
+            self._identifier.write(self._create(block.shape), space, block, self._type)
+        except FAILURES as error:
+            raise self._owner.failed(error) from error
+        self.length = end
+
+
 class Column:
     """Rows of one type and shape; written in blocks.
 
@@ -50,17 +100,16 @@ class Column:
         (rows, ...), empty.
     """
 
-    __slots__ = ("_dataset", "_kept", "_length", "_most", "_owner")
+    __slots__ = ("_kept", "_most", "_owner", "_rows")
 
     def __init__(self, owner: Owner, dataset: Any) -> None:
         self._owner = owner
-        self._dataset = dataset
+        self._rows = Rows(owner, dataset)
         self._most = _rows(MOST_KEPT, dataset.dtype, dataset.shape[1:])
         self._kept: list[Any] = []
-        self._length = 0
 
     def __len__(self) -> int:
-        return self._length + len(self._kept)
+        return self._rows.length + len(self._kept)
 
     def append(self, row: Any) -> None:
         """Add a row; what can't be made one of the column's type fails when it is written.
@@ -84,13 +133,9 @@ class Column:
         RecordingError
             If the file can't be written.
         """
-        if not self._kept:
-            return
-        dataset = self._dataset
-        block = np.asarray(self._kept, dataset.dtype).reshape(-1, *dataset.shape[1:])
-        self._kept = []
-        grow(self._owner, dataset, self._length, block)
-        self._length += len(block)
+        if self._kept:
+            kept, self._kept = self._kept, []
+            self._rows.add(kept)
 
 
 class Texts:
@@ -103,15 +148,13 @@ class Texts:
         Of bytes, and of the position behind each string's last one.
     """
 
-    __slots__ = ("_dataset", "_end", "_ends", "_kept", "_length", "_owner", "_size")
+    __slots__ = ("_end", "_ends", "_kept", "_rows", "_size")
 
     def __init__(self, owner: Owner, dataset: Any, ends: Any) -> None:
-        self._owner = owner
-        self._dataset = dataset
+        self._rows = Rows(owner, dataset)
         self._ends = Column(owner, ends)
         self._kept: list[Part] = []
         self._size = 0
-        self._length = 0
         self._end = 0
 
     def __len__(self) -> int:
@@ -140,11 +183,9 @@ class Texts:
         RecordingError
             If the file can't be written.
         """
-        block = np.frombuffer(b"".join(self._kept), np.uint8)
+        if self._size:
+            self._rows.add(np.frombuffer(b"".join(self._kept), np.uint8))
         self._kept, self._size = [], 0
-        if len(block):
-            grow(self._owner, self._dataset, self._length, block)
-            self._length += len(block)
         self._ends.write()
 
 
@@ -193,18 +234,3 @@ class Chunks:
         except FAILURES as error:
             raise self._owner.failed(error) from error
         self._length = row + 1
-
-
-def grow(owner: Owner, dataset: Any, length: int, block: np.ndarray[Any, Any]) -> None:
-    """Write rows behind those that are there.
-
-    Raises
-    ------
-    RecordingError
-        If the file can't be written.
-    """
-    try:
-        dataset.resize(length + len(block), 0)
-        dataset[length:] = block
-    except FAILURES as error:
-        raise owner.failed(error) from error

@@ -176,9 +176,10 @@ class GrowingFile:
         self.commit()
         try:
             self._file.close()
-        except FAILURES as error:
-            raise self.failed(error) from error
-        self._release()
+        except FAILURES as error:  # there is nothing left of it that could be turned away
+            raise failure(self.path, error) from error
+        finally:
+            self._release()
 
     def failed(self, error: BaseException) -> RecordingError:
         """Leave the file as its last flush left it, after an error, and give what to raise."""
@@ -229,7 +230,7 @@ class GrowingFile:
     def _flush(self) -> None:
         """Bring all rows to the disk, dataset by dataset: a flush of the file would mark it.
 
-        The one that was made last comes first: no kill leaves it with fewer rows than others.
+        What was made first comes last: no kill leaves more images than times of them.
         """
         if not self._settles:
             self._file.flush()
