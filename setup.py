@@ -10,7 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', Path("gmflow/version.py").read_text
 
 CODECS = ["imagecodecs"]  # LZ4 and bitshuffle, with wheels for every Python we support
 
-HDF5 = ["h5py", "hdf5plugin"]  # what hdf5plugin has reads DECTRIS's compressed images
+HDF5 = ["h5py>=3.8", "hdf5plugin"]  # what hdf5plugin has reads DECTRIS's compressed images
 
 setup(
     name="gmflow",

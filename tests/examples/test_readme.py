@@ -93,13 +93,14 @@ def on_free_ports(program: str) -> tuple[str, list[tuple[str, int]], list[tuple[
 
 
 @pytest.mark.parametrize("program", blocks("python"))
-def test_programs_run(program: str) -> None:
+def test_programs_run(program: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", HARNESS],
         input=json.dumps(on_free_ports(program)),
         capture_output=True,
         text=True,
         timeout=20,
+        cwd=tmp_path,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
