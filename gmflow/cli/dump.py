@@ -25,6 +25,7 @@ Options:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -32,7 +33,7 @@ from typing import Any
 from ..errors import RecordingError
 from ..message import Part
 from ..recording.folder import is_empty
-from ..recording.kinds import kind_of
+from ..recording.kinds import ENDINGS, kind_of
 from ..topology import Taker, Topology
 from ..topology.recorder import PATIENCE, Recorder
 from ..topology.splitter import POLICIES
@@ -51,6 +52,8 @@ def main(early: Sequence[int] = ()) -> None:
 def dump(arguments: dict[str, Any], console: Console) -> None:
     """Record or print a stream until it is told to stop or has brought enough messages."""
     path, skip = arguments["RECORDING"], number_of(arguments, "--skip", int, 0)
+    if path:
+        _check_recording(path, arguments["--raw"])
     text = None if path else _text(arguments["--raw"], skip)
     when_full = choice_of(arguments, "--when-full", POLICIES)
     count = number_of(arguments, "-n", int, 1)
@@ -64,16 +67,50 @@ def dump(arguments: dict[str, Any], console: Console) -> None:
         return
     kind = "folder" if kind_of(path) == "folder" else "file"
     recorder = topology.attach(Recorder(f"{kind} {path}", source, path, skip, when_full))
-    warning = ""
-    if kind == "folder" and not is_empty(path):
-        warning = f"m_dump: {path} is not empty: files may be overwritten\n"
+    error = None
     try:
-        watch.run(recorder, warning)
-    except RecordingError as error:
+        watch.run(recorder, _warning(path), lambda: recorder.snapshot()["sent"])
+    except RecordingError as raised:
+        error = raised
+    console.finish(watch.summary + _files(recorder), watch.line_end)
+    _check_all_is_there(recorder, path, error)
+
+
+def _check_all_is_there(recorder: Recorder, path: str, error: RecordingError | None) -> None:
+    """Raise what went wrong, and say how much of the stream is on the disk."""
+    written, refused = recorder.statistics.sent, recorder.statistics.failed
+    if error is not None:
+        told = f"; {written} messages were written" if written else ""
+        raise RecordingError(f"{error}{told}") from error
+    if refused:
         raise RecordingError(
-            f"{error}; {recorder.statistics.sent} messages were written"
-        ) from error
-    console.finish(watch.summary, watch.line_end)
+            f"{refused} of {written + refused} messages are not in {path}, as told above:"
+            " record them into a .mcap file or a folder"
+        )
+
+
+def _check_recording(path: str, raw: bool) -> None:
+    if "://" in path:
+        raise UsageError(f"RECORDING is {path}, an address: SOURCE comes first")
+    if raw:
+        raise UsageError("--raw is for printing: leave it out, or RECORDING")
+
+
+def _warning(path: str) -> str:
+    """Give what a person should know before a recording begins; no more if all is well."""
+    if kind_of(path) != "folder":
+        return ""
+    if not is_empty(path):
+        return f"m_dump: {path} is not empty: files may be overwritten\n"
+    ending = os.path.splitext(path)[1]
+    if ending and not os.path.exists(path):
+        return f"m_dump: {path} will be a folder: {ending} is none of {', '.join(ENDINGS)}\n"
+    return ""
+
+
+def _files(recorder: Recorder) -> str:
+    """Give the files of a recording, where it is more than the one that was named."""
+    return f"files: {', '.join(recorder.paths)}\n" if len(recorder.paths) > 1 else ""
 
 
 class Watch:
@@ -98,7 +135,9 @@ class Watch:
         self._bar = None if count is None else Bar(console.err, count, quiet)
         self._progress = Progress(console.err)
 
-    def run(self, last: Taker, warning: str = "") -> None:
+    def run(
+        self, last: Taker, warning: str = "", progress: Callable[[], int] | None = None
+    ) -> None:
         """Run until the end; `last` is where messages end, the warning comes at the start."""
 
         def tick() -> None:
@@ -115,6 +154,7 @@ class Watch:
             tick=None if self._quiet else tick,
             seconds=STOP_SECONDS - PATIENCE,
             first=lambda: self._console.err.write(warning),
+            progress=progress,
         )
 
     @property

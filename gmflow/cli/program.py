@@ -11,7 +11,8 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from logging import getLogger
+from typing import Any, TypeVar
 
 import gevent
 from docopt import DocoptExit, docopt
@@ -22,8 +23,18 @@ from ..tuning import tune_process
 from ..version import __version__
 from .console import Console
 
+logger = getLogger(__name__)
+
+T = TypeVar("T")
+
 STOP_SECONDS = 1.5
 """How long a stop may take: to drain the channels, and for outputs to linger."""
+
+PATIENCE = 0.5
+"""Seconds that a stop waits for a disk that doesn't answer."""
+
+LOOK = 0.05
+"""Seconds between two looks for a signal, while nothing else can be done about it."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -73,6 +84,7 @@ def run_topology(
     tick: Callable[[], None] | None = None,
     seconds: float = STOP_SECONDS,
     first: Callable[[], None] | None = None,
+    progress: Callable[[], Any] | None = None,
 ) -> None:
     """Run a topology until it ends by itself or a signal stops it.
 
@@ -90,6 +102,8 @@ def run_topology(
         How long a stop may take.
     first : callable, optional
         Called once it has started, as `tick` is.
+    progress : callable, optional
+        A stop takes longer, until the next signal, as long as what this gives is another each time.
 
     Raises
     ------
@@ -98,11 +112,22 @@ def run_topology(
     """
 
     def stop() -> None:
+        again = console.stopping.is_set()
         console.stopping.set()
-        topology.stop(seconds)
+        if progress is None:
+            topology.stop(seconds)
+        elif again:
+            topology.stop(0)
+        else:
+            _drain(topology, seconds, progress)
+
+    def start() -> bool:
+        topology.start()
+        return True
 
     tune_process()
-    topology.start()
+    if in_time(start, console) is None:
+        raise GmflowError("stopped before everything was open")
     for number in STOP_SIGNALS:
         gevent.signal_handler(number, stop)
     if console.early:
@@ -114,6 +139,38 @@ def run_topology(
         ticker.kill()
     if isinstance(ticker.value, Exception):
         raise ticker.value
+
+
+def in_time(function: Callable[[], T], console: Console) -> T | None:
+    """Call a function that waits on the hub, and give what it gives; the wait may have no end.
+
+    Returns
+    -------
+    object or None
+        None if a signal came and it was not done soon after that.
+
+    Raises
+    ------
+    Exception
+        What the function raises.
+    """
+    values: list[T] = []
+    errors: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            values.append(function())
+        except Exception as error:
+            errors.append(error)
+
+    attempting = gevent.spawn(attempt)
+    while not attempting.ready() and not console.early:
+        attempting.join(LOOK)
+    attempting.join(PATIENCE)
+    attempting.kill(block=False)
+    if errors:
+        raise errors[0]
+    return values[0] if values else None
 
 
 def number_of(
@@ -178,6 +235,18 @@ def _complain(console: Console, line: str) -> None:
     console.stopping.set()  # without a reader there is nobody to tell
     with suppress(OSError):
         console.finish(err=line)
+
+
+def _drain(topology: Topology, seconds: float, progress: Callable[[], Any]) -> None:
+    """Stop a topology, and give it so many seconds again whenever it got on."""
+    last: Any = None
+    draining = gevent.spawn(topology.stop, None)
+    while not draining.ready() and (now := progress()) != last:
+        if last is not None:
+            logger.warning("writing what has come; another signal leaves it")
+        last = now
+        draining.join(seconds)
+    topology.stop(0)
 
 
 def _report(

@@ -10,10 +10,7 @@ import gevent
 from ..offhub import off_hub
 from .ahead import PATIENCE
 from .console import Console
-from .program import STOP_SECONDS, STOP_SIGNALS
-
-LOOK = 0.05
-"""Seconds between two looks for a signal, while nothing else can be done about it."""
+from .program import STOP_SECONDS, STOP_SIGNALS, in_time
 
 T = TypeVar("T")
 
@@ -31,22 +28,7 @@ def open_in_time(opens: Callable[[], T], console: Console) -> T | None:
     Exception
         What the function raises.
     """
-    opened: list[T] = []
-    errors: list[Exception] = []
-
-    def attempt() -> None:
-        try:
-            opened.append(off_hub(opens))
-        except Exception as error:
-            errors.append(error)
-
-    opening = gevent.spawn(attempt)
-    while not opening.ready() and not console.early:
-        opening.join(LOOK)
-    opening.join(PATIENCE)
-    if errors:
-        raise errors[0]
-    return opened[0] if opened else None
+    return in_time(lambda: off_hub(opens), console)
 
 
 def run_work(

@@ -17,7 +17,7 @@ from . import stream2
 from .reading import MOST_PATIENCE, Form, form_of, matters, whole
 from .tracking import Tally, Track
 
-__all__ = ["Continuity"]
+__all__ = ["Continuity", "images_announced"]
 
 COUNTERS = ("frame", "pulse_id")
 """The keys of part 0 that count messages; the first one that is there is followed."""
@@ -178,7 +178,7 @@ class Continuity:
         if series is None or self._counter == "pulse_id":
             return
         if htype == "dheader-1.0":
-            self._begin(series, _images(message))
+            self._begin(series, images_announced(message))
         elif htype == "dseries_end-1.0":
             self._end(series)
 
@@ -213,10 +213,10 @@ class Continuity:
         return track
 
 
-def _images(message: Message) -> int | None:
+def images_announced(start: Message) -> int | None:
     """Give the number of images that a dheader-1.0 announces, if it does."""
     try:
-        config = loads(message.parts[1])
+        config = loads(start.parts[1])
         number, triggers = whole(config["nimages"]), whole(config.get("ntrigger", 1))
     except (ValueError, LookupError, TypeError, AttributeError):
         return None

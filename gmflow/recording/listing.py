@@ -10,9 +10,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, TypeAlias
 
-from ..continuity import stream2
-from ..continuity.reading import whole
-from ..jsontext import loads
+from ..continuity import images_announced, stream2
 from ..message import Message
 from ..splitting import htype_of
 from .listing_rows import Numbered, Rows, Totals
@@ -161,12 +159,7 @@ def _expected(start: Message) -> int | None:
     """Give the number of images that the start of a series announces, if it does."""
     if not start.header:
         return stream2.images(start.parts[0])
-    try:
-        config = loads(start.parts[1])
-        images, triggers = whole(config["nimages"]), whole(config.get("ntrigger", 1))
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return None
-    return None if images is None or triggers is None else images * triggers
+    return images_announced(start)
 
 
 def _rows(name: str, rows: Rows[str, Totals]) -> list[dict[str, Any]]:

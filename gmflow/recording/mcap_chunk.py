@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from time import monotonic
 from typing import NamedTuple
 from zlib import crc32
 
-from ..errors import RecordingError
 from ..message import Message, Part
+from .flat import Unfit
 from .mcap_records import (
     CHUNK,
     CHUNK_RECORD,
@@ -75,7 +76,9 @@ class Chunk:
         self._large: list[int] = []
         self._entries: dict[int, list[int]] = {}
 
-    def fill(self, messages: Iterator[Message], channels: Mapping[str, int]) -> bool:
+    def fill(
+        self, messages: Iterator[Message], channels: Mapping[str, int], flat: set[type]
+    ) -> bool:
         """Take messages; tell whether it is full, so that there may be more of them.
 
         Parameters
@@ -84,42 +87,48 @@ class Chunk:
             They are taken from it.
         channels : mapping of str to int
             The channel of each source.
+        flat : set of type
+            As of `gmflow.recording.flat.view_of`.
+
+        Raises
+        ------
+        Unfit
+            If the message that was taken last can't be recorded; those before it are here.
         """
         if not self.count:
             self.since = monotonic()
         pieces, large, entries = self._pieces, self._large, self._entries
         size, number, total = self._size, self.number + self.count, self.bytes
-        source, channel, note = None, 0, list[int]().extend
-        for message in messages:
-            if message.source != source:
-                source = message.source
-                channel = channels[source]
-                note = entries.setdefault(channel, []).extend
-            place = len(pieces)
-            pieces.append(b"")
-            data, heads = add_message(message.parts, pieces, large)
-            time = message.arrived
-            length = HEAD + data + heads
-            pieces[place] = MESSAGE_RECORD.pack(
-                MESSAGE, length, channel, number & 0xFFFFFFFF, time, time
-            )
-            note((time, size))
-            size += RECORD.size + length
-            total += data
-            number += 1
-            if size >= FULL:
-                break
-        self._size, self.count, self.bytes = size, number - self.number, total
+        source, channel, note, place = None, 0, list[int]().extend, 0
+        try:
+            for message in messages:
+                if message.source != source:
+                    source = message.source
+                    channel = channels[source]
+                    note = entries.setdefault(channel, []).extend
+                place = len(pieces)
+                pieces.append(b"")
+                data, heads = add_message(message.parts, pieces, large, flat)
+                time = message.arrived
+                length = HEAD + data + heads
+                pieces[place] = MESSAGE_RECORD.pack(
+                    MESSAGE, length, channel, number & 0xFFFFFFFF, time, time
+                )
+                note((time, size))
+                size += RECORD.size + length
+                total += data
+                number += 1
+                if size >= FULL:
+                    break
+        except Unfit:
+            del pieces[place:], large[bisect_left(large, place) :]
+            raise
+        finally:
+            self._size, self.count, self.bytes = size, number - self.number, total
         return size >= FULL
 
     def pack(self) -> Packed:
-        """Give it as it is in the file: to make its checksum takes about as long as to write it.
-
-        Raises
-        ------
-        RecordingError
-            If a part has not as many bytes as its length says.
-        """
+        """Give it as it is in the file: to make its checksum takes about as long as to write it."""
         body = self._joined()
         crc = 0
         for buffer in body:
@@ -140,8 +149,6 @@ class Chunk:
             body += (b"".join(self._pieces[done:place]), self._pieces[place])
             done = place + 1
         body.append(b"".join(self._pieces[done:]))
-        if sum([memoryview(buffer).nbytes for buffer in body]) != self._size:
-            raise RecordingError("a part that is no flat buffer of bytes can't be recorded")
         return body
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any
@@ -18,6 +18,7 @@ from ..errors import RecordingError
 from ..message import Message
 from ..version import __version__
 from .appending import AppendedFile
+from .flat import Unfit, flat_types
 from .mcap_chunk import Chunk
 from .mcap_records import ENCODING, FORMAT, MAGIC, pack, records
 from .mcap_summary import Summary
@@ -86,6 +87,7 @@ class McapWriter(Writer):
         library = records()
         self._schema = library.Schema(id=1, data=b"", encoding="", name="gmflow.Message")
         self._channels = Channels()
+        self._flat = flat_types()
         self._known = 0  # channels that are in the file
         self._summary = Summary()
         self._chunk = Chunk(0)
@@ -106,7 +108,7 @@ class McapWriter(Writer):
         self._check()
         rest = iter(messages)
         try:
-            while self._chunk.fill(rest, self._channels):
+            while self._fill(rest):
                 self._pack()
             oldest = self._packing[0][0] if self._packing else self._chunk
             if monotonic() - oldest.since >= LONG:
@@ -135,6 +137,14 @@ class McapWriter(Writer):
             self._finish()
         if self._error and not earlier:
             raise self._error
+
+    def _fill(self, messages: Iterator[Message]) -> bool:
+        """Take messages, as `Chunk.fill`; refuse those that can't be recorded."""
+        while True:
+            try:
+                return self._chunk.fill(messages, self._channels, self._flat)
+            except Unfit as error:
+                self._refuse(str(error))
 
     def _put(self) -> None:
         """Write all that is kept back."""

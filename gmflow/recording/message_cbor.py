@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..message import Part
+from .flat import kept_of
 
 LARGE = 16 << 10
 """Bytes from which on a part is worth not being copied."""
@@ -36,7 +37,9 @@ COUNTS = tuple(head(ARRAY, count) for count in range(24))
 """The heads of messages of few parts, by their number."""
 
 
-def add_message(parts: Sequence[Part], pieces: list[Part], large: list[int]) -> tuple[int, int]:
+def add_message(
+    parts: Sequence[Part], pieces: list[Part], large: list[int], flat: set[type]
+) -> tuple[int, int]:
     """Add a message to a list of buffers that will be written one after the other.
 
     Parameters
@@ -47,17 +50,26 @@ def add_message(parts: Sequence[Part], pieces: list[Part], large: list[int]) -> 
         The buffers; the parts and the heads between them are appended.
     large : list of int
         The places, in `pieces`, of the parts of `LARGE` bytes and more are appended.
+    flat : set of type
+        As of `gmflow.recording.flat.view_of`.
 
     Returns
     -------
     size, heads : int
         Bytes of the parts, and of the heads.
+
+    Raises
+    ------
+    Unfit
+        If a part is no flat buffer of bytes; those before it were appended.
     """
     count = len(parts)
     first = COUNTS[count] if count < 24 else head(ARRAY, count)
     pieces.append(first)
     total, heads = 0, len(first)
     for part in parts:
+        if type(part) not in flat:
+            part = kept_of(part, flat)
         size = len(part)
         first = HEADS[size] if size < 4096 else head(BYTES, size)
         pieces += (first, part)

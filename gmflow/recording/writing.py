@@ -34,12 +34,15 @@ class Writer(ABC):
         of their parts. What was given and is still on its way is not among them.
     refused : int
         Messages that this kind of recording can't hold; why is logged, once a reason.
+    paths : list of str
+        The files or the folder that it has made so far.
     """
 
     def __init__(self) -> None:
         self.written = 0
         self.bytes_written = 0
         self.refused = 0
+        self.paths: list[str] = []
 
     @abstractmethod
     def write(self, messages: Sequence[Message]) -> None:

@@ -8,8 +8,9 @@ says. What a kill of the process can cost is the last `PROMISE` seconds.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from gevent import GreenletExit, Timeout, with_timeout
@@ -30,14 +31,90 @@ CAPACITY = 1024
 CAPACITY_BYTES = 32 << 20
 """and their bytes."""
 
-SLICE = 128
-"""Messages that are written before the thread looks whether it is to stop."""
+SLICE = 4 << 20
+"""Bytes that are written before the thread lets others run, and looks whether it is to stop,"""
 
-SLICE_BYTES = 4 << 20
-"""Bytes of them, about."""
+PART = SLICE // 256
+"""where each part counts for so many more: a file of its own, or work under the lock."""
 
 PATIENCE = 0.5
 """Seconds that a stop waits for a disk that doesn't answer."""
+
+
+class Pen:
+    """A recording's writer in native threads; each method of it waits there for its call.
+
+    Parameters
+    ----------
+    path, skip
+        As of `gmflow.recording.open_writer`.
+
+    Attributes
+    ----------
+    writer : Writer or None
+        None before it is open. Its counters may be read at any time.
+    error : RecordingError or None
+        The first one, also of a call that nobody waited for to the end.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], skip: int | None) -> None:
+        self.writer: Writer | None = None
+        self.error: RecordingError | None = None
+        self._path = path
+        self._skip = skip
+        self._thread = NativeThread()
+        self._second = SecondThread()
+        self._stopping = False
+
+    def open(self) -> None:
+        self._thread.call(self._open)
+
+    def write(self, messages: Sequence[Message]) -> None:
+        self._thread.call(self._guarded, partial(self._write, messages))
+
+    def commit(self) -> None:
+        assert self.writer is not None
+        self._thread.call(self._guarded, self.writer.commit)
+
+    def close(self) -> None:
+        """Close the recording, when what was begun is done; the threads end then."""
+        try:
+            self._thread.call(self._guarded, self._close)
+        finally:
+            self._thread.end()
+
+    def stop(self) -> None:
+        """Have a write that nobody waits for any more end soon."""
+        self._stopping = True
+
+    def _open(self) -> None:
+        self.writer = open_writer(self._path, self._skip, self._second)
+
+    def _guarded(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except RecordingError as error:
+            self.error = self.error or error
+            raise
+
+    def _close(self) -> None:
+        try:
+            if self.writer is not None:
+                self.writer.close()
+        finally:
+            self._second.end()
+
+    def _write(self, messages: Sequence[Message]) -> None:
+        assert self.writer is not None
+        begin, size = 0, 0
+        for end, message in enumerate(messages, 1):
+            size += message.size + PART * len(message.parts)
+            if size >= SLICE or end == len(messages):
+                self.writer.write(messages[begin:end])
+                step_aside()
+                if self._stopping:
+                    return
+                begin, size = end, 0
 
 
 class Recorder(Taker):
@@ -70,83 +147,89 @@ class Recorder(Taker):
         super().__init__(name, node, when_full=when_full, channel=channel)
         self._path = path
         self._skip = skip
-        self._thread = NativeThread()
-        self._second = SecondThread()
-        self._writer: Writer | None = None
+        self._pen: Pen | None = None
         self._taken = 0
-        self._stopping = False
-        self._ended = False
+        self._ended = self._closed = False
+
+    @property
+    def paths(self) -> list[str]:
+        """The files that were made so far, or the folder."""
+        writer = self._pen and self._pen.writer
+        return writer.paths if writer else []
 
     def open(self, context: Context, thread: int = 0) -> None:
-        self._writer = self._thread.call(open_writer, self._path, self._skip, self._second)
+        self._pen = Pen(self._path, self._skip)  # here: it belongs to the hub that runs the node
+        self._pen.open()
 
     def run(self) -> None:
+        assert self._pen is not None
         try:
-            self._record()
+            self._record(self._pen)
         except GreenletExit:
-            self._stopping = True
-            self._end()
+            self._end(self._pen)
+            error = self._pen.error or self._too_slow(self._pen)
+            if error is not None:
+                raise error from None
             raise
 
     def close(self) -> None:
         self.inlet.channel.break_off()
-        if self._writer is not None:
+        if self._pen is not None:
             with suppress(RecordingError):  # the first error is told already
-                self._end()
-            self._count(self._writer)
-        self._thread.end()
-        self._second.end()
-        counted = self.statistics.sent + self.statistics.failed
-        self.statistics.left_over += len(self.inlet.channel) + self._taken - counted
-        self._writer = None
+                self._end(self._pen)
+            self._count(self._pen)
+        self._closed = True
+        taken = self._taken - self.statistics.sent - self.statistics.failed
+        self.statistics.left_over += len(self.inlet.channel) + taken
 
     def snapshot(self) -> dict[str, Any]:
         """Give the node's kind, address and counters; sent is what a kill would not lose."""
-        if self._writer is not None:
-            self._count(self._writer)
+        if self._pen is not None and not self._closed:
+            self._count(self._pen)
         return super().snapshot()
 
-    def _record(self) -> None:
-        assert self._writer is not None
-        while (messages := self._next_messages()) != []:
+    def _record(self, pen: Pen) -> None:
+        while (messages := self._next_messages(pen)) != []:
             if messages:
                 self._taken += len(messages)
-                self._thread.call(self._write, messages)
+                pen.write(messages)
             else:
-                self._thread.call(self._writer.commit)
-        self._thread.call(self._writer.close)
+                pen.commit()
+        pen.close()
         self._ended = True
 
-    def _end(self) -> None:
+    def _end(self, pen: Pen) -> None:
         """Close the recording, unless that was done or the disk doesn't answer."""
-        assert self._writer is not None
+        pen.stop()
         if not self._ended:
             self._ended = True
             with Timeout(PATIENCE, False):
-                self._thread.call(self._writer.close)
+                pen.close()
 
-    def _next_messages(self) -> list[Message] | None:
+    def _next_messages(self, pen: Pen) -> list[Message] | None:
         """Give what has come; an empty list at the end, None where it is time to commit."""
-        assert self._writer is not None
-        kept_back = self._taken - self._writer.written - self._writer.refused
         get = self.inlet.channel.get
-        wait = PROMISE if kept_back else None
+        wait = PROMISE / 2 if self._left(pen) else None
         messages: list[Message] | None = with_timeout(wait, get, timeout_value=None)
         return messages
 
-    def _write(self, messages: Sequence[Message]) -> None:
-        assert self._writer is not None
-        begin, size = 0, 0
-        for end, message in enumerate(messages, 1):
-            size += message.size
-            if size >= SLICE_BYTES or end - begin == SLICE or end == len(messages):
-                self._writer.write(messages[begin:end])
-                step_aside()
-                if self._stopping:
-                    return
-                begin, size = end, 0
+    def _left(self, pen: Pen) -> int:
+        """Count what has come and is not written."""
+        done = pen.writer.written + pen.writer.refused if pen.writer else 0
+        return len(self.inlet.channel) + self._taken - done
 
-    def _count(self, writer: Writer) -> None:
-        self.statistics.sent = writer.written
-        self.statistics.bytes_sent = writer.bytes_written
-        self.statistics.failed = writer.refused
+    def _too_slow(self, pen: Pen) -> RecordingError | None:
+        """Give the error of a disk that has not written everything when it had to."""
+        left = self._left(pen)
+        if not left:
+            return None
+        what = f"{left} message{'s' * (left > 1)} that had come"
+        return RecordingError(
+            f"{os.fspath(self._path)} lacks {what}: the disk was too slow, or doesn't answer"
+        )
+
+    def _count(self, pen: Pen) -> None:
+        if pen.writer is not None:
+            self.statistics.sent = pen.writer.written
+            self.statistics.bytes_sent = pen.writer.bytes_written
+            self.statistics.failed = pen.writer.refused

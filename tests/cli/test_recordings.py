@@ -1,7 +1,9 @@
 """m_dump into every kind of recording: killed at any moment, and on disks that fail."""
 
 import json
+import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -155,8 +157,7 @@ def test_a_full_disk_is_one_line_and_what_was_written_stays(scripts, path, peers
     result = script.wait()
     assert result.status == 1
     (line,) = complaints(result.err).splitlines()
-    assert line.startswith("m_dump: ")
-    assert str(path) in line
+    assert line.startswith(f"m_dump: {path.with_suffix('')}")
     assert "File too large" in line
     assert result.out == ""
     if path.suffix != ".h5":
@@ -164,6 +165,60 @@ def test_a_full_disk_is_one_line_and_what_was_written_stays(scripts, path, peers
             found = [one.header["frame"] for one in recording.messages()]
         assert found == list(range(len(found)))
         assert len(found) > 40
+
+
+def slow_folder(folder, count):
+    """Make a folder in which writing messages 3 and on waits for who reads them."""
+    folder.mkdir()
+    fifos = [folder / f"{number:06d}_001.raw" for number in range(3, count)]
+    for fifo in fifos:
+        os.mkfifo(fifo)
+    return fifos
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_on_a_disk_that_hangs(scripts, stream, tmp_path, number):
+    slow_folder(tmp_path / "run", 4)
+    script = scripts.start("m_dump", "-q", stream.address, tmp_path / "run")
+    until(lambda: len(stream.times) > 20)
+    result = script.end(number)
+    assert result.status == 1
+    assert result.seconds < 3
+    (line,) = complaints(result.err).splitlines()
+    assert re.fullmatch(
+        r"m_dump: \S+/run lacks \d+ messages that had come: the disk was too slow, or doesn't"
+        r" answer; 3 messages were written",
+        line,
+    )
+
+
+def test_a_stop_on_a_slow_disk_writes_what_has_come(scripts, stream, tmp_path):
+    fifos = slow_folder(tmp_path / "run", 12)
+    script = scripts.start("m_dump", stream.address, tmp_path / "run")
+    until(lambda: len(stream.times) > 30)
+    script.send(signal.SIGTERM)
+    for fifo in fifos:
+        time.sleep(0.3)  # a slow disk gets on
+        assert fifo.read_bytes() == BODY
+    result = script.wait()
+    assert result.status == 0
+    assert "writing what has come; another signal leaves it" in result.err
+    node = row(result.out, "folder")
+    assert node.received == node.sent > 12
+
+
+def test_a_second_signal_leaves_it(scripts, stream, tmp_path):
+    fifos = slow_folder(tmp_path / "run", 40)
+    script = scripts.start("m_dump", "-q", stream.address, tmp_path / "run")
+    until(lambda: len(stream.times) > 40)
+    script.send(signal.SIGTERM)
+    for fifo in fifos[:6]:
+        time.sleep(0.3)
+        fifo.read_bytes()
+    result = script.end(signal.SIGTERM)
+    assert result.status == 1
+    assert result.seconds < 2
+    assert "lacks" in result.err
 
 
 def test_a_folder_that_vanishes(scripts, tmp_path, stream):

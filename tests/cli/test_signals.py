@@ -270,15 +270,18 @@ def test_with_a_screen_that_is_not_read(scripts, peers, number):
 
 
 @each_signal
-def test_with_a_disk_that_hangs(scripts, peers, tmp_path, ended, number):
+def test_with_a_disk_that_hangs(scripts, peers, tmp_path, number):
     os.mkfifo(tmp_path / "000005_000.raw")  # nobody reads it: opening it for writing blocks
     address = free_address()
     script = scripts.start("m_dump", address, tmp_path)
     peers.open(zmq.PUSH, address, bind=True).until_met().send(*[[b"message"]] * 20)
     until((tmp_path / "000004_000.raw").exists)
     script.until_idle()
-    written = row(ended(script, number).out, "folder")
+    result = script.end(number)
+    written = row(result.out, "folder")
     assert (written.sent, written.left) == (5, 15)
+    assert (result.status, result.seconds < LONGEST) == (1, True)
+    assert "lacks 15 messages that had come" in result.err
 
 
 # what was accepted arrives

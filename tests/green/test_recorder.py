@@ -1,5 +1,6 @@
 """The recorder: batches off the hub, a bound on memory, slow and failing disks, stops, counts."""
 
+import sys
 import threading
 import time
 
@@ -11,7 +12,7 @@ from gmflow import ConfigError, RecordingError, Topology
 from gmflow.recording import Writer, open_reader
 from gmflow.recording.writing import PROMISE
 from gmflow.topology import recorder
-from tests.green.helpers import books, endpoint, peer, ticker, until
+from tests.green.helpers import books, endpoint, peer, program, ticker, until
 
 
 class Disk(Writer):
@@ -282,3 +283,85 @@ def test_a_recording_that_can_not_begin_takes_no_message(topology, tmp_path):
             topology.start()
         with pytest.raises(zmq.Again):
             push.send(b"to nobody")
+
+
+def test_an_error_that_comes_after_the_stop_is_raised(topology, disk):
+    disk.goes.clear()
+    disk.full_after = 0
+    topology.recorder(topology.feed(numbered(10)), "run", name="recorder")
+    topology.start()
+    until(lambda: disk.calls)
+    stopping = gevent.spawn(topology.stop, 0.1)
+    gevent.sleep(0.3)
+    disk.goes.set()
+    stopping.join(5)
+    with pytest.raises(RecordingError, match="full"):
+        topology.join(5)
+
+
+def test_a_disk_that_recovers_after_a_stop_keeps_no_thread(topology, tmp_path, monkeypatch):
+    pytest.importorskip("mcap", reason="mcap is not installed")
+    from gmflow.recording.mcap_writing import AppendedFile
+
+    goes, append, before = threading.Event(), AppendedFile.append, set(sys._current_frames())
+
+    def slow(self, block):
+        if self.size > 1000:
+            goes.wait(10)
+        append(self, block)
+
+    monkeypatch.setattr(AppendedFile, "append", slow)
+    topology.recorder(topology.feed([[bytes(3 << 20)] for _ in range(12)]), tmp_path / "run.mcap")
+    topology.start()
+    until(lambda: (tmp_path / "run.mcap").exists())
+    gevent.sleep(0.2)
+    topology.stop(0.1)
+    goes.set()
+    hub = {thread.ident for thread in threading.enumerate()}
+    until(lambda: len(set(sys._current_frames()) - before - hub) <= 1)  # the hub's own pool
+    with open_reader(tmp_path / "run.mcap") as recording:
+        assert recording.problem == ""
+
+
+def test_what_is_not_written_in_time_is_told(topology, disk):
+    disk.goes.clear()
+    topology.recorder(topology.feed(numbered(300)), "run", name="recorder")
+    topology.start()
+    until(lambda: disk.calls)
+    topology.stop(0.1)
+    with pytest.raises(RecordingError, match="run lacks 300 messages that had come: the disk"):
+        topology.join(5)
+
+
+STARTED_ELSEWHERE = """
+import sys, threading, time, gevent
+from gmflow import Topology
+from gmflow.recording import Writer
+from gmflow.topology import recorder
+
+class Slow(Writer):
+    def write(self, messages):
+        time.sleep(0.5)
+        self.written += len(messages)
+    def commit(self): pass
+    def close(self): pass
+
+recorder.open_writer = lambda *_: Slow()
+topology = Topology()
+topology.recorder(topology.feed([[b"one"]]), "run")
+ticks = []
+
+def run():
+    ticker = gevent.spawn(lambda: [ticks.append(gevent.sleep(0.01)) for _ in range(1000)])
+    topology.run()
+    ticker.kill()
+
+thread = threading.Thread(target=run)
+thread.start()
+thread.join(10)
+print(len(ticks))
+"""
+
+
+def test_it_is_off_the_hub_that_runs_it_whatever_hub_made_it():
+    assert int(program(STARTED_ELSEWHERE)) > 20

@@ -7,6 +7,7 @@ but rows.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -235,6 +236,8 @@ class GrowingFile:
         if not self._settles:
             self._file.flush()
             return
+        if not os.fstat(self._descriptor).st_nlink:
+            raise FileNotFoundError(errno.ENOENT, "it was removed while it was written")
         settle(self._descriptor, self._file.id.get_filesize())
         for dataset in reversed(self._datasets):
             dataset.id.flush()
