@@ -58,7 +58,15 @@ class EncodeError(GmflowError, ValueError):
 
 
 class RecordingError(GmflowError, OSError):
-    """A recording can't be read or written."""
+    """A recording can't be read or written.
+
+    Attributes
+    ----------
+    resume : int or None
+        The number of the first message behind what can't be read; None where there is none.
+    """
+
+    resume: int | None = None
 
 
 class SendTimeout(GmflowError, zmq.Again):

@@ -109,6 +109,8 @@ class Console:
         The two.
     stopping : gevent.event.Event
         Set once the script is told to stop: from then on nobody waits long for who reads.
+    is_stuck : bool
+        Whether a native thread is still at work in a library, so that Python could not exit.
     """
 
     def __init__(self, early: Sequence[int] = ()) -> None:
@@ -116,11 +118,19 @@ class Console:
         self.out = File(sys.stdout)
         self.err = File(sys.stderr)
         self.stopping = Event()
+        self.is_stuck = False
         self._log = Log(self.err)
         getLogger().addHandler(self._log)
 
-    def finish(self, out: str = "", err: str = "") -> None:
+    def finish(self, out: str = "", err: str = "", patience: float = PATIENCE) -> None:
         """Write a script's last words, and wait until they are out; once told to stop, not long.
+
+        Parameters
+        ----------
+        out, err : str, optional
+            What goes to the two.
+        patience : float, optional
+            Seconds that it waits at most, once told to stop.
 
         Raises
         ------
@@ -131,10 +141,10 @@ class Console:
         for file, text in ((self.err, err), (self.out, out)):
             if text:
                 writing.append(gevent.spawn(file.try_to_write, text))
-                writing[-1].join(PATIENCE / 2)  # on one terminal they come in this order
+                writing[-1].join(patience / 2)  # on one terminal they come in this order
         written = gevent.spawn(gevent.joinall, writing)
         gevent.wait([written, self.stopping], count=1)
-        written.join(PATIENCE / 2)
+        written.join(patience / 2)
         for error in filter(None, (one.value for one in writing)):
             raise error
 

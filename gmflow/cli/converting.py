@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
-from ..errors import RecordingError
+from ..errors import ConfigError, RecordingError
 from ..offhub import off_hub
 from ..recording import Reader, Writer, open_writer
 from ..recording.kinds import kind_of
@@ -13,14 +14,18 @@ from ..recording.listing import Listing
 from .ahead import Ahead, Batch
 from .bar import Bar
 from .console import Console
+from .playback import Playback
 from .program import UsageError
 from .working import run_work
 
 MEGA = 1e6
 
+NAMED = 3
+"""Files of a recording that are named, besides the last one."""
+
 
 def check_other(path: str, other: str) -> None:
-    """See that a recording is not converted into itself.
+    """See that a recording is not converted into itself; it is blocking work, off the hub.
 
     Raises
     ------
@@ -31,13 +36,13 @@ def check_other(path: str, other: str) -> None:
         raise UsageError(f"{other} is what is read: give --output another name")
 
 
-def convert(ahead: Ahead, path: str, total: int, console: Console, bar: Bar) -> str:
+def convert(ahead: Ahead, path: str, total: int, console: Console, bar: Bar) -> tuple[str, str]:
     """Write messages into another recording, whose kind its name says.
 
     Parameters
     ----------
     ahead : Ahead
-        The messages.
+        The messages; before the first of them is there, nothing is made.
     path : str
         The other recording; nothing may be there yet.
     total : int
@@ -49,52 +54,71 @@ def convert(ahead: Ahead, path: str, total: int, console: Console, bar: Bar) -> 
 
     Returns
     -------
-    str
+    summary : str
         A line that says what was written.
+    complaint : str
+        What there is to complain of after that; else empty.
 
     Raises
     ------
     RecordingError
-        If it can't be written whole; what was written stays. Also if it was stopped: who goes on
-        after this script must see that not all is there.
+        If it can't be written whole, what was written stays, or if there is no message. Also if
+        it was stopped: who goes on after this script must see that not all is there.
+    ConfigError, MemoryError, OSError
+        What getting the messages raises, with what was written.
     """
-    writer = off_hub(_open, path)
+    opened: list[Writer] = []
+
+    def writer() -> Writer:
+        if not opened:
+            opened.append(_open(path))
+        return opened[0]
 
     def work() -> None:
         try:
-            _use_all(ahead, writer.write, console)
-            off_hub(writer.close)
-        except RecordingError as error:
-            off_hub(writer.close)
-            raise RecordingError(f"{error}; {_written(writer)} are in {path}") from error
+            _use_all(ahead, lambda batch: writer().write(batch), console)
+            if opened:
+                off_hub(opened[0].close)
+        except Exception as error:
+            if not opened:
+                raise
+            off_hub(_close, opened[0])
+            raise _with(error, f"{_written(opened[0])} are in {path}") from error
 
-    done = run_work(work, console, lambda: bar.show(ahead.position, writer.bytes_written))
+    done = run_work(work, console, lambda: bar.show(ahead.position, _size(opened)))
+    bar.note(ahead.position, _size(opened))
     if not (done and ahead.ended):
-        raise RecordingError(
-            f"stopped after {ahead.position} of {total} messages;"
-            f" {_written(writer)} are in {path}: remove it, or keep what it has"
-        )
-    if writer.refused and not writer.written:
-        raise RecordingError(
-            f"{path} can hold none of the {writer.refused} messages: write a .mcap file or a folder"
-        )
-    return _summary(path, writer)
+        raise RecordingError(_stopped(ahead, total, path, opened))
+    if not opened:
+        raise RecordingError(f"no message is left to write: {path} is not made")
+    return _summary(path, opened[0]), _complaint(path, opened[0])
 
 
-def list_all(ahead: Ahead, reader: Reader, total: int, console: Console, bar: Bar) -> str:
+def list_all(
+    ahead: Ahead, reader: Reader, playback: Playback, total: int, console: Console, bar: Bar
+) -> tuple[str, str]:
     """Read the messages of a recording, and give a table that says what they are.
 
     Parameters
     ----------
     reader : Reader
         The recording.
+    playback : Playback
+        Knows what of it could not be read.
     ahead, total, console, bar
         As of `convert`.
+
+    Returns
+    -------
+    table : str
+        The lines.
+    complaint : str
+        What there is to complain of after that; else empty.
 
     Raises
     ------
     RecordingError
-        If it was stopped.
+        If it was stopped, or nothing of it can be listed.
     """
     listing = Listing()
     size = 0
@@ -105,10 +129,12 @@ def list_all(ahead: Ahead, reader: Reader, total: int, console: Console, bar: Ba
         size += sum(message.size for message in batch)
 
     run_work(lambda: _use_all(ahead, add, console), console, lambda: bar.show(ahead.position, size))
+    bar.note(ahead.position, size)
     if not ahead.ended:
         raise RecordingError(f"stopped after {ahead.position} of {total} messages")
-    listing.problem = reader.problem
-    return off_hub(listing.text)
+    listing.problem, listing.damages = reader.problem, playback.damages
+    complaint = f"{playback.lost} of {total} messages can't be read, as told above"
+    return off_hub(listing.text), complaint if playback.damages else ""
 
 
 def _use_all(ahead: Ahead, use: Callable[[Batch], None], console: Console) -> None:
@@ -126,9 +152,58 @@ def _open(path: str) -> Writer:
     return open_writer(path)
 
 
+def _close(writer: Writer) -> None:
+    """Close a writer after an error; that one is to be told of, not what comes of it."""
+    with suppress(Exception):
+        writer.close()
+
+
+def _with(error: Exception, more: str) -> Exception:
+    """Give an error of the same kind that says more; one that nobody expects, as it is."""
+    for kind in (RecordingError, ConfigError, MemoryError, OSError):
+        if isinstance(error, kind):
+            return kind("; ".join(filter(None, (str(error), more))))
+    return error
+
+
+def _stopped(ahead: Ahead, total: int, path: str, opened: Sequence[Writer]) -> str:
+    """Say how far it got."""
+    how_far = f"stopped after {ahead.position} of {total} messages"
+    if not opened:
+        return f"{how_far}, before {path} was open"
+    return f"{how_far}; {_written(opened[0])} are in {path}: remove it, or keep what it has"
+
+
+def _complaint(path: str, writer: Writer) -> str:
+    """Say how many messages it can't hold, if there are any; see that it holds others."""
+    if not writer.refused:
+        return ""
+    if not writer.written:
+        raise RecordingError(
+            f"{path} can hold none of the {writer.refused} messages: write a .mcap file or a folder"
+        )
+    given = writer.refused + writer.written
+    return f"{writer.refused} of {given} messages are not in {path}, as told above"
+
+
 def _summary(path: str, writer: Writer) -> str:
     refused = f", {writer.refused} refused" if writer.refused else ""
-    return f"{path}: {_written(writer)}, {writer.bytes_written / MEGA:.3f} MB{refused}\n"
+    size = f"{writer.bytes_written / MEGA:.3f} MB"
+    return f"{path}: {_written(writer)}, {size}{refused}{_files(writer.paths)}\n"
+
+
+def _files(paths: Sequence[str]) -> str:
+    """Name the files of a recording, where it is more than the one that was asked for."""
+    if len(paths) < 2:
+        return ""
+    names = list(map(os.path.basename, paths))
+    left_out = ["..."] if len(names) > NAMED + 1 else []
+    named = [*names[:-1][:NAMED], *left_out, names[-1]]
+    return f", in {len(names)} files: {', '.join(named)}"
+
+
+def _size(opened: Sequence[Writer]) -> int:
+    return sum(writer.bytes_written for writer in opened)
 
 
 def _written(writer: Writer) -> str:

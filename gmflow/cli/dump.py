@@ -32,14 +32,24 @@ from typing import Any
 
 from ..errors import RecordingError
 from ..message import Part
+from ..offhub import off_hub
 from ..recording.folder import is_empty
 from ..recording.kinds import ENDINGS, kind_of
 from ..topology import Taker, Topology
-from ..topology.recorder import PATIENCE, Recorder
+from ..topology.recorder import Recorder
 from ..topology.splitter import POLICIES
 from .bar import Bar
 from .console import Console
-from .program import STOP_SECONDS, UsageError, choice_of, number_of, run_program, run_topology
+from .program import (
+    PATIENCE,
+    STOP_SECONDS,
+    UsageError,
+    choice_of,
+    in_time,
+    number_of,
+    run_program,
+    run_topology,
+)
 from .report import Progress, table
 from .screen import Screen
 
@@ -67,11 +77,15 @@ def dump(arguments: dict[str, Any], console: Console) -> None:
         return
     kind = "folder" if kind_of(path) == "folder" else "file"
     recorder = topology.attach(Recorder(f"{kind} {path}", source, path, skip, when_full))
-    error = None
+    warning, error = in_time(partial(off_hub, _warning, path), console), None
+    if warning is None:
+        raise RecordingError(f"stopped: {path} doesn't answer")
     try:
-        watch.run(recorder, _warning(path), lambda: recorder.snapshot()["sent"])
+        watch.run(recorder, warning, lambda: recorder.snapshot()["sent"])
     except RecordingError as raised:
         error = raised
+    finally:
+        console.is_stuck = recorder.is_stuck
     console.finish(watch.summary + _files(recorder), watch.line_end)
     _check_all_is_there(recorder, path, error)
 

@@ -23,6 +23,10 @@ from .ahead import Ahead, Batch
 BURST = 64
 """Messages that are sent together, at most; a channel has room for them while it sends others."""
 
+SET_BACK = 1_000_000_000
+"""Nanoseconds: where times step back by more, a clock was set back; by less, they are of several
+sources, or messages changed places."""
+
 TOGETHER = 50_000
 """Nanoseconds: a message that is due so soon goes at once. To wait takes longer."""
 
@@ -37,6 +41,7 @@ class Schedule(Protocol):
 class Recorded:
     """The gaps with which messages came; none where a clock was set back or the time is unknown.
 
+    A message whose time is a little before that of another one which came earlier is due with it.
     Between two rounds there is the mean gap of the first of them.
 
     Parameters
@@ -56,7 +61,8 @@ class Recorded:
             arrived = message.arrived
             if last and arrived > last:
                 self._due += (arrived - last) / self._speed
-            last = arrived or last
+            if arrived > last or 0 < arrived < last - SET_BACK:
+                last = arrived
             message.arrived = int(self._due)
             yield message
         self._due += (self._due - began) / max(gaps, 1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from ..errors import RecordingError
 from ..message import Message
 from ..recording import Reader, open_reader
-from ..recording.changing import setter
+from ..recording.changing import Setter, setter
 from ..recording.faults import Faults
 from ..recording.selecting import Range, numbers, select
 from .pacing import Even, Recorded, Schedule
@@ -16,8 +17,16 @@ from .program import UsageError, number_of
 
 FAULTS = ("drop", "duplicate", "reorder", "corrupt")
 
+CHOICES = ("--first", "--last", "--series", "--frames")
+
 SENDING = ("--address", "--mode", "--pace", "--speed", "--rate", "--loop")
 """Options of what is sent."""
+
+LOOKED_AT = 256
+"""Messages of which one must have a time, where times are needed."""
+
+MOST_DAMAGES = 100
+"""Places that can't be read and that a listing goes on behind."""
 
 
 class Playback:
@@ -30,10 +39,16 @@ class Playback:
 
     Attributes
     ----------
+    is_whole : bool
+        Whether each message that is read is given, and once.
     read : int
         How many messages of the recording, in all rounds, it took for those given so far.
     schedule : Schedule or None
         When they are due.
+    damages : list of str
+        What could not be read and was passed over, as a listing does.
+    lost : int
+        How many messages that were.
 
     Raises
     ------
@@ -45,6 +60,9 @@ class Playback:
         _check_together(arguments)
         self.read = 0
         self.schedule = _schedule(arguments)
+        self.damages: list[str] = []
+        self.lost = 0
+        self._lists = bool(arguments["--list"])
         self._path = arguments["FILE"]
         self._first: int = number_of(arguments, "--first", int, 0, 0)
         self._last: int | None = number_of(arguments, "--last", int, self._first)
@@ -52,9 +70,14 @@ class Playback:
         self._series = _range(arguments, "--series")
         self._frames = _range(arguments, "--frames")
         self._change = setter(arguments["--set"]) if arguments["--set"] else None
-        chances = {name: number_of(arguments, f"--{name}", float, 0, 0.0, 1) for name in FAULTS}
+        chances = {name: _chance(arguments, f"--{name}") for name in FAULTS}
         self._faults = Faults(**chances, seed=number_of(arguments, "--seed", int, 0))
         self._has_faults = any(chances.values())
+        given = [option for option in CHOICES if arguments[option] is not None]
+        self._choice = " and ".join([f"{option} {arguments[option]}" for option in given])
+        self.is_whole = not (
+            self._series or self._frames or chances["drop"] or chances["duplicate"]
+        )
 
     def open(self) -> tuple[Reader, int]:
         """Open the recording; give how many messages of it will be read in all, too.
@@ -76,14 +99,20 @@ class Playback:
             raise
 
     def messages(self, reader: Reader) -> Iterator[Message]:
-        """Give the messages."""
+        """Give the messages.
+
+        Raises
+        ------
+        RecordingError
+            If one can't be read, unless they are for a listing; or if none is in the choice.
+        """
         return self._faults.apply(self._all(reader))
 
     def report(self) -> str:
         """Give what there is to say about the changes and faults that were wanted."""
         text = ""
-        if self._change is not None and self._change.unchanged:
-            text += f"--set: without such a header, unchanged: {self._change.unchanged}\n"
+        if self._change is not None:
+            text += _changes(self._change)
         if self._has_faults:
             made = self._faults
             text += (
@@ -94,16 +123,47 @@ class Playback:
 
     def _all(self, reader: Reader) -> Iterator[Message]:
         for _ in range(self._rounds):
-            messages = self._counted(reader.messages(self._first, self._last))
-            messages = select(messages, self._series, self._frames)
+            messages = self._chosen(self._read(reader))
             if self._change is not None:
                 messages = map(self._change, messages)
             yield from messages if self.schedule is None else self.schedule.stamp(messages)
 
-    def _counted(self, messages: Iterator[Message]) -> Iterator[Message]:
-        for message in messages:
-            self.read += 1
+    def _read(self, reader: Reader) -> Iterator[Message]:
+        """Give the messages that are to be chosen from; for a listing, go on behind damages."""
+        first: int | None = self._first
+        while first is not None:
+            try:
+                for message in reader.messages(first, self._last):
+                    self.read += 1
+                    yield message
+                return
+            except RecordingError as error:
+                if not self._lists:
+                    raise
+                first = self._pass_over(error, self._end(reader))
+
+    def _pass_over(self, error: RecordingError, end: int) -> int | None:
+        """Note what can't be read; give the number of the first message behind it, if any."""
+        self.damages.append(str(error))
+        resume = None if len(self.damages) > MOST_DAMAGES else error.resume
+        lost = (end if resume is None else min(resume, end)) - self._first - self.read
+        self.read += lost
+        self.lost += lost
+        return resume
+
+    def _chosen(self, messages: Iterable[Message]) -> Iterator[Message]:
+        """Give those of some messages that are chosen.
+
+        Raises
+        ------
+        RecordingError
+            If it is none of them.
+        """
+        message = None
+        for message in select(messages, self._series, self._frames):
             yield message
+        if message is None and self._choice and not self.damages:
+            raise RecordingError(f"no message of {self._path} is in {self._choice}")
 
     def _count(self, reader: Reader) -> int:
         length = len(reader)
@@ -113,13 +173,16 @@ class Playback:
             )
         if isinstance(self.schedule, Recorded):
             self._check_times(reader)
-        last = length if self._last is None else min(self._last + 1, length)
-        return (last - self._first) * self._rounds
+        return (self._end(reader) - self._first) * self._rounds
+
+    def _end(self, reader: Reader) -> int:
+        """Give the number of the message that is the first not to be read any more."""
+        return len(reader) if self._last is None else min(self._last + 1, len(reader))
 
     def _check_times(self, reader: Reader) -> None:
-        for message in islice(reader.messages(self._first, self._first), 1):
-            if not message.arrived:
-                raise UsageError(f"{self._path} doesn't say when its messages came: give a --rate")
+        chosen = self._chosen(reader.messages(self._first, self._last))
+        if len(reader) and not any(message.arrived for message in islice(chosen, LOOKED_AT)):
+            raise UsageError(f"{self._path} doesn't say when its messages came: give a --rate")
 
 
 def _check_together(arguments: dict[str, Any]) -> None:
@@ -132,6 +195,28 @@ def _check_together(arguments: dict[str, Any]) -> None:
             raise UsageError(f"{sending[0]} is for sending: leave it out, or {other}")
     if "--rate" in given and ("--pace" in given or "--speed" in given):
         raise UsageError("--rate is for equal gaps, --pace and --speed for those of the recording")
+
+
+def _chance(arguments: dict[str, Any], option: str) -> float:
+    try:
+        return float(number_of(arguments, option, float, 0, 0.0, 1))
+    except UsageError:
+        text = arguments[option]
+        raise UsageError(f"{option} is {text!r:.80}; it can be a number from 0 to 1") from None
+
+
+def _changes(change: Setter) -> str:
+    """Give what there is to say about values that were set."""
+    text = ""
+    for key in change.added if change.changed else ():
+        text += f"--set {key}: in no header before, added to {_messages(change.changed)}\n"
+    if change.unchanged:
+        text += f"--set: no header that it fits into, unchanged: {_messages(change.unchanged)}\n"
+    return text
+
+
+def _messages(count: int) -> str:
+    return f"{count} message{'s' if count != 1 else ''}"
 
 
 def _schedule(arguments: dict[str, Any]) -> Schedule | None:

@@ -33,6 +33,9 @@ STOP_SECONDS = 1.5
 PATIENCE = 0.5
 """Seconds that a stop waits for a disk that doesn't answer."""
 
+COMPLAINT_SECONDS = 1.0
+"""Seconds that who reads may take for the line of an error."""
+
 LOOK = 0.05
 """Seconds between two looks for a signal, while nothing else can be done about it."""
 
@@ -74,6 +77,8 @@ def run_program(
         _complain(console, f"{name}: {complaint}\n")
     for number in STOP_SIGNALS:  # Python, on its way out, would set them back to sudden death
         signal.signal(number, signal.SIG_IGN)
+    if console.is_stuck:
+        os._exit(status)
     sys.exit(status)
 
 
@@ -234,7 +239,7 @@ def _arguments(usage: str) -> dict[str, Any]:
 def _complain(console: Console, line: str) -> None:
     console.stopping.set()  # without a reader there is nobody to tell
     with suppress(OSError):
-        console.finish(err=line)
+        console.finish(err=line, patience=COMPLAINT_SECONDS)
 
 
 def _drain(topology: Topology, seconds: float, progress: Callable[[], Any]) -> None:

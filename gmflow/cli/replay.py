@@ -46,8 +46,9 @@ Which messages, and changed how; for sending, -o and --list:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from logging import getLogger
+from time import monotonic
 from typing import Any
 
 import gevent
@@ -57,7 +58,7 @@ from ..errors import RecordingError
 from ..offhub import off_hub
 from ..recording import Reader
 from ..recording.kinds import kind_of
-from ..topology import Bursts, Topology
+from ..topology import Bursts, Output, Topology
 from .ahead import Ahead
 from .bar import Bar
 from .console import Console
@@ -76,6 +77,9 @@ MODE = "push"
 LATE = 0.01
 """Seconds that a message may be late without a word."""
 
+ALONE = 2.0
+"""Seconds that nobody may be there without a word, where no line shows that it is so."""
+
 
 def main(early: Sequence[int] = ()) -> None:
     """Run the script."""
@@ -85,33 +89,42 @@ def main(early: Sequence[int] = ()) -> None:
 def replay(arguments: dict[str, Any], console: Console) -> None:
     """Send a recording, convert it, or list what it is."""
     playback, path, other = Playback(arguments), arguments["FILE"], arguments["--output"]
-    if other is not None:
-        check_other(path, other)
-    opened = open_in_time(playback.open, console)
+    lists, quiet = arguments["--list"], arguments["--quiet"]
+    opened = open_in_time(lambda: _open(playback, path, other), console)
     if opened is None:
-        if other is not None or arguments["--list"]:
+        if other is not None or lists:
             raise RecordingError(f"stopped before {path} was open")
         return
     reader, total = opened
     ahead = Ahead(playback.messages(reader), lambda: playback.read)
-    bar = Bar(console.err, total, arguments["--quiet"])
+    is_known = playback.is_whole or lists or other is not None  # else it counts what is sent
+    bar = Bar(console.err, total if is_known else None, quiet)
+    warned = "" if lists else _warn(path, reader)
     try:
-        warned = _warn(path, reader)
-        if other is not None:
-            summary = convert(ahead, other, total, console, bar)
-        elif arguments["--list"]:
-            summary = list_all(ahead, reader, total, console, bar)
+        if lists:
+            summary, complaint = list_all(ahead, reader, playback, total, console, bar)
+        elif other is not None:
+            summary, complaint = convert(ahead, other, total, console, bar)
         else:
-            summary = _send(ahead, playback.schedule, arguments, console, bar)
-        _warn(path, reader, warned)
+            summary, complaint = _send(ahead, playback.schedule, arguments, console, bar), ""
+        if not lists:
+            _warn(path, reader, warned)
     except Exception:
         gevent.spawn(console.err.try_to_write, bar.end())  # before the complaint
         raise
     finally:
         if ahead.close():
             off_hub(reader.close)
-    silent = arguments["--quiet"] and not arguments["--list"]
-    console.finish("" if silent else summary + playback.report(), bar.end())
+    console.finish("" if quiet and not lists else summary + playback.report(), bar.end())
+    if complaint:
+        raise RecordingError(complaint)
+
+
+def _open(playback: Playback, path: str, other: str | None) -> tuple[Reader, int]:
+    """Open the recording, as `Playback.open` does, if it isn't what is to be written."""
+    if other is not None:
+        check_other(path, other)
+    return playback.open()
 
 
 def _send(
@@ -129,10 +142,34 @@ def _send(
     recording = topology.attach(Bursts(f"{kind} {path}", bursts))
     output = topology.attach(FirstSent(recording, address, mode, sent))
     counters = output.statistics
-    run_topology(topology, console, tick=lambda: bar.show(ahead.position, counters.bytes_sent))
+    run_topology(topology, console, tick=_progress(recording, output, bar))
+    bar.note(counters.sent, counters.bytes_sent)
+    snapshot = topology.statistics()
     if pace is not None and pace.late > LATE:
         logger.warning("messages were sent up to %.3f s after they were due", pace.late)
-    return table(topology.statistics())
+    connection = snapshot["nodes"][output.name].get("connection")
+    if mode == "pub" and counters.sent and connection and not connection["connected"]:
+        logger.warning("nobody had subscribed: the messages went nowhere")
+    return table(snapshot)
+
+
+def _progress(recording: Bursts, output: Output, bar: Bar) -> Callable[[], None]:
+    """Give what shows how much was sent, or that nobody is there to take it."""
+    began, warned = monotonic(), False
+
+    def show() -> None:
+        nonlocal warned
+        sent, given = output.statistics, recording.statistics.received
+        if sent.sent or not given:
+            bar.show(sent.sent, sent.bytes_sent)
+            return
+        waiting = f"waiting for a receiver at {output.address}"
+        bar.wait(waiting)
+        if not (bar.is_seen or warned) and monotonic() - began > ALONE:
+            warned = True
+            logger.warning("%s", waiting)
+
+    return show
 
 
 def _warn(path: str, reader: Reader, warned: str = "") -> str:

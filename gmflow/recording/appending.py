@@ -67,6 +67,13 @@ class AppendedFile:
             raise RecordingError(_why_not_written(self.path, error)) from error
         self.size += size
 
+    def remove(self) -> None:
+        """Close it, and remove it unless the name is another file's by now."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(self.path), os.fstat(self._file)):
+                os.unlink(self.path)
+        self.close()
+
     def close(self) -> None:
         """Close it; repeatable.
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import NoReturn
 
 from ..checking import refuse
-from ..errors import ConfigError
+from ..errors import ConfigError, RecordingError
 from ..jsontext import opens
 from ..message import Message, Part
 from . import changing_cbor, changing_json
@@ -38,58 +39,74 @@ def setter(assignments: Sequence[str]) -> Setter:
     Raises
     ------
     ConfigError
-        If one is none.
+        If one is none, or its value can't be written in CBOR, as far as cbor2 is there to tell.
     """
     return Setter([_Assignment(text) for text in assignments])
 
 
 class Setter:
-    """Sets values in the headers of messages; see `setter`.
+    """Sets values in the headers of messages, all of them or none; see `setter`.
 
     A key that a header does not have is added. ``series`` and ``frame`` mean ``series_id`` and
     ``image_id`` in DECTRIS's stream v2. The header of a merged-1.0 message is its own.
 
     Attributes
     ----------
+    changed : int
+        Messages so far that got the values.
     unchanged : int
-        Messages so far that have no such header, and were given back as they were.
+        Messages so far that have no header, or one in which a key leads into what is no object,
+        and were given back as they were.
     """
 
     def __init__(self, assignments: Sequence[_Assignment]) -> None:
         self._assignments = assignments
+        self._added = set(range(len(assignments)))
+        self.changed = 0
         self.unchanged = 0
+
+    @property
+    def added(self) -> list[str]:
+        """The keys that no message had which got the values."""
+        return [self._assignments[index].key for index in sorted(self._added)]
 
     def __call__(self, message: Message) -> Message:
         """Give a message with the values, and else like this one, which stays as it is.
 
         Raises
         ------
-        ConfigError
-            If a value can't be written in CBOR, or cbor2 is not installed, and the message needs
-            it.
+        RecordingError
+            If cbor2 is not installed, and the message needs it.
         """
+        found: list[bool] = []
         try:
-            header = self._changed(message.parts[0]) if message.parts else None
-        except ValueError as error:
-            if isinstance(error, ConfigError):
-                raise
+            header = self._changed(message.parts[0], found) if message.parts else None
+        except ValueError:
             header = None
         if header is None:
             self.unchanged += 1
             return message
+        self.changed += 1
+        if self._added:
+            self._added.difference_update([index for index, is_old in enumerate(found) if is_old])
         parts = [header, *message.parts[1:]]
         return Message(message.statistics, None, parts, message.source, arrived=message.arrived)
 
-    def _changed(self, part: Part) -> bytes | None:
-        """Give a header with the values; None, or a ValueError, if it can't be one."""
+    def _changed(self, part: Part, found: list[bool]) -> bytes | None:
+        """Give a header with the values, and note of each key whether it was there.
+
+        None, or a ValueError, if that can't be done.
+        """
         if opens(part):
             text = str(part, "utf-8")
             for one in self._assignments:
-                text = changing_json.with_value(text, one.path, one.json)
+                text, is_old = changing_json.with_value(text, one.path, one.json)
+                found.append(is_old)
             return text.encode()
         if changing_cbor.is_map(part):
             for one in self._assignments:
-                part = changing_cbor.with_value(part, one.path_in_stream2, one.cbor)
+                part, is_old = changing_cbor.with_value(part, one.path_in_stream2, one.cbor)
+                found.append(is_old)
             return bytes(part)
         return None
 
@@ -99,6 +116,8 @@ class _Assignment:
 
     Attributes
     ----------
+    key : str
+        The key, as given.
     path : list of str
         The key; before it those of the objects that it is in.
     json : str
@@ -106,9 +125,9 @@ class _Assignment:
     """
 
     def __init__(self, text: str) -> None:
-        key, equals, value = text.partition("=")
+        self.key, equals, value = text.partition("=")
         self._text = text
-        self.path = key.split(".")
+        self.path = self.key.split(".")
         if not equals or not all(self.path) or not _is_utf_8(text):
             refuse("what is to be set", text, "key=value, as series=7 or global_timestamp.sec=0")
         if len(self.path) > MOST_LEVELS:
@@ -119,6 +138,10 @@ class _Assignment:
         except (ValueError, RecursionError):
             self._value = value
             self.json = json.dumps(value)
+        with suppress(ImportError):
+            import cbor2
+
+            self._encoded(cbor2)  # what can't be done is to be known before anything is
 
     @property
     def path_in_stream2(self) -> list[str]:
@@ -131,7 +154,9 @@ class _Assignment:
         """The value in CBOR."""
         from ..handlers.stream2_cbor import library  # late: the handlers bring NumPy
 
-        cbor2 = library(ConfigError)
+        return self._encoded(library(RecordingError))
+
+    def _encoded(self, cbor2: ModuleType) -> bytes:
         try:
             return bytes(cbor2.dumps(self._value))
         except (cbor2.CBOREncodeError, ValueError, RecursionError) as error:

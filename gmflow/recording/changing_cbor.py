@@ -28,8 +28,8 @@ def is_map(part: Part) -> bool:
     return begins_map(part) is not None
 
 
-def with_value(part: Part, path: Sequence[str], value: bytes) -> bytes:
-    """Give a map with another value under a key.
+def with_value(part: Part, path: Sequence[str], value: bytes) -> tuple[bytes, bool]:
+    """Give a map with another value under a key, and whether the key was there.
 
     Parameters
     ----------
@@ -38,14 +38,15 @@ def with_value(part: Part, path: Sequence[str], value: bytes) -> bytes:
         first one counts. What follows a value that is replaced is not looked at.
     path : sequence of str
         The key; before it those of the maps that it is in, from the outermost. What is not there
-        is added at the end of its map; what is no map becomes one.
+        is added at the end of its map.
     value : bytes
         The value in CBOR.
 
     Raises
     ------
     ValueError
-        If `part` is no map, is cut before what is replaced or added, or is nested too deeply.
+        If `part` is no map, is cut before what is replaced or added, or is nested too deeply, or
+        the path leads into what is no map.
     """
     view = memoryview(part)
     at = len(SELF_DESCRIBED) if view[:3] == SELF_DESCRIBED else 0
@@ -55,9 +56,9 @@ def with_value(part: Part, path: Sequence[str], value: bytes) -> bytes:
         if not found:
             if depth == 1 and end != len(view):
                 raise ValueError(f"{len(view) - end} bytes follow the map")
-            return _with_member(view, at, end, _text(name) + _nested(rest, value))
-        if not rest or _head(view, found)[0] != MAP:
-            return b"".join((view[:found], _nested(rest, value), view[_skip(view, found) :]))
+            return _with_member(view, at, end, _text(name) + _nested(rest, value)), False
+        if not rest:
+            return b"".join((view[:found], value, view[_skip(view, found) :])), True
         at = found
     raise ValueError("the path is empty")
 

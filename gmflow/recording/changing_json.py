@@ -20,8 +20,8 @@ _Span: TypeAlias = tuple[int, int, int]
 """Where a member's key ends, its value begins, and that ends."""
 
 
-def with_value(text: str, path: Sequence[str], value: str) -> str:
-    """Give a JSON object's text with another value under a key.
+def with_value(text: str, path: Sequence[str], value: str) -> tuple[str, bool]:
+    """Give a JSON object's text with another value under a key, and whether the key was there.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ def with_value(text: str, path: Sequence[str], value: str) -> str:
         The object. Where it has a key twice, the last one counts, as for most parsers.
     path : sequence of str
         The key; before it those of the objects that it is in, from the outermost. What is not
-        there is added at the end of its object; what is no object becomes one.
+        there is added at the end of its object.
     value : str
         The JSON text of the value.
 
     Raises
     ------
     ValueError
-        If `text` is no JSON object, or nested too deeply.
+        If `text` is no JSON object, or nested too deeply, or the path leads into what is none.
     """
     start = 0
     for depth, name in enumerate(path, 1):
@@ -45,11 +45,10 @@ def with_value(text: str, path: Sequence[str], value: str) -> str:
         if depth == 1 and after != len(text):
             raise ValueError(f"{len(text) - after} characters follow the object")
         if found is None:
-            return _with_member(text, start, last, name, _nested(rest, value))
-        _, begin, end = found
-        if not rest or text[begin] != "{":
-            return f"{text[:begin]}{_nested(rest, value)}{text[end:]}"
-        start = begin
+            return _with_member(text, start, last, name, _nested(rest, value)), False
+        _, start, end = found
+        if not rest:
+            return f"{text[:start]}{value}{text[end:]}", True
     raise ValueError("the path is empty")
 
 

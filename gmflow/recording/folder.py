@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from array import array
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -19,6 +20,9 @@ Folder: TypeAlias = str | os.PathLike[str]
 # 8 bytes and 4 bytes.
 NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,17})_([0-9]{3}|[1-9][0-9]{3,8})\.raw")
 
+PAGE = 6
+"""Bits of a message's number within a page of `Lengths`."""
+
 
 def part_name(message: int, part: int) -> str:
     """Give the name of one part's file; both numbers count from 0."""
@@ -28,8 +32,8 @@ def part_name(message: int, part: int) -> str:
 def is_empty(folder: Folder) -> bool:
     """Tell whether a folder holds no recording yet; one that doesn't exist holds none.
 
-    Writing overwrites files of the same name and leaves the others: a second recording in the
-    same folder is mixed with what is left of the first.
+    Messages of a second recording in the same folder take the place of those of the first that
+    have the same numbers; the others stay.
 
     Raises
     ------
@@ -45,14 +49,23 @@ def is_empty(folder: Folder) -> bool:
         os.close(opened)
 
 
-def make_folder(folder: Folder) -> None:
+def make_folder(folder: Folder) -> list[str]:
     """Make the folder of a recording, if it isn't there.
+
+    Returns
+    -------
+    list of str
+        The folders that were missing: it, the one it is in, and so on.
 
     Raises
     ------
     RecordingError
         If it can't be made or written to.
     """
+    path, missing = os.path.abspath(folder), []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -61,6 +74,7 @@ def make_folder(folder: Folder) -> None:
         ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise RecordingError(f"the folder {os.fspath(folder)} can't be written to; choose another")
+    return missing
 
 
 def open_folder(folder: Folder) -> int:
@@ -100,6 +114,58 @@ def list_parts(folder: Folder, opened: int) -> Iterator[tuple[int, int]]:
                     yield int(found[1]), int(found[2])
     except OSError as error:
         raise _unreadable(folder, error) from error
+
+
+class Lengths:
+    """How many parts messages have, by their numbers, which come in any order.
+
+    Numbers that are near to one another share a page: a dict of them all would take ten times
+    the memory, and one array would break on a single large number.
+    """
+
+    def __init__(self) -> None:
+        self.pages: dict[int, array[int]] = {}
+
+    def note(self, number: int, length: int) -> None:
+        """Note that a message has at least so many parts."""
+        page = self.pages.get(number >> PAGE)
+        if page is None:
+            page = self.pages[number >> PAGE] = array("I", bytes(4 << PAGE))
+        index = number & (1 << PAGE) - 1
+        if length > page[index]:
+            page[index] = length
+
+    def of(self, number: int) -> int:
+        """Give the parts of a message; 0 if there is none of this number."""
+        page = self.pages.get(number >> PAGE)
+        return page[number & (1 << PAGE) - 1] if page else 0
+
+    @property
+    def end(self) -> int:
+        """A number that no message has, nor any after it."""
+        return max(self.pages, default=-1) + 1 << PAGE
+
+    def listed(self) -> tuple[array[int], array[int]]:
+        """Give the numbers in order, and the length of each."""
+        numbers, lengths = array("Q"), array("I")
+        for begin, page in sorted(self.pages.items()):
+            for index, length in enumerate(page, begin << PAGE):
+                if length:
+                    numbers.append(index)
+                    lengths.append(length)
+        return numbers, lengths
+
+
+def count_parts(folder: Folder, opened: int) -> Lengths:
+    """Give how many parts each message of a folder has: one more than the number of its last.
+
+    Parameters, errors
+        As of `list_parts`.
+    """
+    lengths = Lengths()
+    for message, part in list_parts(folder, opened):
+        lengths.note(message, part + 1)
+    return lengths
 
 
 def _unreadable(folder: Folder, error: OSError) -> RecordingError:

@@ -8,21 +8,18 @@ from __future__ import annotations
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from io import FileIO
 
 from ..errors import RecordingError
 from ..message import Message
-from .folder import Folder, list_parts, open_folder, part_name
+from .folder import Folder, count_parts, open_folder, part_name
 from .reading import Reader
 from .times import Row, read_times
 
 SMALL = 1 << 16
 """Bytes that are read before the size of a file is asked for."""
-
-PAGE = 6
-"""Bits of a message's number within a page of `_Lengths`."""
 
 
 class FolderReader(Reader):
@@ -33,8 +30,8 @@ class FolderReader(Reader):
     ``m_dump -s`` leaves it. Arrival times and sources come from the folder's times, see
     `gmflow.recording.times`; without a row there, they are 0 and "".
 
-    A last message whose part 0 is missing, or that has less than was announced, was cut with
-    the recording: it is left out, and `problem` says so.
+    A message that was being written when the recording ended has no part 0, or less than was
+    announced: it is left out, and `problem` says so. `problem` also says if parts were left out.
 
     Parameters
     ----------
@@ -53,8 +50,7 @@ class FolderReader(Reader):
         try:
             self._numbers, self._lengths = self._list()
             self._sources = [""]
-            last = self._read_times()
-            self._leave_out_cut(last)
+            self._leave_out_cut(self._read_times())
         except BaseException:
             self.close()
             raise
@@ -77,11 +73,13 @@ class FolderReader(Reader):
         """
         end = len(self) if last is None else min(last + 1, len(self))
         for index in range(max(first, 0), end):
-            yield Message(
-                parts=self._read(self._numbers[index], self._lengths[index]),
-                source=self._sources[self._source_of[index]],
-                arrived=self._arrived[index],
-            )
+            try:
+                parts = self._read(self._numbers[index], self._lengths[index])
+            except RecordingError as error:
+                error.resume = index + 1 if index + 1 < len(self) else None
+                raise
+            source = self._sources[self._source_of[index]]
+            yield Message(parts=parts, source=source, arrived=self._arrived[index])
 
     def close(self) -> None:
         folder, self._folder = self._folder, -1
@@ -90,9 +88,7 @@ class FolderReader(Reader):
 
     def _list(self) -> tuple[array[int], array[int]]:
         """Give the numbers of the messages, in order, and how many parts each has."""
-        lengths = _Lengths()
-        for message, part in list_parts(self._path, self._folder):
-            lengths.note(message, part + 1)
+        lengths = count_parts(self._path, self._folder)
         if lengths.pages:
             return lengths.listed()
         raise RecordingError(
@@ -100,13 +96,17 @@ class FolderReader(Reader):
             " name the folder that m_dump wrote"
         )
 
-    def _read_times(self) -> Row | None:
-        """Note when the messages came and from where; give the row of the last message."""
+    def _read_times(self) -> dict[int, Row | None]:
+        """Note when the messages came and from where; give those that may be cut, by number.
+
+        It is the last one, or, where an older recording's come after it, the last that has a
+        row, or the next one: its older part 0 is removed before its row is written.
+        """
         numbers, count = self._numbers, len(self)
         self._arrived = array("q", bytes(8 * count))
         self._source_of = array("I", bytes(4 * count))
         known = {"": 0}
-        last = None
+        row, last, shortened = None, None, None
         for row in read_times(self._path, self._folder):
             index = bisect_left(numbers, row.message)
             if index == count or numbers[index] != row.message:
@@ -115,17 +115,33 @@ class FolderReader(Reader):
             self._source_of[index] = known.setdefault(row.source, len(known))
             if index == count - 1:
                 last = row
+            if row.kept < row.parts:
+                shortened = shortened or row
         self._sources = list(known)
-        return last
+        if shortened:
+            self._tell_shortened(shortened)
+        number = row.message if row else -1
+        return {number: row, number + 1: None, numbers[-1]: last}
 
-    def _leave_out_cut(self, row: Row | None) -> None:
-        """Leave out the last message if it was being written when the recording ended."""
-        sizes = self._sizes(self._numbers[-1], self._lengths[-1])
-        if not sizes or (row and (len(sizes) < row.kept or sum(sizes) < row.bytes)):
-            number = self._numbers[-1]
-            self.problem = f"{self._path} was cut: its last message, {number}, is left out"
-            for column in (self._numbers, self._lengths, self._arrived, self._source_of):
-                column.pop()
+    def _tell_shortened(self, row: Row) -> None:
+        self.problem = (
+            f"{self._path} was recorded with parts left out (m_dump -s):"
+            f" message {row.message} has {row.kept} of its {row.parts} parts"
+        )
+
+    def _leave_out_cut(self, suspects: Mapping[int, Row | None]) -> None:
+        """Leave out a message that was being written when the recording ended."""
+        for number, row in suspects.items():
+            index = bisect_left(self._numbers, number)
+            if index == len(self) or self._numbers[index] != number:
+                continue
+            sizes = self._sizes(number, self._lengths[index])
+            if not sizes or (row and (len(sizes) < row.kept or sum(sizes) < row.bytes)):
+                which = "its last message" if index == len(self) - 1 else "a message"
+                cut = f"{self._path} was cut: {which}, {number}, is left out"
+                self.problem = f"{cut}; {self.problem}" if self.problem else cut
+                for column in (self._numbers, self._lengths, self._arrived, self._source_of):
+                    column.pop(index)
 
     def _sizes(self, number: int, length: int) -> list[int]:
         """Give the bytes of a message's parts, up to the first that is missing."""
@@ -153,36 +169,6 @@ class FolderReader(Reader):
         return RecordingError(
             f"{path} can't be read: {error.strerror}; check that the recording is whole"
         )
-
-
-class _Lengths:
-    """How many parts messages have, by their numbers, which come in any order.
-
-    Numbers that are near to one another share a page: a dict of them all would take ten times
-    the memory, and one array would break on a single large number.
-    """
-
-    def __init__(self) -> None:
-        self.pages: dict[int, array[int]] = {}
-
-    def note(self, number: int, length: int) -> None:
-        """Note that a message has at least so many parts."""
-        page = self.pages.get(number >> PAGE)
-        if page is None:
-            page = self.pages[number >> PAGE] = array("I", bytes(4 << PAGE))
-        index = number & (1 << PAGE) - 1
-        if length > page[index]:
-            page[index] = length
-
-    def listed(self) -> tuple[array[int], array[int]]:
-        """Give the numbers in order, and the length of each."""
-        numbers, lengths = array("Q"), array("I")
-        for begin, page in sorted(self.pages.items()):
-            for index, length in enumerate(page, begin << PAGE):
-                if length:
-                    numbers.append(index)
-                    lengths.append(length)
-        return numbers, lengths
 
 
 def _read_file(name: str, folder: int) -> bytes:

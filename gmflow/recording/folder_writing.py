@@ -11,22 +11,31 @@ import errno
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 
 from ..errors import RecordingError
 from ..message import Message, Part, size_of
-from .folder import Folder, is_empty, make_folder, open_folder, part_name
+from .flat import Unfit, flat_types, view_of
+from .folder import Folder, count_parts, list_parts, make_folder, open_folder, part_name
 from .times import Times, rows_of, write_all
 from .writing import Writer
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
+MOST_PARTS = 10_000
+"""Parts of an older message that are looked for one by one; more may be missing than there are."""
+
 
 class FolderWriter(Writer):
     """Writes messages into a folder, numbered from 0.
 
-    Files of the same names are overwritten and others stay: a recording in a folder that has
-    one already is mixed with what is left of it, as in mflow. The older times are gone. A
-    folder that is moved during the recording is followed.
+    A message takes the place of one of an older recording that has the same number; those that
+    have other numbers stay, without their times: what is in the folder is the new messages and
+    then the rest of the older ones, as in mflow. Nothing is changed before the first message,
+    and a folder that was made and got none is removed when it is closed. A folder that is moved
+    during the recording is followed.
+
+    Messages without parts are refused, and those with a part that is no flat buffer of bytes.
 
     Parameters
     ----------
@@ -39,28 +48,77 @@ class FolderWriter(Writer):
     Raises
     ------
     RecordingError
-        If the folder can't be made or written to.
+        If the folder can't be made or written to, or is being recorded into.
     """
 
     def __init__(self, path: Folder, skip: int | None = None) -> None:
         super().__init__()
         self._path = os.fspath(path)
         self._limit = max(skip - 1, 0) if skip else None
-        make_folder(path)
-        self._overwrites = not is_empty(path)
-        self._folder = open_folder(self._path)
+        self._flat = flat_types()
         self._closed = False
+        self._made = make_folder(path)
+        self._folder = open_folder(self._path)
         try:
             self._times = Times(self._path, self._folder)
         except RecordingError:
+            self._remove_folders()
             os.close(self._folder)
             raise
+        try:
+            self._older = count_parts(self._path, self._folder)
+        except RecordingError:
+            self.close()
+            raise
+        self._older_end = self._older.end
+        self.paths.append(self._path)
 
     def write(self, messages: Sequence[Message]) -> None:
-        kept = [message.parts[: self._limit] for message in messages]
-        rows = rows_of(self.written, messages, kept)
-        self._times.announce(rows)
+        taken = self._taken(messages)
+        if taken and not self._times.begun:
+            self._times.begin()
+        step = 1 if self.written < self._older_end else len(taken) or 1
+        for begin in range(0, len(taken), step):
+            self._write(taken[begin : begin + step])
+
+    def commit(self) -> None:
+        """Do nothing: `write` keeps nothing back."""
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            if not self._times.begun:
+                self._times.remove()
+                self._remove_folders()
+                self.paths.clear()
+            os.close(self._folder)
+            self._times.close()
+
+    def _taken(self, messages: Sequence[Message]) -> list[Message]:
+        """Give the messages that can be written; refuse the others."""
+        taken = []
+        for message in messages:
+            try:
+                self._check(message.parts)
+                taken.append(message)
+            except Unfit as error:
+                self._refuse(str(error))
+        return taken
+
+    def _check(self, parts: Sequence[Part]) -> None:
+        if not parts:
+            raise Unfit("it has no parts, and a folder holds nothing but parts")
+        for part in parts[: self._limit]:
+            if type(part) not in self._flat:
+                view_of(part, self._flat)
+
+    def _write(self, messages: Sequence[Message]) -> None:
+        """Write messages; one alone where there may be an older one of its number."""
         begin = self.written
+        kept = [message.parts[: self._limit] for message in messages]
+        if begin < self._older_end:
+            self._remove_older(begin, len(kept[0]))
+        self._times.announce(rows_of(begin, messages, kept))
         try:
             for parts in kept:
                 self._write_message(self.written, parts)
@@ -71,30 +129,48 @@ class FolderWriter(Writer):
             self._times.cut(rows_of(self.written, messages[done:], kept[done:]))
             raise
 
-    def commit(self) -> None:
-        """Do nothing: `write` keeps nothing back."""
-
-    def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            os.close(self._folder)
-            self._times.close()
-
     def _write_message(self, number: int, parts: Sequence[Part]) -> None:
-        if self._overwrites:
-            self._remove(number, range(1))  # or old and new parts would seem to be one message
         for index in range(len(parts) - 1, -1, -1):
             try:
                 write_file(part_name(number, index), parts[index], self._folder)
             except OSError as error:
-                self._remove(number, range(index + 1, len(parts)))
+                self._remove(number, range(len(parts)))
                 raise self._unwritable(part_name(number, index), error) from error
+
+    def _remove_older(self, number: int, length: int) -> None:
+        """Remove of an older message part 0, and what a message of so many parts doesn't replace.
+
+        Without its part 0, old and new parts never seem to be one message.
+        """
+        for index in chain((0,), self._older_parts(number, length)):
+            try:
+                os.unlink(part_name(number, index), dir_fd=self._folder)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                self._remove(number, range(length))
+                raise self._unwritable(part_name(number, index), error) from error
+
+    def _older_parts(self, number: int, first: int) -> Iterable[int]:
+        """Give the numbers of an older message's parts from one on; some may be missing."""
+        end = self._older.of(number)
+        if end - first <= MOST_PARTS:
+            return range(first, end)
+        parts = list_parts(self._path, self._folder)
+        return [part for message, part in parts if message == number and part >= first]
 
     def _remove(self, number: int, parts: Iterable[int]) -> None:
         """Remove parts of a message, as far as that goes."""
         for index in parts:
             with suppress(OSError):
                 os.unlink(part_name(number, index), dir_fd=self._folder)
+
+    def _remove_folders(self) -> None:
+        """Remove the folders that were made, as far as there is nothing in them."""
+        with suppress(OSError):
+            if self._made and os.path.samestat(os.stat(self._made[0]), os.fstat(self._folder)):
+                for folder in self._made:
+                    os.rmdir(folder)
 
     def _unwritable(self, name: str, error: OSError) -> RecordingError:
         gone = error.errno == errno.ENOENT

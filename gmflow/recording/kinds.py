@@ -1,8 +1,13 @@
-"""Which kind of recording a path is: its ending decides, and any other path is a folder."""
+"""Which kind of recording a path is.
+
+Where one is written, the path's ending decides, and any other path is a folder. Where one is
+read, it is what is there that decides, whatever it is called.
+"""
 
 from __future__ import annotations
 
 import os
+from stat import S_ISREG
 from typing import Literal
 
 from ..errors import ConfigError, RecordingError
@@ -16,11 +21,14 @@ ENDINGS: dict[str, Literal["mcap", "hdf5"]] = {
     ".nxs": "hdf5",
 }
 
+HDF5 = b"\x89HDF\r\n\x1a\n"
+"""How HDF5 files begin."""
+
 Path = str | os.PathLike[str]
 
 
 def kind_of(path: Path) -> Literal["mcap", "hdf5", "folder"]:
-    """Give the kind of recording at a path, or to be written there."""
+    """Give the kind of recording that is written at a path."""
     return ENDINGS.get(os.path.splitext(os.fspath(path))[1].lower(), "folder")
 
 
@@ -60,7 +68,7 @@ def open_writer(path: Path, skip: int | None = None, aside: Aside = inline) -> W
 
 
 def open_reader(path: Path) -> Reader:
-    """Open a recording.
+    """Open a recording: a folder, or a file that begins as an MCAP file does.
 
     Raises
     ------
@@ -68,16 +76,46 @@ def open_reader(path: Path) -> Reader:
         If it can't be read, holds no messages of gmflow's or mflow's, is of a kind that is
         only written, or what its kind needs is not installed.
     """
-    kind = kind_of(path)
-    if kind == "folder":
+    if os.path.isdir(path):
         from .folder_reading import FolderReader
 
         return FolderReader(path)
-    if kind == "mcap":
-        from .mcap_reading import McapReader
+    from .mcap_records import MAGIC
 
-        return McapReader(path)
-    raise RecordingError(
-        f"{os.fspath(path)} is for analysis: it doesn't hold messages as they came;"
-        " replay and convert a folder or a .mcap file"
-    )
+    begin, kind = _begin(path), kind_of(path)
+    if begin == HDF5 or (kind == "hdf5" and begin != MAGIC):
+        raise RecordingError(
+            f"{os.fspath(path)} is for analysis: it doesn't hold messages as they came;"
+            " replay and convert a folder or a .mcap file"
+        )
+    if begin != MAGIC and kind != "mcap":
+        raise RecordingError(
+            f"{os.fspath(path)} is a file, but no MCAP file: name one, or the folder of a recording"
+        )
+    from .mcap_reading import McapReader
+
+    return McapReader(path)
+
+
+def _begin(path: Path) -> bytes:
+    """Give the first 8 bytes of a file; none of what is no file.
+
+    Raises
+    ------
+    RecordingError
+        If they can't be read.
+    """
+    name = os.fspath(path)
+    try:
+        if not S_ISREG(os.stat(path).st_mode):
+            return b""  # such as a pipe, which would wait
+        with open(path, "rb") as file:
+            return file.read(8)
+    except FileNotFoundError as error:
+        other = name.rstrip("/") + ".mcap"
+        hint = f"did you mean {other}?" if os.path.isfile(other) else "check the name"
+        raise RecordingError(f"{name} does not exist; {hint}") from error
+    except OSError as error:
+        raise RecordingError(
+            f"{name} can't be read: {error.strerror}; check the name, and that it may be read"
+        ) from error

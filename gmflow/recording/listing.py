@@ -34,10 +34,13 @@ class Listing:
     ----------
     problem : str
         What is wrong with the recording, as of `gmflow.recording.Reader`; else empty.
+    damages : list of str
+        What is wrong with messages of it that can't be read.
     """
 
     def __init__(self) -> None:
         self.problem = ""
+        self.damages: list[str] = []
         self._all = Totals()
         self._htypes: Rows[str, Totals] = Rows()
         self._sources: Rows[str, Totals] = Rows()
@@ -81,11 +84,12 @@ class Listing:
             ``messages``, ``bytes``, ``parts``, ``least_parts`` and ``most_parts`` (of one
             message); ``timed`` (messages whose time is known), ``first`` and ``last`` (the least
             and the largest time in nanoseconds since 1970, UTC, or None), ``seconds`` in between
-            and ``rate`` (messages a second, or None); ``problem``; and the lists ``htypes``,
-            ``sources`` and ``numbered``. Each of their rows has its own ``htype``, ``source``, or
-            ``source``, ``series`` (or None) and ``counter``; what a row of `numbered` counts is
-            as of `gmflow.continuity.Continuity.snapshot`. For each list, ``more`` says how many
-            ``rows`` there would be above the first 50, and how many ``messages`` they have.
+            and ``rate`` (messages a second, or None); ``problem``, ``damages``; and the lists
+            ``htypes``, ``sources`` and ``numbered``. Each of their rows has its own ``htype``,
+            ``source``, or ``source``, ``series`` (or None) and ``counter``; what a row of
+            `numbered` counts is as of `gmflow.continuity.Continuity.snapshot`. For each of these
+            lists, ``more`` says how many ``rows`` there would be above the first 50, and how many
+            ``messages`` they have.
         """
         seconds = (self._last - self._first) / 1e9
         return {
@@ -96,6 +100,7 @@ class Listing:
             "seconds": seconds,
             "rate": (self._timed - 1) / seconds if seconds else None,
             "problem": self.problem,
+            "damages": list(self.damages),
             "htypes": _rows("htype", self._htypes),
             "sources": _rows("source", self._sources),
             "numbered": [

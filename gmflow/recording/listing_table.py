@@ -38,9 +38,9 @@ def _head(listing: dict[str, Any]) -> Iterator[str]:
         yield f"{without} without an arrival time" if listing["timed"] else "no arrival times"
     sources = listing["sources"]
     if len(sources) == 1 and sources[0]["source"]:
-        yield f"source {printable(sources[0]['source'])}"
-    if listing["problem"]:
-        yield f"! {printable(listing['problem'])}"
+        yield f"source {printable(_source(sources[0]))}"
+    for problem in filter(None, (listing["problem"], *listing["damages"])):
+        yield f"! {printable(problem)}"
 
 
 def _rates(listing: dict[str, Any]) -> Iterator[str]:
@@ -53,7 +53,7 @@ def _rates(listing: dict[str, Any]) -> Iterator[str]:
 def _totals(listing: dict[str, Any], name: str) -> Iterator[str]:
     head = [name, "messages", "bytes", "parts each"]
     rows = [
-        [_named(row[name]), str(row["messages"]), size(row["bytes"]), _parts(row)]
+        [_named(_key(row, name)), str(row["messages"]), size(row["bytes"]), _parts(row)]
         for row in listing[f"{name}s"]
     ]
     yield from _aligned(head, rows)
@@ -66,7 +66,7 @@ def _numbered(listing: dict[str, Any]) -> Iterator[str]:
     if len(listing["sources"]) > 1:
         head = ["source", *head]
         rows = [
-            [_named(row["source"]), *cells]
+            [_named(_source(row)), *cells]
             for row, cells in zip(listing["numbered"], rows, strict=True)
         ]
     yield from _aligned([name.replace("_", " ") for name in head], rows)
@@ -89,6 +89,15 @@ def _cell(row: dict[str, Any], name: str) -> str:
 def _parts(row: dict[str, Any]) -> str:
     least, most = row["least_parts"], row["most_parts"]
     return str(most) if least == most else f"{least} to {most}"
+
+
+def _key(row: dict[str, Any], name: str) -> str:
+    return _source(row) if name == "source" else str(row[name])
+
+
+def _source(row: dict[str, Any]) -> str:
+    """Give a source's name without the word that a topology begins it with."""
+    return str(row["source"]).removeprefix("source ")
 
 
 def _named(text: str) -> str:

@@ -28,7 +28,13 @@ from .mcap_records import (
 from .message_cbor import add_message
 
 FULL = 4 << 20
-"""Bytes of a chunk; it ends with the message that reaches them."""
+"""Bytes of a chunk; it ends with the message that reaches them,"""
+
+TOGETHER = 1 << 10
+"""Small buffers that are joined at once: nobody else runs meanwhile."""
+
+MOST_PIECES = 1 << 15
+"""or so many buffers, of small messages: to join more at once would hold everybody else up."""
 
 HEAD = MESSAGE_RECORD.size - RECORD.size
 
@@ -76,6 +82,11 @@ class Chunk:
         self._large: list[int] = []
         self._entries: dict[int, list[int]] = {}
 
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more messages."""
+        return self._size >= FULL or len(self._pieces) > MOST_PIECES
+
     def fill(
         self, messages: Iterator[Message], channels: Mapping[str, int], flat: set[type]
     ) -> bool:
@@ -118,38 +129,39 @@ class Chunk:
                 size += RECORD.size + length
                 total += data
                 number += 1
-                if size >= FULL:
+                if size >= FULL or place >= MOST_PIECES:
                     break
         except Unfit:
             del pieces[place:], large[bisect_left(large, place) :]
+            if not entries[channel]:
+                del entries[channel]
             raise
         finally:
             self._size, self.count, self.bytes = size, number - self.number, total
-        return size >= FULL
+        return self.is_full
 
     def pack(self) -> Packed:
         """Give it as it is in the file: to make its checksum takes about as long as to write it."""
-        body = self._joined()
-        crc = 0
-        for buffer in body:
+        body, crc = [], 0
+        for buffer in self._buffers():  # one by one: others run while a checksum is made
             crc = crc32(buffer, crc)
-        times = [time for entries in self._entries.values() for time in entries[::2]]
-        start, end = min(times), max(times)
+            body.append(buffer)
+        times = [entries[::2] for entries in self._entries.values()]
+        start, end = min(map(min, times)), max(map(max, times))
         length = CHUNK_RECORD.size - RECORD.size + self._size
         head = CHUNK_RECORD.pack(CHUNK, length, start, end, self._size, crc, 0, self._size)
         indexes, places = _message_indexes(self._entries)
         counts = {channel: len(entries) // 2 for channel, entries in self._entries.items()}
         return Packed([head, *body, indexes], self._size, start, end, counts, places, len(indexes))
 
-    def _joined(self) -> list[Part]:
+    def _buffers(self) -> Iterator[Part]:
         """Give its buffers, the small ones joined."""
-        body: list[Part] = []
         done = 0
-        for place in self._large:
-            body += (b"".join(self._pieces[done:place]), self._pieces[place])
+        for place in [*self._large, len(self._pieces)]:
+            for first in range(done, place, TOGETHER):
+                yield b"".join(self._pieces[first : min(first + TOGETHER, place)])
+            yield from self._pieces[place : place + 1]
             done = place + 1
-        body.append(b"".join(self._pieces[done:]))
-        return body
 
 
 def _message_indexes(entries: Mapping[int, Sequence[int]]) -> tuple[bytes, dict[int, int]]:

@@ -100,7 +100,9 @@ class McapReader(Reader):
         rest = [f"up to {first - 1}"] if first else []
         rest += [f"from {stop} on"] if stop < len(self) else []
         others = f"; read those {' and those '.join(rest)}" if rest else ""
-        return RecordingError(f"{self._file.path}: {what} can't be read: {reason}{others}")
+        error = RecordingError(f"{self._file.path}: {what} can't be read: {reason}{others}")
+        error.resume = stop if stop < len(self) else None
+        return error
 
     def _refusal(self, error: OtherMessages) -> RecordingError:
         return RecordingError(f"{self._file.path} {error}")

@@ -32,6 +32,9 @@ MOST_CHANNELS = 0xFFFF
 AHEAD = 3
 """Chunks that another thread packs while one is written: it never waits for work then."""
 
+AHEAD_BYTES = 16 << 20
+"""Bytes of their messages; from there on it is one chunk, which may be a message of any size."""
+
 
 class Channels(dict[str, int]):
     """The number of each source's channel; a source that is new gets the next one.
@@ -65,7 +68,11 @@ class Channels(dict[str, int]):
 class McapWriter(Writer):
     """Writes messages into a new MCAP file, in chunks of about 4 MiB.
 
-    One chunk is kept back at most, and with `aside` another `AHEAD` that are packed there.
+    One chunk is kept back at most, and with `aside` another `AHEAD` that are packed there. A
+    message with a part that is no flat buffer of bytes is refused. The memory of parts must not
+    change before they are written; that of a bytearray may, as it is copied.
+
+    A file that no message came for is removed when it is closed.
 
     Parameters
     ----------
@@ -95,13 +102,12 @@ class McapWriter(Writer):
         self._error: RecordingError | None = None
         self._closed = False
         self._file = AppendedFile(path)
+        self.paths.append(self._file.path)
         header = library.Header(profile="", library=f"gmflow {__version__}")
         try:
             self._file.append([MAGIC, pack(header, self._schema)])
         except RecordingError:
-            self._file.close()
-            with suppress(OSError):
-                os.unlink(path)
+            self._file.remove()
             raise
 
     def write(self, messages: Sequence[Message]) -> None:
@@ -134,7 +140,11 @@ class McapWriter(Writer):
                 self.commit()
         finally:
             self._closed = True
-            self._finish()
+            if self.written or self._error:
+                self._finish()
+            else:
+                self._file.remove()
+                self.paths.clear()
         if self._error and not earlier:
             raise self._error
 
@@ -158,8 +168,12 @@ class McapWriter(Writer):
         chunk = self._chunk
         self._packing.append((chunk, self._aside(chunk.pack)))
         self._chunk = Chunk(chunk.number + chunk.count)
-        while len(self._packing) > self._ahead:
+        while len(self._packing) > self._ahead or self._packs_much():
             self._write_packed()
+
+    def _packs_much(self) -> bool:
+        size = sum(chunk.bytes for chunk, _ in self._packing)
+        return len(self._packing) > 1 and size > AHEAD_BYTES
 
     def _write_packed(self) -> None:
         chunk, wait = self._packing.popleft()

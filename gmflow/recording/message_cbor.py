@@ -71,12 +71,16 @@ def add_message(
         if type(part) not in flat:
             part = kept_of(part, flat)
         size = len(part)
-        first = HEADS[size] if size < 4096 else head(BYTES, size)
-        pieces += (first, part)
+        if size < 4096:
+            first = HEADS[size]
+        else:
+            first = head(BYTES, size)
+            if size >= LARGE:
+                large.append(len(pieces) + 1)
+        pieces.append(first)
+        pieces.append(part)
         total += size
         heads += len(first)
-        if size >= LARGE:
-            large.append(len(pieces) - 1)
     return total, heads
 
 

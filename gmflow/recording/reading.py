@@ -38,7 +38,7 @@ class Reader(ABC):
         Raises
         ------
         RecordingError
-            If a message can't be read.
+            If a message can't be read. Its `resume` says from which one on others can be.
         """
 
     @abstractmethod

@@ -12,12 +12,16 @@ source it came from. It is UTF-8 and quoted as in RFC 4180.
 
 The rows of a batch are added with one call before the batch's files are written: they announce
 them. So every message that is there has its row, whatever ended the recording, and a last
-message that has less than its row says was cut.
+message that has less than its row says was cut. Where an older recording is overwritten, a batch
+is one message: no older message gets a new row.
+
+It is locked (flock) while it is recorded into, as far as the file system has locks.
 """
 
 from __future__ import annotations
 
 import csv
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -44,7 +48,7 @@ class Row(NamedTuple):
 
 
 class Times:
-    """Writes the times of a recording; those of an older one in the same folder are gone.
+    """Writes the times of a recording; those of an older one stay until it begins.
 
     Parameters
     ----------
@@ -53,37 +57,74 @@ class Times:
     folder : int
         The open folder.
 
+    Attributes
+    ----------
+    begun : bool
+        They are being written.
+
     Raises
     ------
     RecordingError
-        If it can't be written, or if the folder has another file of that name.
+        If it can't be written, is being recorded into, or is another file of that name.
     """
 
     def __init__(self, path: str, folder: int) -> None:
         self._path = os.path.join(path, NAME)
+        self._folder = folder
         self._size = 0
+        self.begun = False
         try:
-            self._file = os.open(NAME, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666, dir_fd=folder)
+            self._file = self._open()
         except OSError as error:
-            raise self._unwritable(error) from error
-        try:
-            self._begin()
-        except RecordingError:
-            os.close(self._file)
-            raise
+            raise error if isinstance(error, RecordingError) else self._unwritable(error) from error
 
-    def _begin(self) -> None:
+    def _open(self) -> int:
+        """Open the file and lock it, anew if it was removed before it was locked."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        while True:
+            file = os.open(NAME, flags, 0o666, dir_fd=self._folder)
+            try:
+                self._lock(file)
+                self._check(file)
+                if os.fstat(file).st_nlink:
+                    return file
+            except OSError:
+                os.close(file)
+                raise
+            os.close(file)
+
+    def _lock(self, file: int) -> None:
         try:
-            ours = HEADING.startswith(os.pread(self._file, len(HEADING), 0))
-            if ours:
-                os.ftruncate(self._file, 0)
-        except OSError as error:
-            raise self._unwritable(error) from error
-        if not ours:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RecordingError(
+                f"the folder {os.path.dirname(self._path)} is being recorded into by another"
+                " program or recorder: choose another folder"
+            ) from None
+        except OSError:
+            pass
+
+    def _check(self, file: int) -> None:
+        if not HEADING.startswith(os.pread(file, len(HEADING), 0)):
             raise RecordingError(
                 f"{self._path} is not of a recording: move it away, or choose another folder"
             )
+
+    def begin(self) -> None:
+        """Do away with older times, and write the heading.
+
+        Raises
+        ------
+        RecordingError
+            If it can't be written.
+        """
+        try:
+            os.ftruncate(self._file, 0)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._size = 0
         self.announce(HEADING)
+        self.begun = True
 
     def announce(self, rows: bytes) -> None:
         """Add rows of messages that are about to be written.
@@ -106,6 +147,12 @@ class Times:
         with suppress(OSError):
             os.ftruncate(self._file, self._size)
 
+    def remove(self) -> None:
+        """Remove the file if it is empty, as far as that goes; before it is closed."""
+        with suppress(OSError):
+            if not os.fstat(self._file).st_size:
+                os.unlink(NAME, dir_fd=self._folder)
+
     def close(self) -> None:
         """Close the file; once.
 
@@ -114,6 +161,8 @@ class Times:
         RecordingError
             If what was written did not reach the disk.
         """
+        with suppress(OSError):  # a child process that was forked has the same lock
+            fcntl.flock(self._file, fcntl.LOCK_UN)
         try:
             os.close(self._file)
         except OSError as error:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from logging import getLogger
 from types import TracebackType
 from typing import Any, TypeAlias
 
 from ..message import Message
+
+logger = getLogger(__name__)
 
 PROMISE = 0.5
 """Seconds after which, at most, a message that was given to `Writer.write` should be committed."""
@@ -35,7 +38,7 @@ class Writer(ABC):
     refused : int
         Messages that this kind of recording can't hold; why is logged, once a reason.
     paths : list of str
-        The files or the folder that it has made so far.
+        The files or the folder that it has made so far; none that it has removed again.
     """
 
     def __init__(self) -> None:
@@ -43,6 +46,7 @@ class Writer(ABC):
         self.bytes_written = 0
         self.refused = 0
         self.paths: list[str] = []
+        self._reasons: set[str] = set()
 
     @abstractmethod
     def write(self, messages: Sequence[Message]) -> None:
@@ -73,6 +77,13 @@ class Writer(ABC):
         RecordingError
             As `write`.
         """
+
+    def _refuse(self, why: str) -> None:
+        """Count a message that this kind of recording can't hold; log why, once a reason."""
+        self.refused += 1
+        if why not in self._reasons:
+            self._reasons.add(why)
+            logger.warning("a message is not recorded: %s", why)
 
     def __enter__(self) -> Writer:
         return self

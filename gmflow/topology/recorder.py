@@ -34,7 +34,7 @@ CAPACITY_BYTES = 32 << 20
 SLICE = 4 << 20
 """Bytes that are written before the thread lets others run, and looks whether it is to stop,"""
 
-PART = SLICE // 256
+PART = SLICE // 128
 """where each part counts for so many more: a file of its own, or work under the lock."""
 
 PATIENCE = 0.5
@@ -55,11 +55,14 @@ class Pen:
         None before it is open. Its counters may be read at any time.
     error : RecordingError or None
         The first one, also of a call that nobody waited for to the end.
+    has_ended : bool
+        Whether its threads have nothing more to do.
     """
 
     def __init__(self, path: str | os.PathLike[str], skip: int | None) -> None:
         self.writer: Writer | None = None
         self.error: RecordingError | None = None
+        self.has_ended = False
         self._path = path
         self._skip = skip
         self._thread = NativeThread()
@@ -103,6 +106,7 @@ class Pen:
                 self.writer.close()
         finally:
             self._second.end()
+            self.has_ended = True
 
     def _write(self, messages: Sequence[Message]) -> None:
         assert self.writer is not None
@@ -156,6 +160,11 @@ class Recorder(Taker):
         """The files that were made so far, or the folder."""
         writer = self._pen and self._pen.writer
         return writer.paths if writer else []
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its thread is still at work: where it is in a library, Python may not exit."""
+        return self._pen is not None and not self._pen.has_ended
 
     def open(self, context: Context, thread: int = 0) -> None:
         self._pen = Pen(self._path, self._skip)  # here: it belongs to the hub that runs the node

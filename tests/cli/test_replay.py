@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 from tests.cli.recordings import record
-from tests.cli.scripts import BIN, DEADLINE, free_address, row, until
+from tests.cli.scripts import BIN, DEADLINE, complaints, free_address, row, until
 
 MESSAGES = [
     [b'{"htype": "raw-1.0", "series": %d, "frame": %d}' % (n // 20, n % 20), b"data %d" % n, b""]
@@ -62,7 +62,6 @@ def test_all_of_it_as_it_was(replayed, recording):
         (["--series", "4"], range(80, 100)),
         (["--frames", "18:"], [n for n in range(100) if n % 20 >= 18]),
         (["--series", "2:3", "--frames", ":0", "--last", 59], [40]),
-        (["--series", "9"], []),
         (["--loop", 3, "--first", 98], [98, 99] * 3),
     ],
 )
@@ -101,7 +100,20 @@ def test_what_has_no_header_is_said_to_be_unchanged(replayed, tmp_path):
     path = record(tmp_path / "run.mcap", [[b"no header"], *MESSAGES[:2]])
     result, messages = replayed(path, "--set", "series=7")
     assert messages[0] == [b"no header"]
-    assert "--set: without such a header, unchanged: 1\n" in result.out
+    assert "--set: no header that it fits into, unchanged: 1 message\n" in result.out
+
+
+def test_a_key_that_no_header_had_is_told_of(replayed, recording):
+    result, messages = replayed(recording, "--set", "serise=7", "--set", "frame=1")
+    assert "--set serise: in no header before, added to 100 messages\n" in result.out
+    assert "--set frame" not in result.out
+    assert all(json.loads(header)["serise"] == 7 for header, *_ in messages)
+
+
+def test_a_key_that_leads_into_a_text_changes_nothing(replayed, recording):
+    result, messages = replayed(recording, "--set", "htype.x=1")
+    assert messages == MESSAGES
+    assert "--set: no header that it fits into, unchanged: 100 messages\n" in result.out
 
 
 def test_the_same_seed_makes_the_same_faults(replayed, recording):
@@ -164,7 +176,9 @@ def test_a_missing_file(scripts, tmp_path):
         (["--speed", 0], "--speed is '0'"),
         (["--rate", "inf"], "--rate is 'inf'"),
         (["--loop", 0], "--loop is '0'"),
-        (["--drop", 1.5], "--drop is '1.5'; it can be a number from 0"),
+        (["--drop", 1.5], "--drop is '1.5'; it can be a number from 0 to 1"),
+        (["--drop", "10%"], "--drop is '10%'; it can be a number from 0 to 1"),
+        (["--set", 'x="\\ud800"'], "can't be set in stream v2"),
         (["--seed", "x"], "--seed is 'x'"),
         (["--series", "a"], "--series"),
         (["--frames", "5:2"], "--frames"),
@@ -186,6 +200,50 @@ def test_no_pace_without_times(scripts, tmp_path, option):
     assert result.status == 2
     (line,) = result.err.splitlines()
     assert str(tmp_path) in line and "--rate" in line
+
+
+def test_a_pace_where_some_messages_have_no_time(replayed, tmp_path):
+    path = record(tmp_path / "run.mcap", MESSAGES[:10], [0] * 5 + [*range(1, 6)])
+    result, messages = replayed(path, "--pace", "--last", 8)
+    assert (result.status, result.err, messages) == (0, "", MESSAGES[:9])
+    result, messages = replayed(path, "--pace", "--last", 3)
+    assert (result.status, messages) == (2, [])
+
+
+@pytest.mark.parametrize("option", [[], ["--pace"], ["--list"], ["-o"]])
+def test_a_choice_that_nothing_is_in(scripts, recording, tmp_path, option):
+    other = [tmp_path / "other.mcap"] if option == ["-o"] else []
+    where = ["-a", free_address()] if option in ([], ["--pace"]) else []
+    choice = ["--first", 20, "--series", "0", "--frames", "3:5"]
+    result = scripts.run("m_replay", *option, *other, *where, *choice, recording)
+    assert (result.status, result.out) == (1, "")
+    said = f"no message of {recording} is in --first 20 and --series 0 and --frames 3:5"
+    assert result.err == f"m_replay: {said}\n"
+    assert not (tmp_path / "other.mcap").exists()
+
+
+# nobody is there
+
+
+@pytest.mark.parametrize("option", [[], ["-q", "--pace"]])
+def test_it_says_that_it_waits(scripts, peers, recording, option):
+    address = free_address()
+    script = scripts.start("m_replay", "-a", address, *option, recording)
+    assert script.err.next() == f"waiting for a receiver at {address}"
+    assert peers.open(zmq.PULL, address).receive_all(100) == MESSAGES
+    result = script.wait()
+    assert (result.status, complaints(result.err).count("\n")) == (0, 1)
+
+
+def test_it_says_that_nobody_had_subscribed(scripts, peers, recording):
+    result = scripts.run("m_replay", "-m", "pub", "-a", free_address(), recording)
+    assert result.status == 0
+    assert result.err == "nobody had subscribed: the messages went nowhere\n"
+    address = free_address()
+    script = scripts.start("m_replay", "-m", "pub", "--rate", 100, "-a", address, recording)
+    peers.open(zmq.SUB, address).receive()
+    result = script.wait()
+    assert (result.status, complaints(result.err)) == (0, "")
 
 
 @pytest.mark.parametrize("converts", [False, True])

@@ -10,6 +10,8 @@ import time
 import pytest
 import zmq
 
+from gmflow.cli.pacing import Recorded
+from gmflow.message import Message
 from tests.cli.recordings import record
 from tests.cli.scripts import DEADLINE, complaints, free_address, is_bound, proc_only, row, until
 
@@ -104,6 +106,37 @@ def test_a_part_of_it_begins_at_once(timed, recording):
 def test_a_clock_that_was_set_back(timed, tmp_path):
     path = record(tmp_path / "run.mcap", *messages_at([0, 200, -3_600_000, 200]))
     assert_due(timed(path, 4, "--pace"), [0, 0.2, 0.2, 0.4])
+
+
+def due(times, speed=1.0):
+    """Give when messages that came at these milliseconds are due."""
+    messages = (Message(arrived=BEGIN + int(time * MILLI)) for time in times)
+    return [message.arrived / MILLI for message in Recorded(speed).stamp(messages)]
+
+
+@pytest.mark.parametrize(
+    "times, expected",
+    [
+        ([0, 10, -20, 20, -10, 30], [0, 10, 10, 20, 20, 30]),  # two sources, one of them behind
+        ([10, 0, 30, 20, 50, 40], [0, 0, 20, 20, 40, 40]),
+        ([0, 500, -500, 1000], [0, 500, 500, 1000]),
+        ([0, 500, -501, 0], [0, 500, 500, 1001]),  # a clock that was set back
+        ([0, 100, -3_600_000, -3_599_900], [0, 100, 100, 200]),
+    ],
+)
+def test_times_that_step_back(times, expected):
+    assert due(times) == expected
+    assert due(times, 2.0) == [each / 2 for each in expected]
+
+
+def test_two_sources_take_as_long_as_they_took():
+    times = [n + (n % 2) * -30 for n in range(1000)]
+    assert due(times)[-1] == max(times)
+
+
+def test_messages_without_a_time_come_with_those_before():
+    messages = [Message(arrived=time) for time in (0, BEGIN, 0, BEGIN + MILLI, 0)]
+    assert [each.arrived for each in Recorded(1.0).stamp(iter(messages))] == [0, 0, 0, MILLI, MILLI]
 
 
 def test_reordered_messages_take_no_longer(timed, recording):

@@ -181,7 +181,7 @@ def test_folder_that_is_empty(refused, tmp_path):
 
 def test_folder_that_is_a_file(refused, folder):
     file = folder / "000000_000.raw"
-    assert f"{file} is a file; name the folder" in refused(1, "m_replay", file)
+    assert f"{file} is a file, but no MCAP file: name one, or" in refused(1, "m_replay", file)
     assert f"{file} is a file; name the folder" in refused(1, "m_dump", SOURCE, file)
 
 

@@ -12,11 +12,20 @@ from gmflow.recording.hdf5 import Hdf5Writer
 def record(folder: Path, *messages: Sequence[bytes] | Message) -> Hdf5Writer:
     """Record messages to run.h5 in a folder that is made for it, and give the closed writer."""
     folder.mkdir(exist_ok=True)
+    before = open_files()
     writer = Hdf5Writer(folder / "run.h5")
     writer.write([one if isinstance(one, Message) else Message(parts=one) for one in messages])
     writer.close()
     assert writer.written + writer.refused == len(messages)
+    assert open_files() == before
     return writer
+
+
+def open_files() -> int:
+    """Give how many files HDF5 has open in this process."""
+    from h5py import h5f
+
+    return int(h5f.get_obj_count(h5f.OBJ_ALL, h5f.OBJ_FILE))
 
 
 @contextmanager

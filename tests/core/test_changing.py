@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from contextlib import suppress
 
 import cbor2
@@ -10,7 +11,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.errors import ConfigError
+from gmflow.errors import ConfigError, RecordingError
 from gmflow.jsontext import loads
 from gmflow.message import Message
 from gmflow.recording import changing_cbor, changing_json
@@ -62,7 +63,6 @@ def changed(part, *assignments):
         ('{"a":{"b":{"c":1}}}', "a.b.c=5", '{"a":{"b":{"c":5}}}'),
         ('{"a":{"b":1}}', "a.c=5", '{"a":{"b":1,"c":5}}'),
         ('{"a": {"b": 1}}', "a.c=5", '{"a": {"b": 1, "c": 5}}'),
-        ('{"a":3}', "a.b=5", '{"a":{"b":5}}'),
         ('{"a":1}', "b.c=5", '{"a":1,"b":{"c":5}}'),
         ('{\n  "a": 1\n}\n', "b=5", '{\n  "a": 1,\n  "b": 5\n}\n'),
         ("{}", "b=5", '{"b":5}'),
@@ -79,7 +79,7 @@ def test_json(text, assignment, expected):
 
 
 def test_several_in_a_row():
-    assert changed(b'{"a":1,"b":2}', "a=3", "b.c=4", "b.d=5", "a=6") == b'{"a":6,"b":{"c":4,"d":5}}'
+    assert changed(b'{"a":1}', "a=3", "b.c=4", "b.d=5", "a=6") == b'{"a":6,"b":{"c":4,"d":5}}'
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,24 @@ def test_several_in_a_row():
 )
 def test_what_has_no_header_is_left_as_it_is(part):
     assert changed(part, "series=7") is None
+
+
+@pytest.mark.parametrize("value", ["3", '"text"', "null", "[{}]"])
+@pytest.mark.parametrize("encode", [bytes.strip, lambda text: cbor2.dumps(json.loads(text))])
+def test_a_key_that_leads_into_no_object_replaces_nothing(value, encode):
+    part = encode(b'{"htype":%s,"b":1}' % value.encode())
+    assert changed(part, "htype.x=1") is None
+    assert changed(part, "b=2", "htype.x=1") is None
+
+
+def test_keys_that_no_message_had():
+    change = setter(["series=1", "serise=1", "b.c=1", "serise=2"])
+    for part in (b'{"series":3}', cbor2.dumps({"series_id": 3}), b"[1]", b'{"b":1}'):
+        change(Message(parts=[part]))
+    assert (change.changed, change.unchanged) == (2, 2)
+    assert change.added == ["serise", "b.c"]
+    change(Message(parts=[b'{"serise":3}']))
+    assert change.added == ["b.c"]
 
 
 @pytest.mark.parametrize(
@@ -187,8 +205,18 @@ def with_set(header, path, value):
     first, *rest = path
     if not rest:
         return {**header, first: value}
-    inner = header.get(first)
-    return {**header, first: with_set(inner if isinstance(inner, dict) else {}, rest, value)}
+    return {**header, first: with_set(header.get(first, {}), rest, value)}
+
+
+def leads_into_none(header, path):
+    """Tell whether a path leads into what is there and is no object."""
+    for name in path:
+        if not isinstance(header, dict):
+            return True
+        if name not in header:
+            return False
+        header = header[name]
+    return False
 
 
 def is_added(header, path):
@@ -217,15 +245,20 @@ def test_a_json_value_is_replaced_and_not_a_byte_else(header, path, old, new, st
     text = around + json.dumps(marked(header, path), **style) + around
     mark, old, new = json.dumps(MARK), json.dumps(old), json.dumps(new, **style)
     result = changing_json.with_value(text.replace(mark, old), path, new)
-    assert result == text.replace(mark, new)
+    assert result == (text.replace(mark, new), True)
 
 
 @given(OBJECTS, PATHS, JSON, STYLES)
 def test_json_is_as_if_it_had_been_set_in_the_object(header, path, value, style):
     text = json.dumps(header, **style)
-    result = changing_json.with_value(text, path, json.dumps(value))
+    if leads_into_none(header, path):
+        with pytest.raises(ValueError, match="no JSON object"):
+            changing_json.with_value(text, path, json.dumps(value))
+        return
+    result, was_there = changing_json.with_value(text, path, json.dumps(value))
     assert json.loads(result) == with_set(header, path, value)
-    if is_added(header, path):
+    assert was_there != is_added(header, path)
+    if not was_there:
         assert is_insertion(text, result)
 
 
@@ -256,18 +289,23 @@ def test_a_cbor_value_is_replaced_and_not_a_byte_else(header, path, old, new, in
     part = tag + encoded(marked(header, path), indefinite)
     mark, old, new = cbor2.dumps(MARK), encoded(old, indefinite), cbor2.dumps(new)
     result = changing_cbor.with_value(part.replace(mark, old), path, new)
-    assert result == part.replace(mark, new)
+    assert result == (part.replace(mark, new), True)
 
 
 @given(MAPS, PATHS, CBOR, st.booleans(), st.sampled_from([b"", TAG]))
 def test_cbor_is_as_if_it_had_been_set_in_the_map(header, path, value, indefinite, tag):
     part = tag + encoded(header, indefinite)
-    result = changing_cbor.with_value(memoryview(part), path, cbor2.dumps(value))
+    if leads_into_none(header, path):
+        with pytest.raises(ValueError, match="no map"):
+            changing_cbor.with_value(memoryview(part), path, cbor2.dumps(value))
+        return
+    result, was_there = changing_cbor.with_value(memoryview(part), path, cbor2.dumps(value))
+    assert was_there != is_added(header, path)
     assert result.startswith(tag)
     assert cbor2.loads(result.removeprefix(tag)) == cbor2.loads(
         cbor2.dumps(with_set(header, path, value))
     )
-    if is_added(header, path) and indefinite:
+    if indefinite and not was_there:
         assert is_insertion(part, result)
 
 
@@ -285,8 +323,8 @@ def test_any_text_is_an_object_or_refused(text, path):
             known = json.loads(header)
         except ValueError:
             known = None
-        if isinstance(known, dict):
-            assert isinstance(json.loads(changing_json.with_value(header, path, "0")), dict)
+        if isinstance(known, dict) and not leads_into_none(known, path):
+            assert isinstance(json.loads(changing_json.with_value(header, path, "0")[0]), dict)
         else:
             with pytest.raises(ValueError, match=r"."):
                 changing_json.with_value(header, path, "0")
@@ -314,11 +352,17 @@ def test_a_value_is_the_same_in_both(value):
 
 
 def test_what_can_not_be_written_in_cbor_is_said_in_a_line():
-    change = setter(['x="\\ud800"'])
-    assert change(Message(parts=[b'{"x":1}'])).header == {"x": "\ud800"}
     with pytest.raises(ConfigError, match="can't be set in stream v2") as error:
-        change(Message(parts=[cbor2.dumps({"x": 1})]))
+        setter(['x="\\ud800"'])
     assert "\n" not in str(error.value)
+
+
+def test_without_cbor2_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cbor2", None)
+    change = setter(["x=7"])
+    assert change(Message(parts=[b'{"x":1}'])).header == {"x": 7}
+    with pytest.raises(RecordingError, match=r"gmflow\[stream2\]"):
+        change(Message(parts=[b"\xa1\x61x\x01"]))
 
 
 @needs_captures

@@ -13,11 +13,12 @@ from gmflow.decoder import Decoder
 from gmflow.handlers import DEFAULT, eiger, stream2
 from gmflow.handlers.series import Image, SeriesStart
 from gmflow.message import Message
-from gmflow.recording.hdf5 import Hdf5Writer
-from gmflow.recording.hdf5.files import MOST_OPEN
+from gmflow.recording.hdf5 import Hdf5Writer, series_files
+from gmflow.recording.hdf5 import files as files_module
+from gmflow.recording.hdf5.series_files import MOST_ENDED
 from gmflow.simulate import eiger as simulated
 from tests.captures import needs_captures, read_capture, truth
-from tests.core.hdf5_recorded import opened, record, texts
+from tests.core.hdf5_recorded import open_files, opened, record, texts
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("hdf5plugin")
@@ -419,6 +420,17 @@ def test_a_configuration_of_any_kind(tmp_path):
         assert file[f"{SPECIFIC}/text"][()].decode() == "µ"
 
 
+def test_a_configuration_that_is_nested_too_deeply(tmp_path):
+    deep = 1.0
+    for _ in range(33):
+        deep = [deep]
+    writer = record(tmp_path, start(fits=deep[0], deep=deep, deeper=[deep], last=1), an_image(0))
+    assert writer.refused == 0
+    with opened(tmp_path) as (file,):
+        assert set(file[SPECIFIC]) == {"config", "fits", "last"}
+        assert json.loads(file[f"{SPECIFIC}/config"][()])["deep"] == deep
+
+
 def test_a_start_begins_a_file_but_not_if_it_comes_again(tmp_path):
     first = start(nimages=3)
     again = [first, an_image(0), first, an_image(1), end()]
@@ -433,6 +445,89 @@ def test_another_start_of_a_series_that_did_not_end_begins_a_file(tmp_path):
     with opened(tmp_path) as files:
         assert [len(file[DATA]) for file in files] == [1, 2]
         assert [file[f"{SPECIFIC}/a"][()] for file in files] == [1, 2]
+
+
+def start_of_all(mask=0, flatfield=1, appendix=b"", places=2):
+    """Give a start with tables of 4 rows and some columns."""
+    tables = [
+        ("dflatfield-1.0", [places, 4], np.full((4, places), flatfield, "f4")),
+        ("dpixelmask-1.0", [places, 4], np.full((4, places), mask, "u4")),
+        ("dcountrate_table-1.0", [2, 3], np.zeros((3, 2), "f4")),
+    ]
+    parts = [header("dheader-1.0", header_detail="all"), b'{"a": 1}']
+    for htype, shape, table in tables:
+        about = {"htype": htype, "shape": shape, "type": table.dtype.name}
+        parts += [json.dumps(about).encode(), table.tobytes()]
+    return parts + ([appendix] if appendix else [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"mask": 1}, {"flatfield": float("nan")}, {"appendix": b"x"}, {"places": 3}],
+    ids=["mask", "flatfield", "appendix", "shape"],
+)
+def test_a_start_that_differs_in_any_part_is_another_one(other, tmp_path):
+    starts = [start_of_all(), start_of_all(**other), start_of_all(**other)]
+    record(tmp_path, *[parts for n, one in enumerate(starts) for parts in (one, an_image(n))])
+    with opened(tmp_path) as files:
+        frames = [file[f"{DETECTOR}/sequence_number"][:].tolist() for file in files]
+        assert frames == [[0], [1, 2]]
+        masks = [file[f"{DETECTOR}/pixel_mask"][:] for file in files]
+        assert [mask[0, 0] for mask in masks] == [0, other.get("mask", 0)]
+        appendices = ["header_appendix" in file[RECORDING] for file in files]
+        assert appendices == [False, "appendix" in other]
+
+
+def sent(source, *messages):
+    return [Message(parts=parts, source=source) for parts in messages]
+
+
+def test_detectors_are_told_apart_by_their_sources(tmp_path):
+    messages = sent("one", start(a=1)) + sent("two", start(a=2))
+    for frame in range(5):
+        messages += sent("one", an_image(frame)) + sent("two", an_image(frame + 10))
+    messages += sent("one", end()) + sent("two", an_image(15), end())
+    assert record(tmp_path, *messages).refused == 0
+    with opened(tmp_path) as files:
+        assert [file[f"{SPECIFIC}/a"][()] for file in files] == [1, 2]
+        frames = [file[f"{DETECTOR}/sequence_number"][:].tolist() for file in files]
+        assert frames == [list(range(5)), list(range(10, 16))]
+        assert [len(file[f"{RECORDING}/series_end"]) for file in files] == [1, 1]
+
+
+def test_several_receivers_of_one_detector_share_its_series(tmp_path):
+    messages = sent("one", start(a=1), an_image(0)) + sent("two", an_image(1), end())
+    messages += (
+        sent("two", start(2, a=1)) + sent("one", an_image(0, 2)) + sent("two", an_image(1, 2))
+    )
+    messages += sent("one", end(2)) + sent("two", an_image(2, 2))
+    again = [sent(source, start(3, a=1)) for source in ("one", "two")]  # as with SUB
+    messages += [*again[0], *again[1], *sent("one", an_image(0, 3)), *sent("two", an_image(1, 3))]
+    assert record(tmp_path, *messages).refused == 0
+    with opened(tmp_path) as files:
+        frames = [file[f"{DETECTOR}/sequence_number"][:].tolist() for file in files]
+        assert frames == [[0, 1], [0, 1, 2], [0, 1]]
+        assert all("config" in file[SPECIFIC] for file in files)
+
+
+def test_a_start_that_comes_late_holds_for_all_receivers_of_its_detector(tmp_path):
+    late = sent("two", an_image(0)) + sent("one", start(a=1), an_image(1))
+    messages = late + sent("two", an_image(2), end())
+    messages += sent("two", start(a=2)) + sent("one", an_image(0)) + sent("two", an_image(1))
+    assert record(tmp_path, *messages).refused == 0
+    with opened(tmp_path) as files:
+        frames = [file[f"{DETECTOR}/sequence_number"][:].tolist() for file in files]
+        assert frames[:2] == [[0], [1, 2]]
+        assert ["config" in file[SPECIFIC] for file in files] == [False, True, True]
+
+
+def test_starts_that_say_nothing_are_not_taken_for_one(tmp_path):
+    bare = [header("dheader-1.0", header_detail="none")]
+    messages = sent("one", bare) + sent("two", bare)
+    messages += sent("one", an_image(0)) + sent("two", an_image(1))
+    record(tmp_path, *messages)
+    with opened(tmp_path) as files:
+        assert [file[f"{DETECTOR}/sequence_number"][:].tolist() for file in files] == [[0], [1]]
 
 
 def test_joined_late_and_images_after_the_end(tmp_path):
@@ -472,8 +567,9 @@ def test_another_shape_or_type_begins_the_next_file_with_the_same_start(tmp_path
         assert frames == [[0, 3], [1], [2]]
 
 
-def test_more_series_than_files_can_be_open(tmp_path):
-    count = MOST_OPEN + 3
+def test_more_series_than_files_can_be_open(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(files_module, "MOST_OPEN", 6)
+    count = 9
     rounds = [an_image(frame, series) for frame in range(2) for series in range(count)]
     writer = record(tmp_path, *[start(series) for series in range(count)], *rounds)
     assert writer.refused == 0
@@ -485,6 +581,44 @@ def test_more_series_than_files_can_be_open(tmp_path):
             for frame in file[f"{DETECTOR}/sequence_number"][:].tolist()
         ]
     assert sorted(found) == [(series, frame) for series in range(count) for frame in range(2)]
+    with opened(tmp_path) as files:
+        assert all("header" in file[RECORDING] for file in files)
+    assert caplog.text.count("more layouts or series alternate than files can be open") == 1
+
+
+def test_many_detectors_alternate(tmp_path, caplog):
+    count = 20
+    rounds = [an_image(frame, series) for frame in range(3) for series in range(count)]
+    writer = record(tmp_path, *[start(series, a=series) for series in range(count)], *rounds)
+    with opened(tmp_path) as files:
+        assert [len(file[DATA]) for file in files] == [3] * count
+        assert [file[f"{SPECIFIC}/a"][()] for file in files] == list(range(count))
+        assert writer.paths == [file.filename for file in files]
+    assert not caplog.records
+
+
+def test_ended_series_do_not_stay_open(tmp_path):
+    writer = Hdf5Writer(tmp_path / "run.h5")
+    for series in range(1, 3 * MOST_ENDED):
+        messages = [start(series), an_image(0, series), end(series)]
+        writer.write([Message(parts=parts) for parts in messages])
+        assert open_files() <= MOST_ENDED + 2
+    writer.close()
+    assert writer.refused == 0
+
+
+def test_masks_are_let_go_when_they_are_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(series_files, "MOST_START_BYTES", 100)
+    starts = [changed(start_of_all(mask=series), 0, series=series) for series in (1, 2)]
+    images = [an_image(frame, series) for frame in (0, 1) for series in (1, 2)]
+    assert record(tmp_path, *starts, *images).refused == 0
+    with opened(tmp_path) as files:
+        found = [
+            (int(file["entry/series"][()]), int(file[f"{DETECTOR}/pixel_mask"][0, 0]))
+            for file in files
+            if "pixel_mask" in file[DETECTOR]
+        ]
+        assert found == [(1, 1), (2, 2)]
 
 
 def test_a_start_is_safe_before_an_image_comes(tmp_path):
@@ -508,6 +642,7 @@ def test_a_start_is_safe_before_an_image_comes(tmp_path):
         assert np.array_equal(file[DATA], [picture(0)])
         assert file[f"{RECORDING}/series_end"][:].tolist() == [3]
     writer.close()
+    assert writer.paths == [str(path)]
     assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]
 
 

@@ -1,9 +1,11 @@
 """HDF5 files that grow: readable at any moment, whatever happens to their writer."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from gmflow.errors import RecordingError
 from gmflow.recording.hdf5.columns import MOST_KEPT, MOST_ROWS
 from gmflow.recording.hdf5.files import MOST_OPEN, Files
 from gmflow.recording.hdf5.superblock import is_known, lookup3
-from tests.core.hdf5_recorded import texts
+from tests.core.hdf5_recorded import open_files, texts
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("hdf5plugin")
@@ -160,6 +162,70 @@ def test_commits_are_seen_when_the_file_is_opened_again(files, tmp_path):
             assert read["image"][:, 5].tolist() == list(range(1, count + 1))
 
 
+# Closing
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (40, 50), (300, 300)])
+@pytest.mark.parametrize("filters", [(), ((32008, (0, 2)),)])
+def test_a_closed_file_is_like_any_other(filters, shape, files, tmp_path):
+    before = open_files()
+    file = files.create()
+    row, rare = file.column("/row", "u8"), file.column("/rare", "u1")
+    image = file.chunks("/image", "u2", shape, filters)
+    text = file.texts("/text")
+    file.start()
+    plain = np.arange(np.prod(shape), dtype="u2").reshape(shape)
+    for count in range(200):
+        row.append(count)
+        image.append(plain, 1 if filters else 0)
+        text.append(b"%d" % count)
+        if count % 50 == 3:
+            files.commit()
+    rare.append(9)
+    files.close()
+    assert open_files() == before
+    for mode in ("r+", "r"):  # it can be written, and read then
+        with h5py.File(tmp_path / "run.h5", mode) as read:
+            assert read["row"][:].tolist() == list(range(200))
+            assert (read["image"][:] == plain).all()
+            assert texts(read, "text") == [b"%d" % count for count in range(200)]
+            assert read["rare"][:].tolist() == [9]
+            if mode == "r+":
+                read["more"] = np.arange(100_000)
+            assert read["more"][-1] == 99_999
+
+
+CLOSING = """
+import os, sys, time
+from gmflow.recording.hdf5.files import Files
+files = Files(sys.argv[1])
+file = files.create()
+rows = [file.column(f"/row_{number}", "u8") for number in range(150)]
+file.start()
+for row in rows:
+    row.append(7)
+files.commit()
+hear, told = os.pipe()
+child = os.fork()
+if not child:
+    os.write(told, b"x")
+    files.close()
+    os._exit(0)
+os.read(hear, 1)
+time.sleep(float(sys.argv[2]))
+os.kill(child, 9)
+os.waitpid(child, 0)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.01, 0.02])
+def test_a_kill_while_it_is_closed_leaves_it_readable(after, tmp_path):
+    program(CLOSING, tmp_path / "run.h5", after)
+    with h5py.File(tmp_path / "run.h5") as read:
+        assert [read[f"row_{number}"][:].tolist() for number in range(150)] == [[7]] * 150
+
+
 # The first bytes
 
 
@@ -231,9 +297,9 @@ def test_the_first_name_that_is_taken_meanwhile_is_an_error(files, tmp_path):
 
 
 def test_a_file_that_was_never_started_leaves_nothing(files, tmp_path):
-    (tmp_path / ".run.h5.part").write_text("of one that was killed")
     files.create().value("/x", 1)
-    assert names(tmp_path) == [".run.h5.part"]
+    (part,) = names(tmp_path)
+    assert part.startswith(f".run.h5.{os.getpid()}-")
     file = files.create()
     file.value("/y", 2)
     file.start()
@@ -242,6 +308,51 @@ def test_a_file_that_was_never_started_leaves_nothing(files, tmp_path):
     assert names(tmp_path) == ["run.h5"]
     with h5py.File(tmp_path / "run.h5") as read:
         assert list(read) == ["y"]
+
+
+def test_parts_of_those_that_were_killed_are_removed_a_day_later(tmp_path):
+    now = time.time()
+    for name, age in ((".run.h5.1-a.part", 90_000), (".run.h5.2-b.part", 80_000), ("x.part", 1e6)):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (now - age, now - age))
+    Files(tmp_path / "run.h5")
+    assert names(tmp_path) == [".run.h5.2-b.part", "x.part"]
+
+
+def test_two_that_record_to_the_same_name_do_not_touch_each_other(tmp_path):
+    both = [Files(tmp_path / "run.h5") for _ in range(2)]
+    first, second = [files.create() for files in both]
+    row = first.column("/row", "u8")
+    second.value("/other", 1)
+    first.start()
+    with pytest.raises(RecordingError, match=r"run\.h5 is there already"):
+        second.start()
+    row.append(5)
+    for files in both:
+        files.close()
+    assert [files.paths for files in both] == [[str(tmp_path / "run.h5")], []]
+    assert names(tmp_path) == ["run.h5"]
+    with h5py.File(tmp_path / "run.h5") as read:
+        assert list(read) == ["row"]
+        assert read["row"][:].tolist() == [5]
+
+
+def test_a_disk_without_links(files, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "run-2.h5").write_text("mine")
+    for value in (1, 3):
+        file = files.create()
+        file.value("/value", value)
+        file.start()
+    files.close()
+    assert files.paths == [str(tmp_path / name) for name in ("run.h5", "run-3.h5")]
+    assert names(tmp_path) == ["run-2.h5", "run-3.h5", "run.h5"]
+    assert (tmp_path / "run-2.h5").read_text() == "mine"
+    with h5py.File(tmp_path / "run-3.h5") as read:
+        assert read["value"][()] == 3
 
 
 def test_one_file_takes_the_place_of_another(files, tmp_path):
@@ -254,6 +365,7 @@ def test_one_file_takes_the_place_of_another(files, tmp_path):
     row.append(1)
     files.close()
     assert names(tmp_path) == ["run.h5"]
+    assert files.paths == [str(tmp_path / "run.h5")]
     with h5py.File(tmp_path / "run.h5") as read:
         assert read["row"][:].tolist() == [1]
 
@@ -307,7 +419,8 @@ def test_no_permission(tmp_path):
     folder.mkdir()
     later, first = program(PERMISSION, folder)
     folder.chmod(0o755)
-    assert "before.h5.part can't be written: Permission denied; " in later
+    assert later.startswith(".before.h5.")
+    assert later.endswith(".part can't be written: Permission denied; check the disk")
     assert first == "the folder . can't be written to; choose another"
 
 

@@ -59,6 +59,7 @@ def test_each_kind_of_message_has_its_file(tmp_path):
     writer = record(tmp_path, *both)
     assert (writer.written, writer.refused) == (6, 0)
     assert writer.bytes_written == sum(len(part) for parts in both for part in parts)
+    assert writer.paths == [str(tmp_path / "run.h5"), str(tmp_path / "run-2.h5")]
     with opened(tmp_path) as files:
         assert [file[DATA].shape for file in files] == [(3, 30, 20), (3, 3)]
 
@@ -215,6 +216,43 @@ def test_a_full_disk(tmp_path):
         )
         assert images[DATA][:frames, 29, 19].tolist() == list(range(frames))
         assert len(arrays[DATA]) >= written // 11
+
+
+WIDE_AND_FULL = """
+import json, os, resource, sys
+from gmflow import simulate
+from gmflow.errors import RecordingError
+from gmflow.recording.hdf5 import Hdf5Writer
+from tests.core.test_hdf5_writer import messages
+channels = [{"name": f"CH{number}", "type": "float64"} for number in range(800)]
+sent = messages(*simulate.bsread(channels, 100))
+writer = Hdf5Writer(sys.argv[1])
+writer.write(sent[:5])
+writer.commit()
+size = os.path.getsize(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+try:
+    for message in sent[5:]:
+        writer.write([message])
+    writer.commit()
+    said = "nothing"
+except RecordingError as error:
+    said = str(error)
+writer.close()
+print(json.dumps([said, writer.written]), flush=True)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits files as Linux does")
+def test_a_full_disk_ends_a_wide_recording_too(tmp_path):
+    (line,) = child(WIDE_AND_FULL, tmp_path / "run.h5")
+    said, written = json.loads(line)
+    assert said == f"{tmp_path}/run.h5 can't be written: File too large; check the disk"
+    assert written >= 5
+    with opened(tmp_path) as (file,):
+        pulses = file["messages/pulse_id"][:written].tolist()
+        for number in (0, 400, 799):
+            assert file[f"data/CH{number}/pulse_id"][:written].tolist() == pulses
 
 
 KILLED = """

@@ -232,6 +232,22 @@ def test_a_source_is_named_once_and_several_have_a_table():
     ]
 
 
+def test_the_word_source_comes_once():
+    assert "\nsource tcp://x:9\n" in listed([message(source="source tcp://x:9")]).text()
+    text = listed([image(1, 0, "source a"), message(pulse_id=7, source="b")]).text()
+    assert [line.split()[0] for line in text.splitlines()[-7:] if line] == [
+        *("source", "a", "b"),
+        *("source", "a", "b"),
+    ]
+
+
+def test_damages_are_told_of():
+    listing = listed([message()])
+    listing.problem, listing.damages = "cut", ["one\n", "two"]
+    assert listing.as_dict()["damages"] == ["one\n", "two"]
+    assert listing.text().splitlines()[2:5] == ["! cut", "! one\\n", "! two"]
+
+
 def test_nothing_on_the_wire_reaches_the_terminal_unescaped():
     evil = "\x1b[2J\n\u202e"
     text = listed(

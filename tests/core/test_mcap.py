@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import tracemalloc
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def test_parts_of_all_sizes(tmp_path: Path, parts: list[bytes]) -> None:
 @given(st.lists(st.binary(max_size=300), max_size=30))
 def test_a_message_is_the_array_that_any_cbor_writer_makes(parts: list[bytes]) -> None:
     pieces: list[Any] = []
-    size, heads = add_message(parts, pieces, [])
+    size, heads = add_message(parts, pieces, [], {bytes})
     item = b"".join(pieces)
     assert item == cbor2.dumps(parts, canonical=True)
     assert size == sum(map(len, parts))
@@ -116,20 +117,79 @@ def test_other_items_are_no_messages(item: Any) -> None:
 def test_parts_of_all_kinds(tmp_path: Path) -> None:
     data = b"x" * LARGE
     parts = [zmq.Frame(b"small"), zmq.Frame(data), memoryview(data), memoryview(b"view")]
+    parts += [bytearray(b"array"), bytearray(data), memoryview(zmq.Frame(data)), array("B", b"x")]
     write(tmp_path / "run.mcap", [message(0, *parts)])
-    assert read(tmp_path / "run.mcap")[0][0] == [b"small", data, data, b"view"]
+    (found,) = read(tmp_path / "run.mcap")
+    assert found[0] == [b"small", data, data, b"view", b"array", data, data, b"x"]
 
 
-@pytest.mark.parametrize("count", [3, 3 * LARGE])
-def test_a_part_of_wrong_length_is_refused(tmp_path: Path, count: int) -> None:
-    file = tmp_path / "run.mcap"
+UNFIT = [
+    memoryview(array("H", [1, 2])),
+    memoryview(array("H", bytes(3 * LARGE))),
+    memoryview(bytes(12)).cast("B", (3, 4)),
+    memoryview(bytes(3 * LARGE)).cast("B", (3, LARGE)),
+    memoryview(bytes(10))[::2],
+    memoryview(bytes(10 * LARGE))[::2],
+    array("I", [1]),
+    "text",
+    None,
+    7,
+]
+
+
+@pytest.mark.parametrize("part", UNFIT, ids=lambda part: f"{type(part).__name__}")
+def test_what_is_no_flat_buffer_is_refused_alone(
+    tmp_path: Path, part: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, large = tmp_path / "run.mcap", bytes(LARGE)
+    good = [message(i, b"%d" % i, large, source="good") for i in range(5)]
+    bad = [message(9, b"before", large, part, large, source=source) for source in ("good", "bad")]
     with McapWriter(file) as writer:
-        writer.write([message(0, b"good")])
+        writer.write([*good[:2], *bad])
+        writer.write([bad[0], *good[2:4]])
+        writer.write([bad[1]])
         writer.commit()
-        writer.write([message(1, memoryview(bytes(4 * count)).cast("I"))])
-        with pytest.raises(RecordingError, match="no flat buffer of bytes"):
-            writer.commit()
-    assert facts([message(0, b"good")]) == read(file)
+        writer.write([bad[1], good[4]])
+    assert (writer.written, writer.refused) == (5, 5)
+    assert writer.bytes_written == sum(m.size for m in good)
+    assert read(file) == facts(good)
+    (line,) = caplog.messages
+    assert line.startswith("a message is not recorded: a part is no flat buffer of bytes, but of")
+    with open(file, "rb") as opened:
+        reader = make_reader(opened, validate_crcs=True)
+        sequences = [record.sequence for _, _, record in reader.iter_messages()]
+        summary = reader.get_summary()
+    assert sequences == [0, 1, 2, 3, 4]
+    assert summary and summary.statistics
+    assert [channel.topic for channel in summary.channels.values()] == ["good"]
+    assert list(summary.statistics.channel_message_counts.values()) == [5]
+
+
+@pytest.mark.parametrize("size", [10, 2 * LARGE])
+def test_memory_that_changes_or_ends_while_it_waits(tmp_path: Path, size: int) -> None:
+    buffers = [bytearray(size) for _ in range(3)]
+    view, read_only = memoryview(buffers[1]), memoryview(bytes(size))
+    numbers = array("b", bytes(size))
+    with McapWriter(tmp_path / "run.mcap") as writer:
+        writer.write([message(0, buffers[0], view, memoryview(buffers[2]), numbers, read_only)])
+        for buffer in buffers:
+            buffer[:] = b"x" * size
+        numbers[0] = 1
+        view.release()
+        read_only.release()
+        buffers[1].clear()
+    assert read(tmp_path / "run.mcap") == facts([message(0, *[bytes(size)] * 5)])
+
+
+def test_frames_are_not_copied(tmp_path: Path) -> None:
+    data = bytes(20 << 20)
+    parts = [data, zmq.Frame(data), memoryview(zmq.Frame(data)), memoryview(data)]
+    tracemalloc.start()
+    try:
+        write(tmp_path / "run.mcap", [message(0, *parts)])
+        assert tracemalloc.get_traced_memory()[1] < len(data)
+    finally:
+        tracemalloc.stop()
 
 
 @needs_captures
@@ -181,11 +241,33 @@ def test_first_and_last(tmp_path: Path, is_closed: bool) -> None:
     writer.close()
 
 
-def test_an_empty_recording(tmp_path: Path) -> None:
-    write(tmp_path / "run.mcap", [])
-    assert read(tmp_path / "run.mcap") == []
-    with open(tmp_path / "run.mcap", "rb") as file:
-        assert list(make_reader(file, validate_crcs=True).iter_messages()) == []
+@pytest.mark.parametrize("messages", [[], [Message(parts=["text"])]])
+def test_what_was_made_for_no_message_is_removed(tmp_path: Path, messages: list[Message]) -> None:
+    file = tmp_path / "run.mcap"
+    with McapWriter(file) as writer:
+        assert writer.paths == [str(file)]
+        assert file.exists()
+        writer.write(messages)
+    assert writer.paths == []
+    assert not file.exists()
+    write(file, [message(0, b"a")])
+
+
+def test_a_file_that_took_its_name_stays(tmp_path: Path) -> None:
+    with McapWriter(tmp_path / "run.mcap"):
+        (tmp_path / "run.mcap").rename(tmp_path / "moved.mcap")
+        (tmp_path / "run.mcap").write_bytes(b"precious")
+    assert (tmp_path / "run.mcap").read_bytes() == b"precious"
+
+
+def test_a_recording_that_is_killed_before_its_first_message(tmp_path: Path) -> None:
+    writer = McapWriter(tmp_path / "run.mcap")
+    (tmp_path / "empty.mcap").touch()
+    for name in ("run.mcap", "empty.mcap"):
+        with open_reader(tmp_path / name) as reader:
+            assert (len(reader), list(reader.messages())) == (0, [])
+            assert reader.problem == "the file was not closed: it ends before its first message"
+    writer.close()
 
 
 def test_unknown_times_stay_unknown(tmp_path: Path) -> None:
@@ -430,7 +512,7 @@ def test_chunks_are_packed_aside_and_written_in_order(tmp_path: Path) -> None:
     with McapWriter(tmp_path / "run.mcap", aside) as writer:
         for one in messages:
             writer.write([one])
-            assert aside.open <= mcap_writing.AHEAD
+            assert aside.open <= 2  # of 6 MiB each
         assert 20 - 2 * (mcap_writing.AHEAD + 1) <= writer.written < 20
         writer.commit()
         assert (writer.written, aside.open) == (20, 0)
@@ -440,12 +522,35 @@ def test_chunks_are_packed_aside_and_written_in_order(tmp_path: Path) -> None:
     assert found == [bytes(one.parts[-1]) for one in messages] + [b"after"]
 
 
-def test_an_error_aside_is_raised_and_what_was_before_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mebibytes, most", [(1, 3), (4, 3), (6, 2), (9, 1), (40, 1)])
+def test_what_is_packed_ahead_is_bounded_by_its_bytes(
+    tmp_path: Path, mebibytes: int, most: int
+) -> None:
+    aside = Aside()
+    part = bytes(mebibytes << 20)
+    with McapWriter(tmp_path / "run.mcap", aside) as writer:
+        seen = set()
+        for number in range(80 // mebibytes + 2):
+            writer.write([message(number, part)])
+            seen.add(aside.open)
+        assert max(seen) == most
+
+
+def test_an_error_aside_is_raised_and_what_was_before_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer = McapWriter(tmp_path / "run.mcap", Aside())
     writer.write([message(0, b"x" * (5 << 20))])
-    writer.write([message(1, memoryview(bytes(8 << 20)).cast("H"))])  # half as long as it says
-    with pytest.raises(RecordingError, match="flat buffer"):
+    writer.commit()
+    writer.write([message(1, b"x" * (5 << 20))])
+
+    def fail(*_: Any) -> int:
+        raise RecordingError("no memory is left")
+
+    monkeypatch.setattr(mcap_chunk, "crc32", fail)
+    with pytest.raises(RecordingError, match="no memory is left"):
         writer.commit()
+    monkeypatch.undo()
     writer.close()
     with McapReader(tmp_path / "run.mcap") as reader:
         assert (len(reader), reader.problem) == (1, "")

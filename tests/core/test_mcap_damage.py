@@ -118,6 +118,7 @@ def test_a_damaged_chunk(tmp_path: Path, is_closed: bool, chunk: int) -> None:
         assert facts([next(found) for _ in range(first)]) == facts(messages[:first])
         with pytest.raises(RecordingError) as refusal:
             next(found)
+    assert refusal.value.resume == (stop if stop < 40 else None)
     text = str(refusal.value)
     assert f"run.mcap: messages {first} to {stop - 1} can't be read: the chunk at byte" in text
     assert "its checksum is wrong" in text

@@ -1,14 +1,18 @@
 """Recordings in mflow's layout: names, order, `m_dump -s`, what is refused, crashes."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import tracemalloc
+from array import array
 from pathlib import Path
 
 import pytest
@@ -39,9 +43,9 @@ def put(folder, number, parts):
         (folder / part_name(number, index)).write_bytes(part)
 
 
-def read(folder, *which):
+def read(folder, *which, problem=""):
     with FolderReader(folder) as reader:
-        assert reader.problem == ""
+        assert reader.problem == problem
         return [message.parts for message in reader.messages(*which)]
 
 
@@ -120,8 +124,13 @@ def test_skip_counts_from_one_as_in_mflow(tmp_path, skip, written):
     record(tmp_path, [parts, parts], skip)
     assert len(raw(tmp_path)) == 2 * written
     assert is_empty(tmp_path) == (written == 0)
+    left_out = (
+        f"{tmp_path} was recorded with parts left out (m_dump -s):"
+        f" message 0 has {written} of its 3 parts"
+    )
     if written:
-        assert read(tmp_path) == [parts[:written]] * 2
+        problem = left_out if written < 3 else ""
+        assert read(tmp_path, problem=problem) == [parts[:written]] * 2
     else:
         assert "holds no recording" in error_of(FolderReader, tmp_path)
 
@@ -217,7 +226,21 @@ def test_a_missing_part_is_named_when_it_is_reached(tmp_path, part):
         messages = reader.messages()
         assert next(messages).parts == [b"a", b"b", b"c"]
         reason = error_of(next, messages)
-    assert f"{tmp_path}/000001_00{part}.raw is missing: restore it, or move message 1" in reason
+        assert f"{tmp_path}/000001_00{part}.raw is missing: restore it, or move message 1" in reason
+
+
+def test_what_comes_after_a_missing_part_can_be_read(tmp_path):
+    for number in range(10, 14):
+        put(tmp_path, number, [b"%d" % number, b"b"])
+    with FolderReader(tmp_path) as reader:
+        for number in (11, 13):
+            (tmp_path / part_name(number, 0)).unlink()
+        for first, resume in ((0, 2), (2, None)):
+            messages = reader.messages(first)
+            assert next(messages).parts == [b"%d" % (10 + first), b"b"]
+            with pytest.raises(RecordingError) as error:
+                next(messages)
+            assert error.value.resume == resume
 
 
 def test_a_part_that_can_not_be_read_is_named(tmp_path):
@@ -292,9 +315,242 @@ def test_nothing_stays_open(tmp_path):
 
 
 def test_an_old_recording_is_overwritten(tmp_path):
-    record(tmp_path, [[b"old", b"old"], [b"old"]])
-    record(tmp_path, [[b"new"]])
-    assert read(tmp_path) == [[b"new", b"old"], [b"old"]]
+    record(tmp_path, [[b"old", b"old"], [b"old"] * 9, [b"old"] * 2])
+    record(tmp_path, [[b"new"], [b"new", b"new"]])
+    assert read(tmp_path) == [[b"new"], [b"new", b"new"], [b"old", b"old"]]
+
+
+def test_parts_of_an_old_message_that_was_not_whole_are_gone(tmp_path):
+    record(tmp_path, [[b"old"] * 9] * 2)
+    for part in range(5):
+        (tmp_path / part_name(0, part)).unlink()
+    assert read(record(tmp_path, [[b"new"]])) == [[b"new"], [b"old"] * 9]
+
+
+def test_an_old_part_with_a_huge_number_takes_no_time(tmp_path):
+    put(tmp_path, 1, [b"old"] * 3)
+    (tmp_path / "000000_999999999.raw").write_bytes(b"old")
+    assert read(record(tmp_path, [[b"new"]])) == [[b"new"], [b"old"] * 3]
+
+
+def test_an_old_part_that_can_not_be_removed_is_an_error(tmp_path, monkeypatch):
+    record(tmp_path, [[b"old"] * 3] * 2)
+    unlink = os.unlink
+
+    def refuse(name, **options):
+        if name == "000001_002.raw":
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        unlink(name, **options)
+
+    with FolderWriter(tmp_path) as writer:
+        monkeypatch.setattr(os, "unlink", refuse)
+        new = Message(parts=[b"new"])
+        reason = error_of(writer.write, [new, new])
+        assert "000001_002.raw can't be written: Operation not permitted; check" in reason
+        assert writer.written == 1
+    assert len((tmp_path / "times.csv").read_text().splitlines()) == 2
+    problem = f"{tmp_path} was cut: its last message, 1, is left out"
+    assert read(tmp_path, problem=problem) == [[b"new"]]
+
+
+def test_nothing_changes_before_the_first_message(tmp_path):
+    record(tmp_path, [[b"old", b"old"]] * 3)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with FolderWriter(tmp_path) as writer:
+        writer.write([])
+        writer.write([Message(parts=[])])
+        writer.commit()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_was_made_for_no_message_is_removed(tmp_path):
+    (tmp_path / "there").mkdir()
+    for folder in (tmp_path / "there", tmp_path / "there" / "a" / "b"):
+        with FolderWriter(folder) as writer:
+            assert writer.paths == [str(folder)]
+            assert (folder / "times.csv").exists()
+        assert writer.paths == []
+        assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_what_others_put_into_a_folder_stays(tmp_path):
+    folder = tmp_path / "a" / "b"
+    with FolderWriter(folder):
+        (tmp_path / "a" / "notes").write_text("mine")
+    assert not folder.exists()
+    assert (tmp_path / "a" / "notes").exists()
+    with FolderWriter(folder):
+        folder.rename(tmp_path / "moved")
+        folder.mkdir()
+    assert folder.exists()
+    assert os.listdir(tmp_path / "moved") == []
+
+
+def test_a_folder_is_recorded_into_once_at_a_time(tmp_path):
+    with FolderWriter(tmp_path) as writer:
+        before = os.listdir("/dev/fd")
+        for _ in range(3):
+            reason = error_of(FolderWriter, tmp_path)
+        assert reason == (
+            f"the folder {tmp_path} is being recorded into by another program or recorder:"
+            " choose another folder"
+        )
+        assert os.listdir("/dev/fd") == before
+        writer.write([Message(parts=[b"a"])])
+        error_of(FolderWriter, tmp_path)
+    assert read(tmp_path) == [[b"a"]]
+    assert read(record(tmp_path, [[b"b"]])) == [[b"b"]]
+
+
+HOLDER = """
+import os, subprocess, sys
+from gmflow.recording import open_writer
+writer = open_writer(sys.argv[1])
+child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, close_fds=False)
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_recorder_that_is_killed_holds_no_folder(tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        child = int(holder.stdout.readline())
+        try:
+            assert "is being recorded into" in error_of(FolderWriter, tmp_path)
+            holder.kill()
+            holder.wait(30)
+            os.kill(child, 0)  # it is there, and has no lock
+            assert read(record(tmp_path, [[b"a"]])) == [[b"a"]]
+        finally:
+            holder.kill()
+            os.kill(child, signal.SIGKILL)
+
+
+FORKED = """
+import os, sys
+from gmflow.message import Message
+from gmflow.recording import open_writer
+until, end = os.pipe()
+with open_writer(sys.argv[1]) as writer:
+    writer.write([Message(parts=[b"a"])])
+    child = os.fork()
+    if not child:
+        os.close(end)
+        os.read(until, 1)
+        os._exit(0)
+with open_writer(sys.argv[1]):
+    print("again")
+os.close(end)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_fork_holds_no_folder_after_the_recording(tmp_path):
+    assert run(FORKED, tmp_path) == ["again"]
+
+
+def test_a_recording_begins_while_another_ends_without_a_message(tmp_path, monkeypatch):
+    first = FolderWriter(tmp_path)
+    flock = fcntl.flock
+
+    def end_first(file, operation):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        first.close()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", end_first)
+    assert read(record(tmp_path, [[b"a"]])) == [[b"a"]]
+    assert len((tmp_path / "times.csv").read_text().splitlines()) == 2
+
+
+def test_a_file_system_without_locks_is_recorded_to(tmp_path, monkeypatch):
+    def refuse(file, operation):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert read(record(tmp_path, [[b"a"]])) == [[b"a"]]
+
+
+OVERWRITTEN = """
+import itertools, os, signal, sys
+from gmflow.message import Message
+from gmflow.recording import open_writer
+from gmflow.recording import folder_writing, times
+calls = itertools.count()
+def counted(call):
+    def counting(*arguments, **options):
+        if next(calls) == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **options)
+    return counting
+writer = open_writer(sys.argv[1])
+for name in ("open", "write", "unlink", "ftruncate"):
+    setattr(os, name, counted(getattr(os, name)))
+new = [Message(parts=[b"new", b"n"], arrived=9, source="new") for _ in range(3)]
+writer.write(new)
+"""
+
+
+def test_a_kill_while_overwriting_leaves_whole_messages_with_their_own_times(tmp_path):
+    old = [Message(parts=[b"old"] * 4, arrived=1, source="old")] * 6
+    found = set()
+    for call in range(60):
+        folder = tmp_path / str(call)
+        with FolderWriter(folder) as writer:
+            writer.write(old)
+        command = [sys.executable, "-c", OVERWRITTEN, folder, str(call)]
+        if not subprocess.run(command, timeout=30).returncode:
+            break
+        with FolderReader(folder) as reader:
+            messages = [(*message.parts, message.source) for message in reader.messages()]
+        new = messages.count((b"new", b"n", "new"))
+        left = messages[new:]
+        assert messages[:new] == [(b"new", b"n", "new")] * new
+        assert set(left) <= {(*[b"old"] * 4, "old"), (*[b"old"] * 4, "")}
+        assert 5 - new <= len(left) <= 6 - new
+        found.add((new, bool(reader.problem)))
+    assert {(0, True), (1, False), (1, True), (2, False), (2, True)} <= found
+
+
+# errors
+
+
+UNFIT = [
+    memoryview(array("H", [1, 2])),
+    memoryview(bytes(12)).cast("B", (3, 4)),
+    memoryview(bytes(10))[::2],
+    "text",
+    None,
+    7,
+]
+
+
+@pytest.mark.parametrize("part", UNFIT, ids=repr)
+def test_what_is_no_flat_buffer_is_refused_alone(tmp_path, caplog, part):
+    bad, good = Message(parts=[b"a", part]), Message(parts=[b"a", bytearray(b"b")])
+    with FolderWriter(tmp_path) as writer:
+        writer.write([good, bad, good, bad])
+        assert (writer.written, writer.refused, writer.bytes_written) == (2, 2, 4)
+    assert read(tmp_path) == [[b"a", b"b"]] * 2
+    (line,) = caplog.messages
+    assert line.startswith("a message is not recorded: a part is no flat buffer of bytes, but of")
+
+
+def test_what_is_left_out_is_not_looked_at(tmp_path):
+    record(tmp_path, [[b"a", "text"]], skip=2)
+    assert raw(tmp_path) == ["000000_000.raw"]
+
+
+def test_a_message_without_parts_is_refused(tmp_path, caplog):
+    with FolderWriter(tmp_path) as writer:
+        writer.write([Message(parts=[b"a"]), Message(parts=[]), Message(parts=[b"b"])])
+        assert (writer.written, writer.refused) == (2, 1)
+    assert read(tmp_path) == [[b"a"], [b"b"]]
+    assert caplog.messages == [
+        "a message is not recorded: it has no parts, and a folder holds nothing but parts"
+    ]
 
 
 def test_a_shorter_part_leaves_nothing_of_a_longer_one(tmp_path):
@@ -315,9 +571,6 @@ def test_old_and_new_parts_never_make_one_message(tmp_path):
     with FolderWriter(tmp_path) as writer:
         writer.write([Message(parts=[b"new", part_1])])
     assert ["000000_001.raw", "000002_000.raw", "000002_001.raw"] in part_1.seen
-
-
-# errors
 
 
 class Watched(bytes):

@@ -327,7 +327,7 @@ def test_what_is_not_written_in_time_is_told(topology, disk):
     disk.goes.clear()
     topology.recorder(topology.feed(numbered(300)), "run", name="recorder")
     topology.start()
-    until(lambda: disk.calls)
+    until(lambda: topology.statistics()["nodes"]["recorder"]["received"] == 300)
     topology.stop(0.1)
     with pytest.raises(RecordingError, match="run lacks 300 messages that had come: the disk"):
         topology.join(5)

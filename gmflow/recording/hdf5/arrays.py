@@ -14,6 +14,7 @@ import numpy as np
 from ...decoder import Decoder
 from ...errors import DecodeError
 from ...message import Message
+from .family import Family
 from .files import Files
 from .growing import GrowingFile
 from .rows import Append, check_row, make_rows
@@ -38,7 +39,7 @@ class _Layout(NamedTuple):
     counters: tuple[str, ...]
 
 
-class ArraysFamily:
+class ArraysFamily(Family):
     """Stores messages of array-1.0.
 
     Parameters
@@ -52,27 +53,20 @@ class ArraysFamily:
         self._decoder = Decoder()
         self._tables: dict[_Layout, _Table] = {}  # the one that was used last stands last
 
-    def add(self, message: Message) -> bool:
-        """Store a message, and give True.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
-        RecordingError
-            If it can't be written.
-        """
+    def add(self, message: Message) -> None:
         value = self._decoder.decode(message.parts)
         layout = _layout_of(value["header"], value["data"])
         table = self._tables.pop(layout, None)
-        if table is None or table.file.closed:
+        if table is not None and table.file.closed:
+            self._files.warn()
+            table = None
+        if table is None:
             _check(layout)
             table = _Table(self._files.create(), layout)
         self._tables[layout] = table
         if len(self._tables) > MOST_REMEMBERED:
             del self._tables[next(iter(self._tables))]
         table.append(message, value["header"], value["data"])
-        return True
 
 
 class _Table:

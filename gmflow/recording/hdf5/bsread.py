@@ -16,6 +16,7 @@ from ...handlers.bsread import BsreadMessage, Value
 from ...handlers.bsread_layout import Layout
 from ...message import Message
 from .bsread_tables import MOST_CHANNELS, Table, row_shape
+from .family import Family
 from .files import Files
 from .rows import LEAST_WIDTH, check_row, time_or_unknown, whole, width_for
 
@@ -23,7 +24,7 @@ MOST_REMEMBERED = 64
 """Sources, and data headers, that are remembered; the least recently used is forgotten."""
 
 
-class BsreadFamily:
+class BsreadFamily(Family):
     """Stores messages of bsr_m-1.0 and bsr_m-1.1.
 
     Parameters
@@ -37,16 +38,7 @@ class BsreadFamily:
         self._decoders: dict[str, Decoder] = {}
         self._streams: dict[bytes, _Stream] = {}
 
-    def add(self, message: Message) -> bool:
-        """Store a message, and give True.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
-        RecordingError
-            If it can't be written.
-        """
+    def add(self, message: Message) -> None:
         parts, source = message.parts, message.source
         decoder = _last(self._decoders, source) or _keep(self._decoders, source, Decoder())
         read: BsreadMessage = decoder.decode(parts)
@@ -56,7 +48,6 @@ class BsreadFamily:
         if stream is None:
             stream = _keep(self._streams, layout.text, _Stream(self._files, layout))
         stream.add(read, bytes(parts[0]), message.arrived)
-        return True
 
 
 def _last(remembered: dict[Any, Any], key: str | bytes) -> Any:
@@ -103,6 +94,8 @@ class _Stream:
             return table
         if not fits:
             self._widths = list(map(_width, self._strings, sizes, self._widths))
+        elif table is not None:
+            self._files.warn()
         if table is not None:
             table.file.close()
         self._table = table = Table(self._files.create(), self._layout, self._widths)

@@ -9,10 +9,10 @@ from ...handlers import dheader_1_0
 from ...handlers.eiger import series as read_series
 from ...handlers.series import CHANNEL, SeriesEnd, SeriesStart
 from ...message import Message
-from ...receiver import Receiver
+from .detectors import DetectorFamily
 from .files import Files
 from .frames import TIMES, Picture, check_range
-from .series import SeriesFiles, Start
+from .series import Start
 from .stored import of_blob
 
 HTYPES = ("dheader-1.0", "dimage-1.0", "dseries_end-1.0")
@@ -24,49 +24,26 @@ PARTS = {"flatfield": 3, "pixel_mask": 5, "countrate_correction_table": 7}
 """Where a start declares its tables, by mflow's numbers."""
 
 
-class EigerFamily:
-    """Writes the messages of stream v1.
+class EigerFamily(DetectorFamily):
+    """Stores the messages of stream v1.
 
     Parameters
     ----------
     files : Files
+        Where their files come from.
     """
 
     def __init__(self, files: Files) -> None:
-        self._series = SeriesFiles(files)
-        self._receiver = Receiver(copy=False)
-        self._items = read_series(self._receiver)
+        super().__init__(files, read_series)
 
-    def add(self, message: Message) -> bool:
-        """Store a message.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be stored.
-        RecordingError
-            If a file can't be written.
-        """
-        self._receiver.load(message.parts)
-        item = next(self._items)
+    def _store(self, item: Any, message: Message) -> None:
         if isinstance(item, SeriesStart):
             check_range("series", item.series, "u8")
-            self._series.begin(item.series, _start(item, message))
+            self._series.begin(message.source, item.series, _start(item, message))
         elif isinstance(item, SeriesEnd):
-            self._series.end(item.series, message.arrived)
+            self._series.end(message.source, item.series, message.arrived)
         else:
-            self._series.add(_picture(item.arguments, message))
-        return True
-
-    def commit(self) -> None:
-        """Write what no file was made for yet.
-
-        Raises
-        ------
-        RecordingError
-            If it can't be written.
-        """
-        self._series.commit()
+            self._series.add(message.source, _picture(item.arguments, message))
 
 
 def _start(item: SeriesStart, message: Message) -> Start:

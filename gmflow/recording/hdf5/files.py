@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from glob import escape, glob
+from logging import getLogger
 
 from ...errors import RecordingError
 from .growing import GrowingFile
 
-MOST_OPEN = 16
+logger = getLogger(__name__)
+
+MOST_OPEN = 64
 """Files that are open at once."""
+
+MOST_DATASETS = 1 << 16
+"""Datasets that grow in them, each of which takes about 26 KB of memory."""
+
+OLD = 24 * 3600
+"""Seconds after which a part is of one that was killed: none is built for long."""
 
 
 class Files:
@@ -21,6 +33,11 @@ class Files:
     path : path
         Of the first one.
 
+    Attributes
+    ----------
+    paths : list of str
+        The files that have got their names, in this order.
+
     Raises
     ------
     RecordingError
@@ -29,10 +46,13 @@ class Files:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
+        self.paths: list[str] = []
         self._folder, self._name = os.path.split(self.path)
         self._next = 1
         self._open: list[GrowingFile] = []  # the one that was used last stands last
+        self._warned = False
         self._check()
+        self._clean()
 
     def create(self, instead: GrowingFile | None = None) -> GrowingFile:
         """Begin a file, and close the one that was not used for longest if too many are open.
@@ -50,11 +70,22 @@ class Files:
             If it can't be written.
         """
         self._make_room()
-        part = os.path.join(self._folder, f".{self._name}.part")
+        part = f".{self._name}.{os.getpid()}-{secrets.token_hex(4)}.part"
         publish = self._number if instead is None else _replacing(instead.path)
-        file = GrowingFile(part, publish)
+        file = GrowingFile(os.path.join(self._folder, part), publish)
         self._open.append(file)
         return file
+
+    def warn(self) -> None:
+        """Say, once, that a file was closed to make room though more of it came."""
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "more layouts or series alternate than files can be open (%d files, %d datasets): "
+                "they are begun again and again, in more and more files",
+                MOST_OPEN,
+                MOST_DATASETS,
+            )
 
     def commit(self) -> None:
         """Commit all files.
@@ -92,11 +123,16 @@ class Files:
             if not file.started:
                 file.close()
         self._open = [file for file in self._open if not file.closed]
-        while len(self._open) >= MOST_OPEN:
+        while len(self._open) >= MOST_OPEN or self._datasets() > MOST_DATASETS:
             idle = [file for file in self._open if not file.dirty]
             file = idle[0] if idle else self._open[0]
             self._open.remove(file)
+            if file.dirty:
+                self.warn()
             file.close()
+
+    def _datasets(self) -> int:
+        return sum(file.datasets for file in self._open)
 
     def _number(self, part: str) -> str:
         """Give a file that is built the next name that is free; the first one has no choice."""
@@ -109,6 +145,7 @@ class Files:
                 if path == self.path:
                     raise _taken(path) from None
             else:
+                self.paths.append(path)
                 return path
 
     def _numbered(self, number: int) -> str:
@@ -124,6 +161,14 @@ class Files:
             raise RecordingError(f"there is no folder {folder}: make it, or choose another")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise RecordingError(f"the folder {folder} can't be written to; choose another")
+
+    def _clean(self) -> None:
+        """Remove what was killed long ago while it was built."""
+        parts = os.path.join(escape(self._folder), f".{escape(self._name)}.*.part")
+        for part in glob(parts):
+            with suppress(OSError):
+                if time.time() - os.stat(part).st_mtime > OLD:
+                    os.unlink(part)
 
 
 def _taken(path: str) -> RecordingError:
@@ -148,12 +193,11 @@ def _rename(part: str, path: str) -> None:
     """
     try:
         os.link(part, path)
-    except FileExistsError:
+    except (FileExistsError, FileNotFoundError):
         raise
     except OSError:  # there are no links on this disk
-        if os.path.lexists(path):
-            raise FileExistsError(path) from None
-        os.rename(part, path)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC))
+        os.replace(part, path)
         return
     with suppress(FileNotFoundError):
         os.unlink(part)

@@ -11,14 +11,14 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from ...errors import RecordingError
+from ...errors import DecodeError, RecordingError
 from .columns import Chunks, Column, Texts, rows_a_chunk
-from .library import FAILURES, failure, library
+from .leaving import keep_metadata, leave
+from .library import FAILURES, REFUSALS, failure, library
 from .superblock import is_known, settle
 
 Filters = Sequence[tuple[int, tuple[int, ...]]]
@@ -31,7 +31,7 @@ class GrowingFile:
     Parameters
     ----------
     part : str
-        The path under which it is built; what is there is overwritten.
+        The path under which it is built.
     publish : callable
         Gives the part its name, and tells it.
 
@@ -50,6 +50,8 @@ class GrowingFile:
     ------
     RecordingError
         If it can't be written there, or h5py is not installed.
+
+    What is built raises it, too, and DecodeError where HDF5 has no place for it.
     """
 
     def __init__(self, part: str, publish: Callable[[str], str]) -> None:
@@ -62,19 +64,25 @@ class GrowingFile:
         self._settles = False
         self._h5py = library()
         try:
-            with suppress(FileNotFoundError):
-                os.unlink(part)  # of one that was killed
             # No cache of chunks: all rows are on the disk before a flush tells their number.
             self._file = self._h5py.File(
                 part, "x", libver="latest", locking="best-effort", rdcc_nbytes=0
             )
+            keep_metadata(self._file)
         except FAILURES as error:
             self.closed = True
+            with suppress(OSError):
+                os.unlink(part)
             raise failure(part, error) from error
+
+    @property
+    def datasets(self) -> int:
+        """How many datasets grow."""
+        return len(self._datasets)
 
     def group(self, path: str, **attributes: Any) -> None:
         """Make a group, and those above it that are missing."""
-        self._build(lambda: self._file.require_group(path), attributes)
+        self._build(path, lambda: self._file.require_group(path), attributes)
 
     def value(self, path: str, value: Any, **attributes: Any) -> None:
         """Write a dataset that doesn't grow.
@@ -86,7 +94,7 @@ class GrowingFile:
             A text comes as one of fixed length in UTF-8, bytes as an array of them.
         **attributes : object
         """
-        self._build(lambda: self._file.create_dataset(path, **_content(value)), attributes)
+        self._build(path, lambda: self._file.create_dataset(path, **_content(value)), attributes)
 
     def column(self, path: str, dtype: Any, shape: Sequence[int] = (), **attributes: Any) -> Column:
         """Make a column whose rows have a type and a shape."""
@@ -176,8 +184,8 @@ class GrowingFile:
             return
         self.commit()
         try:
-            self._file.close()
-        except FAILURES as error:  # there is nothing left of it that could be turned away
+            self._finish()
+        except FAILURES as error:
             raise failure(self.path, error) from error
         finally:
             self._release()
@@ -191,36 +199,21 @@ class GrowingFile:
         if self.closed:
             return
         self.closed = True
-        self._turn_away()
+        leave(self._file, self._datasets)
         self._release()
         if not self.started:
             with suppress(OSError):
                 os.unlink(self.path)
 
-    def _turn_away(self) -> None:
-        """Close the file without a change to it: HDF5 would write what it can't write whole.
-
-        It writes to nowhere from now on. If closing fails nevertheless, the file stays open for
-        HDF5, which would close it again when the process ends, and crash.
-        """
-        try:
-            nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-            os.dup2(nowhere, self._file.id.get_vfd_handle(), inheritable=False)
-            os.close(nowhere)
-            self._reach_the_end()
-            self._file.flush()
+    def _finish(self) -> None:
+        """Close it as the last flush left it: whole, and not marked."""
+        if not self._settles:
             self._file.close()
-        except FAILURES:
-            self._h5py.h5i.inc_ref(self._file.id)
-
-    def _reach_the_end(self) -> None:
-        """Write the last of the bytes that HDF5 has given out: else it would set the length."""
-        if self._datasets:
-            dataset = min(self._datasets, key=_chunk_bytes)
-            rows, *shape = dataset.chunks
-            begin = -(-len(dataset) // rows) * rows
-            dataset.resize(begin + rows, 0)
-            dataset[begin:] = np.zeros((rows, *shape), dataset.dtype)
+            return
+        try:
+            settle(self._descriptor, self._file.id.get_filesize())
+        finally:
+            leave(self._file, self._datasets)
 
     def _release(self) -> None:
         self.closed = True
@@ -242,13 +235,15 @@ class GrowingFile:
         for dataset in reversed(self._datasets):
             dataset.id.flush()
 
-    def _build(self, make: Callable[[], Any], attributes: dict[str, Any]) -> Any:
+    def _build(self, path: str, make: Callable[[], Any], attributes: dict[str, Any]) -> Any:
         try:
             made = make()
             for name, value in attributes.items():
                 made.attrs[name] = value
         except FAILURES as error:
             raise self.failed(error) from error
+        except REFUSALS as error:
+            raise DecodeError(f"HDF5 can't hold {path}: {error!s:.120}") from None
         return made
 
     def _growing(
@@ -271,13 +266,9 @@ class GrowingFile:
             "chunks": chunk or (rows_a_chunk(dtype, shape), *shape),
             "dcpl": create,
         }
-        dataset = self._build(lambda: self._file.create_dataset(path, **how), attributes)
+        dataset = self._build(path, lambda: self._file.create_dataset(path, **how), attributes)
         self._datasets.append(dataset)
         return dataset
-
-
-def _chunk_bytes(dataset: Any) -> int:
-    return int(prod(dataset.chunks) * dataset.dtype.itemsize)
 
 
 def _content(value: Any) -> dict[str, Any]:

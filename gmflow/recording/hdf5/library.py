@@ -11,6 +11,9 @@ from ...errors import RecordingError
 FAILURES = (OSError, RuntimeError)
 """What h5py raises where the operating system refuses."""
 
+REFUSALS = (TypeError, ValueError)
+"""What h5py and NumPy raise where HDF5 can't hold something."""
+
 ERRNO = re.compile(r"errno = (\d+)")
 """Where HDF5 says why, in an error that has no number."""
 

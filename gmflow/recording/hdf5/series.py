@@ -1,4 +1,4 @@
-"""Series of detectors in HDF5 files: which image goes into which file."""
+"""One series of a detector in HDF5: a file for each layout of its images."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import DecodeError
+import numpy as np
+
 from ...handlers.series import SeriesStart
 from .files import Files
 from .frames import Frames, Layout, Picture, ends_column
 from .growing import GrowingFile
 from .starts import write_series, write_start
-
-MOST_SERIES = 8
-"""Series that are in use at once: masks and flatfields are kept until a series ends."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,89 +23,62 @@ class Start:
     appendix: Any = b""
     left: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def size(self) -> int:
+        """Bytes of its tables, or some less."""
+        tables = (*self.item.flatfields.values(), *self.item.masks.values())
+        return sum(table.nbytes for table in tables) + sum(map(len, self.left.values()))
 
-class SeriesFiles:
-    """The files of the series that are in use.
+    def equals(self, other: Start) -> bool:
+        """Tell whether another one says the same, in all that is stored of it."""
+        mine, its = self.item, other.item
+        return (
+            (mine.header, mine.config) == (its.header, its.config)
+            and bytes(self.appendix) == bytes(other.appendix)
+            and self.left.keys() == other.left.keys()
+            and all(bytes(part) == bytes(other.left[name]) for name, part in self.left.items())
+            and _same({"": mine.countrate_table}, {"": its.countrate_table})
+            and _same(mine.masks, its.masks)
+            and _same(mine.flatfields, its.flatfields)
+        )
 
-    A start begins a file, unless it comes again before its series ended, as it does where streams
-    of several receivers are merged. So does an image that has other channels, shapes or types
-    than those before it, or whose series' start was not seen. A file is made with the first image
-    that goes into it, as only that one tells what it is made of; without one it is made by
-    `commit`, and the image's file takes its place.
+
+def _same(tables: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    return tables.keys() == others.keys() and all(
+        _same_table(table, others[name]) for name, table in tables.items()
+    )
+
+
+def _same_table(table: Any, other: Any) -> bool:
+    if table is None or other is None:
+        return table is other
+    return table.dtype == other.dtype and np.array_equal(table, other, equal_nan=True)
+
+
+class Series:
+    """One series: a file for each layout, or one without images.
 
     Parameters
     ----------
     files : Files
+        Where its files come from.
+    source : str
+        Of whom its start came, or its first image.
+    number : int
+    start : Start or None
+        None if it was not seen.
+
+    Attributes
+    ----------
+    source : str
+    started, ended : bool
+        Whether its start and its end came.
     """
 
-    def __init__(self, files: Files) -> None:
-        self._files = files
-        self._series: dict[int, _Series] = {}  # the one that was used last stands last
-
-    def begin(self, number: int, start: Start) -> None:
-        """Take the start of a series.
-
-        Raises
-        ------
-        RecordingError
-            If a file can't be written.
-        """
-        before = self._series.pop(number, None)
-        if before is not None and before.begins_again(start):
-            self._series[number] = before
-            return
-        if before is not None:
-            before.finish()
-        self._keep(number, _Series(self._files, number, start))
-
-    def add(self, picture: Picture) -> None:
-        """Write an image, whether its series' start was seen or not.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be stored.
-        RecordingError
-            If its file can't be written.
-        """
-        number = picture.series
-        series = self._series.pop(number, None) or _Series(self._files, number, None)
-        self._keep(number, series)
-        series.add(picture)
-
-    def end(self, number: int, arrived: int) -> None:
-        """Note the end of a series; images may still come.
-
-        Raises
-        ------
-        DecodeError
-            If nothing of the series was recorded.
-        """
-        series = self._series.get(number)
-        if series is None or not series.end(arrived):
-            raise DecodeError(f"series {number} ends, and no file of it is open")
-
-    def commit(self) -> None:
-        """Write starts and ends that no image followed yet.
-
-        Raises
-        ------
-        RecordingError
-            If a file can't be written.
-        """
-        for series in self._series.values():
-            series.publish()
-
-    def _keep(self, number: int, series: _Series) -> None:
-        self._series[number] = series
-        if len(self._series) > MOST_SERIES:
-            self._series.pop(next(iter(self._series))).finish()
-
-
-class _Series:
-    """One series: a file for each layout, or one without images."""
-
-    def __init__(self, files: Files, number: int, start: Start | None) -> None:
+    def __init__(self, files: Files, source: str, number: int, start: Start | None) -> None:
+        self.source = source
+        self.started = start is not None
+        self.ended = False
         self._files = files
         self._number = number
         self._start = start
@@ -116,26 +87,44 @@ class _Series:
         self._published: GrowingFile | None = None
         self._ends: list[int] = []  # before the first image
         self._pending = start is not None
-        self._ended = False
 
-    def begins_again(self, start: Start) -> bool:
-        """Tell whether a start is the one that the series has."""
-        if self._ended or self._start is None:
+    @property
+    def size(self) -> int:
+        """Bytes that its start takes, while it is kept."""
+        return 0 if self._start is None else self._start.size
+
+    def begins_again(self, source: str, start: Start) -> bool:
+        """Tell whether a start is the one that the series has.
+
+        That of another source has to say more than its number.
+        """
+        if self.ended or self._start is None or (source != self.source and not start.item.config):
             return False
-        mine, other = self._start.item, start.item
-        return (mine.header, mine.config) == (other.header, other.config)
+        return self._start.equals(start)
 
     def add(self, picture: Picture) -> None:
+        """Write an image.
+
+        Raises
+        ------
+        DecodeError
+            If it can't be stored.
+        RecordingError
+            If its file can't be written.
+        """
         layout = picture.layout
         frames = self._layouts.get(layout)
-        if frames is None or frames.file.closed:
+        if frames is not None and frames.file.closed:
+            self._files.warn()
+            frames = None
+        if frames is None:
             frames = self._layouts[layout] = self._begin(picture)
         frames.add(picture)
         self._last = frames
 
     def end(self, arrived: int) -> bool:
         """Note the end; tell whether that could be done."""
-        self._ended = True
+        self.ended = True
         if self._last is not None:
             if not self._last.file.closed:
                 self._last.end(arrived)
@@ -155,6 +144,11 @@ class _Series:
         file.start()
         file.close()
         self._published, self._pending = file, False
+
+    def forget(self) -> None:
+        """Let go of the start: a file that is begun later is without it."""
+        self.publish()
+        self._start = self._published = None
 
     def finish(self) -> None:
         """Write what is left, and close the files."""

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from logging import getLogger
 from typing import Any
 
 import numpy as np
 
+from ...errors import DecodeError
 from ...handlers.series import SeriesStart
 from .frames import DETECTOR, RECORDING, by_name
 from .growing import GrowingFile
 from .rows import link_name
+
+logger = getLogger(__name__)
 
 SPECIFIC = f"{DETECTOR}/detectorSpecific"
 
@@ -56,9 +61,13 @@ def write_start(
     if start.config:
         file.value(f"{SPECIFIC}/config", text_of(start.config))
     for path, value in _simple(start.config):
-        file.value(path, value)
+        with suppress(DecodeError):  # it is in the text, too
+            file.value(path, value)
     for path, array in _tables(start):
-        file.value(path, array)
+        try:
+            file.value(path, array)
+        except DecodeError as error:
+            logger.warning("a table is not in the HDF5 file: %s", error)
     for name, part in left.items():
         file.value(f"{DETECTOR}/{name}_bytes", part)
 

@@ -9,61 +9,40 @@ from ...handlers.series import Image, SeriesEnd, SeriesStart
 from ...handlers.stream2 import receive
 from ...handlers.stream2_arrays import Packed
 from ...message import Message
-from ...receiver import Receiver
+from .detectors import DetectorFamily
 from .files import Files
 from .frames import TIMES, Picture, check_range
-from .series import SeriesFiles, Start
+from .series import Start
 from .starts import text_of
 from .stored import of_packed
 
 
-class Stream2Family:
-    """Writes the messages of stream v2.
+class Stream2Family(DetectorFamily):
+    """Stores the messages of stream v2.
 
     Parameters
     ----------
     files : Files
+        Where their files come from.
     """
 
     def __init__(self, files: Files) -> None:
-        self._series = SeriesFiles(files)
-        self._receiver = Receiver(copy=False)
-        self._items = receive(self._receiver)
+        super().__init__(files, receive)
 
-    def add(self, message: Message) -> bool:
-        """Store a message.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be stored.
-        RecordingError
-            If a file can't be written.
-        """
-        self._receiver.load(message.parts)
-        item = next(self._items)
+    def _store(self, item: Any, message: Message) -> None:
         if isinstance(item, SeriesEnd):
-            self._series.end(item.series, message.arrived)
-            return True
+            self._series.end(message.source, item.series, message.arrived)
+            return
         about = item.arguments[0]
         if isinstance(about, DecodeError):
             raise about
         if isinstance(about, SeriesStart):
             check_range("series_id", about.series, "u8")
-            self._series.begin(about.series, Start(item(), _appendix(about.appendix)))
+            start = Start(item(), _appendix(about.appendix))
+            self._series.begin(message.source, about.series, start)
         else:
-            self._series.add(_picture(about, item.arguments[1]["arrays"], message.arrived))
-        return True
-
-    def commit(self) -> None:
-        """Write what no file was made for yet.
-
-        Raises
-        ------
-        RecordingError
-            If it can't be written.
-        """
-        self._series.commit()
+            picture = _picture(about, item.arguments[1]["arrays"], message.arrived)
+            self._series.add(message.source, picture)
 
 
 def _picture(image: Image, arrays: dict[str, Packed], arrived: int) -> Picture:

@@ -17,6 +17,7 @@ from ..writing import PROMISE, Writer
 from .arrays import ArraysFamily
 from .bsread import BsreadFamily
 from .eiger import HTYPES, EigerFamily
+from .family import Family
 from .files import Files
 from .library import library
 from .stream2 import Stream2Family
@@ -53,16 +54,17 @@ class Hdf5Writer(Writer):
         super().__init__()
         library()
         self._files = Files(path)
-        self._eiger, self._stream2 = EigerFamily(self._files), Stream2Family(self._files)
+        self.paths = self._files.paths
+        eiger, self._stream2 = EigerFamily(self._files), Stream2Family(self._files)
         bsread, arrays = BsreadFamily(self._files), ArraysFamily(self._files)
-        self._add: dict[str, Callable[[Message], bool]] = {
-            **dict.fromkeys(HTYPES, self._eiger.add),
+        self._families: list[Family] = [eiger, self._stream2, bsread, arrays]
+        self._add: dict[str, Callable[[Message], None]] = {
+            **dict.fromkeys(HTYPES, eiger.add),
             **dict.fromkeys(("bsr_m-1.0", "bsr_m-1.1"), bsread.add),
             "array-1.0": arrays.add,
         }
         self._kept = self._kept_bytes = 0
         self._due = 0.0
-        self._reasons: set[str] = set()
         self._is_open = True
 
     def write(self, messages: Sequence[Message]) -> None:
@@ -81,8 +83,8 @@ class Hdf5Writer(Writer):
         if not self._is_open:
             return
         try:
-            self._eiger.commit()
-            self._stream2.commit()
+            for family in self._families:
+                family.commit()
             self._files.commit()
         except RecordingError:
             self._leave()
@@ -107,7 +109,7 @@ class Hdf5Writer(Writer):
         self._kept += 1
         self._kept_bytes += message.size
 
-    def _find(self, message: Message) -> Callable[[Message], bool]:
+    def _find(self, message: Message) -> Callable[[Message], None]:
         """Give what stores a message."""
         parts = message.parts
         if not parts:
