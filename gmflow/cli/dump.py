@@ -86,7 +86,8 @@ def dump(arguments: dict[str, Any], console: Console) -> None:
         error = raised
     finally:
         console.is_stuck = recorder.is_stuck
-    console.finish(watch.summary + _files(recorder), watch.line_end)
+    files = "" if arguments["--quiet"] else _files(recorder)
+    console.finish(watch.summary + files, watch.line_end)
     _check_all_is_there(recorder, path, error)
 
 

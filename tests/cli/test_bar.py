@@ -200,9 +200,8 @@ def test_while_nobody_is_there_nothing_is_counted(scripts, peers, recording, ter
     peers.open(zmq.PULL, address).receive_all(40)
     assert script.wait().status == 0
     until(lambda: terminal.text.endswith("\n"))
-    seconds, rate = re.findall(r"40\.0/40\.0 \[00:0(\d)<.* ([\d.]+) messages/s", terminal.text)[-1]
-    assert int(seconds) < 3, terminal.text
-    assert float(rate) > 12, terminal.text
+    (seconds,) = re.findall(r"40\.0/40\.0 \[00:0(\d)<[^\r]*\r\n", terminal.text)
+    assert int(seconds) < 4, terminal.text
 
 
 def test_of_a_choice_what_is_sent_is_counted(slowly, terminal):
