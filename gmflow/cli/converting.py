@@ -12,10 +12,10 @@ from ..recording import Reader, Writer, open_writer
 from ..recording.kinds import kind_of
 from ..recording.listing import Listing
 from .ahead import Ahead, Batch
+from .arguments import UsageError
 from .bar import Bar
 from .console import Console
 from .playback import Playback
-from .program import UsageError
 from .working import run_work
 
 MEGA = 1e6

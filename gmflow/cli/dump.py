@@ -33,23 +33,15 @@ from typing import Any
 from ..errors import RecordingError
 from ..message import Part
 from ..offhub import off_hub
-from ..recording.folder import is_empty
+from ..recording.folder.names import is_empty
 from ..recording.kinds import ENDINGS, kind_of
 from ..topology import Taker, Topology
 from ..topology.recorder import Recorder
 from ..topology.splitter import POLICIES
+from .arguments import UsageError, choice_of, number_of
 from .bar import Bar
 from .console import Console
-from .program import (
-    PATIENCE,
-    STOP_SECONDS,
-    UsageError,
-    choice_of,
-    in_time,
-    number_of,
-    run_program,
-    run_topology,
-)
+from .program import PATIENCE, STOP_SECONDS, in_time, run_program, run_topology
 from .report import Progress, table
 from .screen import Screen
 

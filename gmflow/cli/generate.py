@@ -54,9 +54,10 @@ from ..message import Part
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
 from ..topology import Node, Topology
+from .arguments import choice_of, number_of
 from .console import Console, File, printed
 from .generating import messages_of
-from .program import choice_of, number_of, run_program, run_topology
+from .program import run_program, run_topology
 from .report import table
 
 INTERVAL = 0.2

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ..message import Part
 from ..offhub import off_hub
-from .program import UsageError, choice_of, number_of
+from .arguments import UsageError, choice_of, number_of
 
 KINDS = ("raw-1.0", "array-1.0", "eiger", "stream2", "bsr_m-1.1")
 

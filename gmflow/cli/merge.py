@@ -38,8 +38,9 @@ from typing import Any
 
 from ..config import MERGE, parse
 from ..topology import Topology
+from .arguments import UsageError, choice_of, number_of
 from .console import Console
-from .program import UsageError, choice_of, number_of, run_program
+from .program import run_program
 from .report import run_reported
 
 

@@ -12,8 +12,8 @@ from ..recording import Reader, open_reader
 from ..recording.changing import Setter, setter
 from ..recording.faults import Faults
 from ..recording.selecting import Range, numbers, select
+from .arguments import UsageError, number_of
 from .pacing import Even, Recorded, Schedule
-from .program import UsageError, number_of
 
 FAULTS = ("drop", "duplicate", "reorder", "corrupt")
 

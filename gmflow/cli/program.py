@@ -21,6 +21,7 @@ from ..errors import ConfigError, GmflowError
 from ..topology import Topology
 from ..tuning import tune_process
 from ..version import __version__
+from .arguments import UsageError
 from .console import Console
 
 logger = getLogger(__name__)
@@ -40,10 +41,6 @@ LOOK = 0.05
 """Seconds between two looks for a signal, while nothing else can be done about it."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class UsageError(Exception):
-    """The arguments are wrong."""
 
 
 def run_program(
@@ -176,49 +173,6 @@ def in_time(function: Callable[[], T], console: Console) -> T | None:
     if errors:
         raise errors[0]
     return values[0] if values else None
-
-
-def number_of(
-    arguments: dict[str, Any],
-    option: str,
-    kind: type[Any],
-    least: float,
-    default: Any = None,
-    most: float = sys.maxsize,
-) -> Any:
-    """Give an option's value as a number.
-
-    Raises
-    ------
-    UsageError
-        If it is no number of that kind, less than `least` or more than `most`.
-    """
-    text = arguments[option]
-    if text is None:
-        return default
-    try:
-        value = kind(text)
-    except ValueError:
-        value = None
-    if value is None or not least <= value <= most:
-        what = "a whole number" if kind is int else "a number"
-        up = f"to {most}" if value is not None and value > most else "up"
-        raise UsageError(f"{option} is {text!r:.80}; it can be {what} from {least} {up}")
-    return value
-
-
-def choice_of(arguments: dict[str, Any], option: str, choices: Sequence[str]) -> str:
-    """Give an option's value, which must be one of some words.
-
-    Raises
-    ------
-    UsageError
-        If it is none of them.
-    """
-    value = str(arguments[option])
-    if value.lower() not in choices:
-        raise UsageError(f"{option} is {value!r}; it can be {' or '.join(choices)}")
-    return value.lower()
 
 
 def _arguments(usage: str) -> dict[str, Any]:

@@ -60,12 +60,13 @@ from ..recording import Reader
 from ..recording.kinds import kind_of
 from ..topology import Bursts, Output, Topology
 from .ahead import Ahead
+from .arguments import choice_of
 from .bar import Bar
 from .console import Console
 from .converting import check_other, convert, list_all
 from .pacing import FirstSent, Pace, Schedule, at_once
 from .playback import Playback
-from .program import choice_of, run_program, run_topology
+from .program import run_program, run_topology
 from .report import table
 from .working import open_in_time
 

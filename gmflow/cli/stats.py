@@ -32,8 +32,9 @@ from ..message import Message
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
 from ..topology import Giver, Taker, Topology
+from .arguments import choice_of, number_of
 from .console import Console, File, printed
-from .program import choice_of, number_of, run_program, run_topology
+from .program import run_program, run_topology
 from .report import JsonLines, not_sent
 
 

@@ -53,13 +53,13 @@ def open_writer(path: Path, skip: int | None = None, aside: Aside = inline) -> W
     """
     kind = kind_of(path)
     if kind == "folder":
-        from .folder_writing import FolderWriter
+        from .folder.writing import FolderWriter
 
         return FolderWriter(path, skip)
     if skip:
         raise ConfigError(f"skip is for folders: {os.fspath(path)} holds whole messages")
     if kind == "mcap":
-        from .mcap_writing import McapWriter
+        from .mcap.writing import McapWriter
 
         return McapWriter(path, aside)
     from .hdf5 import Hdf5Writer
@@ -77,10 +77,10 @@ def open_reader(path: Path) -> Reader:
         only written, or what its kind needs is not installed.
     """
     if os.path.isdir(path):
-        from .folder_reading import FolderReader
+        from .folder.reading import FolderReader
 
         return FolderReader(path)
-    from .mcap_records import MAGIC
+    from .mcap.records import MAGIC
 
     begin, kind = _begin(path), kind_of(path)
     if begin == HDF5 or (kind == "hdf5" and begin != MAGIC):
@@ -92,7 +92,7 @@ def open_reader(path: Path) -> Reader:
         raise RecordingError(
             f"{os.fspath(path)} is a file, but no MCAP file: name one, or the folder of a recording"
         )
-    from .mcap_reading import McapReader
+    from .mcap.reading import McapReader
 
     return McapReader(path)
 

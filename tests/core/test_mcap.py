@@ -24,11 +24,13 @@ from mcap.writer import Writer as LibraryWriter
 
 from gmflow.errors import RecordingError
 from gmflow.message import Message
-from gmflow.recording import mcap_chunk, mcap_writing, open_reader, open_writer
-from gmflow.recording.mcap_chunk import FULL
-from gmflow.recording.mcap_reading import McapReader
-from gmflow.recording.mcap_writing import McapWriter
-from gmflow.recording.message_cbor import LARGE, add_message, read_message
+from gmflow.recording import open_reader, open_writer
+from gmflow.recording.mcap import chunk as mcap_chunk
+from gmflow.recording.mcap import writing as mcap_writing
+from gmflow.recording.mcap.chunk import FULL
+from gmflow.recording.mcap.message_cbor import LARGE, add_message, read_message
+from gmflow.recording.mcap.reading import McapReader
+from gmflow.recording.mcap.writing import McapWriter
 from gmflow.version import __version__
 from tests.captures import capture_names, needs_captures, read_capture
 

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from gmflow.errors import RecordingError
 from gmflow.message import Message
 from gmflow.recording import open_reader, open_writer
-from gmflow.recording.folder import is_empty, make_folder, part_name
-from gmflow.recording.folder_reading import FolderReader
-from gmflow.recording.folder_writing import FolderWriter
+from gmflow.recording.folder.names import is_empty, make_folder, part_name
+from gmflow.recording.folder.reading import FolderReader
+from gmflow.recording.folder.writing import FolderWriter
 from tests.captures import capture_names, needs_captures, read_capture
 
 PARTS = st.lists(st.lists(st.binary(max_size=9), min_size=1, max_size=4), min_size=1, max_size=9)
@@ -477,7 +477,8 @@ OVERWRITTEN = """
 import itertools, os, signal, sys
 from gmflow.message import Message
 from gmflow.recording import open_writer
-from gmflow.recording import folder_writing, times
+from gmflow.recording.folder import times
+from gmflow.recording.folder import writing as folder_writing
 calls = itertools.count()
 def counted(call):
     def counting(*arguments, **options):
@@ -693,7 +694,7 @@ FORBIDDEN = """
 import os, sys
 from gmflow.errors import RecordingError
 from gmflow.message import Message
-from gmflow.recording.folder_writing import FolderWriter
+from gmflow.recording.folder.writing import FolderWriter
 os.chdir(sys.argv[1])
 writer = FolderWriter(".")
 writer.write([Message(parts=[b"a"])])
@@ -815,7 +816,8 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_written(tmp_path):
 
 def test_no_numpy_is_loaded_for_a_folder(tmp_path):
     text = (
-        "import sys\nfrom gmflow.recording import folder_reading, folder_writing, kinds\n"
+        "import sys\nfrom gmflow.recording import kinds\n"
+        "from gmflow.recording.folder import reading, writing\n"
         "print(*sys.modules)"
     )
     (modules,) = run(text)

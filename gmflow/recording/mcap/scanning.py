@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from enum import Enum
 
-from .mcap_blocks import Span, count_in, read_block, source_of, sources_in
-from .mcap_contents import Contents
-from .mcap_file import McapFile
-from .mcap_records import (
+from .blocks import Span, count_in, read_block, source_of, sources_in
+from .contents import Contents
+from .file import McapFile
+from .records import (
     CHANNEL,
     CHUNK,
     CHUNK_FIELDS,

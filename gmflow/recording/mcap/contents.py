@@ -7,9 +7,9 @@ from struct import Struct
 from struct import error as StructError
 from zlib import crc32
 
-from .mcap_blocks import Block, Span, records_in, source_of
-from .mcap_file import McapFile
-from .mcap_records import (
+from .blocks import Block, Span, records_in, source_of
+from .file import McapFile
+from .records import (
     CHANNEL,
     CHUNK_INDEX,
     ENTRY,

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from zlib import crc32
 
-from ..message import Message
-from .mcap_file import McapFile
-from .mcap_records import (
+from ...message import Message
+from .file import McapFile
+from .message_cbor import read_message
+from .records import (
     CHANNEL,
     CHUNK,
     CHUNK_FIELDS,
@@ -23,7 +24,6 @@ from .mcap_records import (
     records,
     unpack,
 )
-from .message_cbor import read_message
 
 MOST_BYTES = 1 << 30
 """Bytes that a chunk may be decompressed to."""

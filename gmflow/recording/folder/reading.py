@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from io import FileIO
 
-from ..errors import RecordingError
-from ..message import Message
-from .folder import Folder, count_parts, open_folder, part_name
-from .reading import Reader
+from ...errors import RecordingError
+from ...message import Message
+from ..reading import Reader
+from .names import Folder, count_parts, open_folder, part_name
 from .times import Row, read_times
 
 SMALL = 1 << 16
@@ -28,7 +28,7 @@ class FolderReader(Reader):
     Files with other names are ignored. Numbers that no message has are left out of the count:
     `messages` counts the messages that are there. A message may be shorter than it was sent, as
     ``m_dump -s`` leaves it. Arrival times and sources come from the folder's times, see
-    `gmflow.recording.times`; without a row there, they are 0 and "".
+    `gmflow.recording.folder.times`; without a row there, they are 0 and "".
 
     A message that was being written when the recording ended has no part 0, or less than was
     announced: it is left out, and `problem` says so. `problem` also says if parts were left out.

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from ..errors import RecordingError
+from ...errors import RecordingError
 
 Folder: TypeAlias = str | os.PathLike[str]
 

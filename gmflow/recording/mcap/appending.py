@@ -10,8 +10,8 @@ import errno
 import os
 from collections.abc import Sequence
 
-from ..errors import RecordingError
-from ..message import Part
+from ...errors import RecordingError
+from ...message import Part
 
 MOST_BUFFERS = 1024
 """Buffers that the system takes at once (IOV_MAX, on Linux and macOS)."""

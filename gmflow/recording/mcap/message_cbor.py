@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..message import Part
-from .flat import kept_of
+from ...message import Part
+from ..flat import kept_of
 
 LARGE = 16 << 10
 """Bytes from which on a part is worth not being copied."""

@@ -13,7 +13,7 @@ from struct import error as StructError
 from types import ModuleType
 from typing import Any
 
-from ..errors import RecordingError
+from ...errors import RecordingError
 
 MAGIC = b"\x89MCAP0\r\n"
 """How every file begins and, if it was finished, ends."""

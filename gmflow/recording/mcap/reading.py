@@ -11,15 +11,15 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from itertools import accumulate
 
-from ..errors import RecordingError
-from ..message import Message
-from .mcap_blocks import Block, OtherMessages, Span, messages_in, read_block
-from .mcap_contents import Contents, read_summary
-from .mcap_file import McapFile
-from .mcap_records import records
-from .mcap_scanning import scan
+from ...errors import RecordingError
+from ...message import Message
+from ..reading import Reader
+from .blocks import Block, OtherMessages, Span, messages_in, read_block
+from .contents import Contents, read_summary
+from .file import McapFile
 from .message_cbor import NoMessage
-from .reading import Reader
+from .records import records
+from .scanning import scan
 
 
 class McapReader(Reader):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from ..errors import RecordingError
-from .mcap_records import FOOTER, FOOTER_RECORD, MAGIC, RECORD
+from ...errors import RecordingError
+from .records import FOOTER, FOOTER_RECORD, MAGIC, RECORD
 
 WINDOW = 4096
 """Bytes that are read at once where only the beginnings of records are looked at."""

@@ -28,8 +28,8 @@ from contextlib import suppress
 from io import StringIO
 from typing import NamedTuple
 
-from ..errors import RecordingError
-from ..message import Message, Part, size_of
+from ...errors import RecordingError
+from ...message import Message, Part, size_of
 
 NAME = "times.csv"
 HEADING = b"message,parts,kept,bytes,arrived,source\n"

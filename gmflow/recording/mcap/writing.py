@@ -14,15 +14,15 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from ..errors import RecordingError
-from ..message import Message
-from ..version import __version__
+from ...errors import RecordingError
+from ...message import Message
+from ...version import __version__
+from ..flat import Unfit, flat_types
+from ..writing import PROMISE, Aside, Wait, Writer, inline
 from .appending import AppendedFile
-from .flat import Unfit, flat_types
-from .mcap_chunk import Chunk
-from .mcap_records import ENCODING, FORMAT, MAGIC, pack, records
-from .mcap_summary import Summary
-from .writing import PROMISE, Aside, Wait, Writer, inline
+from .chunk import Chunk
+from .records import ENCODING, FORMAT, MAGIC, pack, records
+from .summary import Summary
 
 LONG = PROMISE / 2
 """Seconds after which a chunk is written though it is small: the next messages may be late."""

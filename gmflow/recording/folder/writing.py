@@ -13,12 +13,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 
-from ..errors import RecordingError
-from ..message import Message, Part, size_of
-from .flat import Unfit, flat_types, view_of
-from .folder import Folder, count_parts, list_parts, make_folder, open_folder, part_name
+from ...errors import RecordingError
+from ...message import Message, Part, size_of
+from ..flat import Unfit, flat_types, view_of
+from ..writing import Writer
+from .names import Folder, count_parts, list_parts, make_folder, open_folder, part_name
 from .times import Times, rows_of, write_all
-from .writing import Writer
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 

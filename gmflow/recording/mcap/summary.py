@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 from zlib import crc32
 
-from .mcap_chunk import Packed
-from .mcap_records import (
+from .chunk import Packed
+from .records import (
     CHANNEL,
     CHUNK_INDEX,
     CHUNK_RECORD,

@@ -13,9 +13,10 @@ from time import monotonic
 from typing import NamedTuple
 from zlib import crc32
 
-from ..message import Message, Part
-from .flat import Unfit
-from .mcap_records import (
+from ...message import Message, Part
+from ..flat import Unfit
+from .message_cbor import add_message
+from .records import (
     CHUNK,
     CHUNK_RECORD,
     ENTRY,
@@ -25,7 +26,6 @@ from .mcap_records import (
     MESSAGE_RECORD,
     RECORD,
 )
-from .message_cbor import add_message
 
 FULL = 4 << 20
 """Bytes of a chunk; it ends with the message that reaches them,"""

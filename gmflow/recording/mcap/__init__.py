@@ -1,0 +1,1 @@
+"""Recordings in one file with an index: MCAP, each message a CBOR array of its parts."""
