@@ -69,6 +69,7 @@ setup(
         ],
         "bench": [
             *CODECS,
+            "mcap>=1.2",
             "psi-mflow==1.0.0",
             "orjson",
             # PvaPy has wheels for these only.

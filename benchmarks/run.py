@@ -33,6 +33,8 @@ CASES = [
     "outputs",
     "tap",
     "many",
+    "record",
+    "pace",
     "starting",
     "memory",
 ]  # the longest last, so that what hangs is seen early
@@ -46,6 +48,7 @@ NEEDS = {
     "outputs": [],
     "tap": [],
     "many": [],
+    "pace": [],
 }
 """The packages that a case needs; psi-mflow alone where it is not named."""
 

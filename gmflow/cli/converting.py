@@ -86,6 +86,7 @@ def convert(ahead: Ahead, path: str, total: int, console: Console, bar: Bar) -> 
             raise _with(error, f"{_written(opened[0])} are in {path}") from error
 
     done = run_work(work, console, lambda: bar.show(ahead.position, _size(opened)))
+    console.is_stuck = not done
     bar.note(ahead.position, _size(opened))
     if not (done and ahead.ended):
         raise RecordingError(_stopped(ahead, total, path, opened))
