@@ -18,7 +18,7 @@ from gmflow.recording import open_reader
 from gmflow.recording.writing import PROMISE
 from tests.cli.scripts import complaints, free_address, row, until
 
-KILLS, TOGETHER = 20, 4
+KILLS, TOGETHER = 20, 5
 LATE = 0.5
 """Seconds that a message may need from here to the recorder on a busy machine."""
 

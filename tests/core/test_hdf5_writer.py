@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -298,10 +299,20 @@ for number in range(int(sys.argv[2])):
 
 @pytest.mark.timeout(120)
 def test_a_kill_loses_nothing_that_is_older_than_promised(tmp_path):
-    for number, line in enumerate(child(KILLED, tmp_path, KILLS, timeout=110)):
+    places = [tmp_path / str(number) for number in range(4)]
+    for place in places:
+        place.mkdir()
+    with ThreadPoolExecutor(len(places)) as pool:
+        kills = pool.map(lambda place: child(KILLED, place, KILLS // 4, timeout=110), places)
+        killed = [
+            (place / str(n), line)
+            for place, lines in zip(places, kills, strict=True)
+            for n, line in enumerate(lines)
+        ]
+    assert len(killed) == KILLS
+    for folder, line in killed:
         old, written = map(int, line.split())
         assert written > 0
-        folder = tmp_path / str(number)
         with opened(folder) as (images, arrays):
             there = len(images["entry/instrument/detector/sequence_number"])
             assert there >= max(old, written)
