@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import RecordingError
 from ...message import Part
-from .library import FAILURES
+from .loading import FAILURES
 
 MOST_ROWS = 1024
 """Rows of a column that are kept back at most, and that are a chunk."""

@@ -18,7 +18,7 @@ import numpy as np
 from ...errors import DecodeError, RecordingError
 from .columns import Chunks, Column, Texts, rows_a_chunk
 from .leaving import keep_metadata, leave
-from .library import FAILURES, REFUSALS, failure, library
+from .loading import FAILURES, REFUSALS, failure, library
 from .superblock import is_known, settle
 
 Filters = Sequence[tuple[int, tuple[int, ...]]]

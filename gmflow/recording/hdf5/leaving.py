@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .library import FAILURES, library
+from .loading import FAILURES, library
 
 METADATA_BYTES = 128 << 20
 """Bytes of metadata that HDF5 keeps, if there are so many: its own limit."""

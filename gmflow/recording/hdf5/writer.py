@@ -19,7 +19,7 @@ from .bsread import BsreadFamily
 from .eiger import HTYPES, EigerFamily
 from .family import Family
 from .files import Files
-from .library import library
+from .loading import library
 from .stream2 import Stream2Family
 
 logger = getLogger(__name__)
