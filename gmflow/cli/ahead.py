@@ -10,15 +10,13 @@ from gevent.hub import get_hub
 
 from ..message import Message
 from ..offhub import off_hub
+from .program import PATIENCE
 
 BATCH = 256
 """Messages of a batch, at most."""
 
 BATCH_BYTES = 8 << 20
 """Bytes at which a batch is full, however few messages they are."""
-
-PATIENCE = 0.5
-"""Seconds that the end waits for the disk, at most."""
 
 Batch: TypeAlias = list[Message]
 

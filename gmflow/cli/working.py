@@ -8,9 +8,8 @@ from typing import TypeVar
 import gevent
 
 from ..offhub import off_hub
-from .ahead import PATIENCE
 from .console import Console
-from .program import STOP_SECONDS, STOP_SIGNALS, in_time
+from .program import PATIENCE, STOP_SECONDS, STOP_SIGNALS, in_time
 
 T = TypeVar("T")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
-from types import TracebackType
 
 from ..message import Message
+from .closing import Closable
 
 
-class Reader(ABC):
+class Reader(Closable):
     """Reads the messages of a recording; used by one thread at a time.
 
     Attributes
@@ -40,18 +40,3 @@ class Reader(ABC):
         RecordingError
             If a message can't be read. Its `resume` says from which one on others can be.
         """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Give back what was opened; repeatable."""
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

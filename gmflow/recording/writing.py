@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from logging import getLogger
-from types import TracebackType
 from typing import Any, TypeAlias
 
 from ..message import Message
+from .closing import Closable
 
 logger = getLogger(__name__)
 
@@ -27,7 +27,7 @@ def inline(work: Callable[[], Any]) -> Wait:
     return work
 
 
-class Writer(ABC):
+class Writer(Closable):
     """Writes messages into a recording; used by one thread at a time.
 
     Attributes
@@ -84,14 +84,3 @@ class Writer(ABC):
         if why not in self._reasons:
             self._reasons.add(why)
             logger.warning("a message is not recorded: %s", why)
-
-    def __enter__(self) -> Writer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
