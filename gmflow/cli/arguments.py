@@ -35,7 +35,8 @@ def number_of(
         value = None
     if value is None or not least <= value <= most:
         what = "a whole number" if kind is int else "a number"
-        up = f"to {most}" if value is not None and value > most else "up"
+        is_bound = most < sys.maxsize or (value is not None and value > most)
+        up = f"to {most}" if is_bound else "up"
         raise UsageError(f"{option} is {text!r:.80}; it can be {what} from {least} {up}")
     return value
 

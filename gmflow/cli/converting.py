@@ -16,12 +16,10 @@ from .arguments import UsageError
 from .bar import Bar
 from .console import Console
 from .playback import Playback
+from .report import several
 from .working import run_work
 
 MEGA = 1e6
-
-NAMED = 3
-"""Files of a recording that are named, besides the last one."""
 
 
 def check_other(path: str, other: str) -> None:
@@ -190,17 +188,8 @@ def _complaint(path: str, writer: Writer) -> str:
 def _summary(path: str, writer: Writer) -> str:
     refused = f", {writer.refused} refused" if writer.refused else ""
     size = f"{writer.bytes_written / MEGA:.3f} MB"
-    return f"{path}: {_written(writer)}, {size}{refused}{_files(writer.paths)}\n"
-
-
-def _files(paths: Sequence[str]) -> str:
-    """Name the files of a recording, where it is more than the one that was asked for."""
-    if len(paths) < 2:
-        return ""
-    names = list(map(os.path.basename, paths))
-    left_out = ["..."] if len(names) > NAMED + 1 else []
-    named = [*names[:-1][:NAMED], *left_out, names[-1]]
-    return f", in {len(names)} files: {', '.join(named)}"
+    files = f", {several(writer.paths)}" if len(writer.paths) > 1 else ""
+    return f"{path}: {_written(writer)}, {size}{refused}{files}\n"
 
 
 def _size(opened: Sequence[Writer]) -> int:

@@ -42,7 +42,7 @@ from .arguments import UsageError, choice_of, number_of
 from .bar import Bar
 from .console import Console
 from .program import PATIENCE, STOP_SECONDS, in_time, run_program, run_topology
-from .report import Progress, table
+from .report import Progress, several, table
 from .screen import Screen
 
 
@@ -78,7 +78,8 @@ def dump(arguments: dict[str, Any], console: Console) -> None:
         error = raised
     finally:
         console.is_stuck = recorder.is_stuck
-    files = "" if arguments["--quiet"] else _files(recorder)
+    paths = recorder.paths
+    files = f"{path}: {several(paths)}\n" if len(paths) > 1 and not arguments["--quiet"] else ""
     console.finish(watch.summary + files, watch.line_end)
     _check_all_is_there(recorder, path, error)
 
@@ -113,11 +114,6 @@ def _warning(path: str) -> str:
     if ending and not os.path.exists(path):
         return f"m_dump: {path} will be a folder: {ending} is none of {', '.join(ENDINGS)}\n"
     return ""
-
-
-def _files(recorder: Recorder) -> str:
-    """Give the files of a recording, where it is more than the one that was named."""
-    return f"files: {', '.join(recorder.paths)}\n" if len(recorder.paths) > 1 else ""
 
 
 class Watch:

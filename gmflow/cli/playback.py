@@ -70,7 +70,7 @@ class Playback:
         self._series = _range(arguments, "--series")
         self._frames = _range(arguments, "--frames")
         self._change = setter(arguments["--set"]) if arguments["--set"] else None
-        chances = {name: _chance(arguments, f"--{name}") for name in FAULTS}
+        chances = {name: number_of(arguments, f"--{name}", float, 0, 0.0, 1) for name in FAULTS}
         self._faults = Faults(**chances, seed=number_of(arguments, "--seed", int, 0))
         self._has_faults = any(chances.values())
         given = [option for option in CHOICES if arguments[option] is not None]
@@ -195,14 +195,6 @@ def _check_together(arguments: dict[str, Any]) -> None:
             raise UsageError(f"{sending[0]} is for sending: leave it out, or {other}")
     if "--rate" in given and ("--pace" in given or "--speed" in given):
         raise UsageError("--rate is for equal gaps, --pace and --speed for those of the recording")
-
-
-def _chance(arguments: dict[str, Any], option: str) -> float:
-    try:
-        return float(number_of(arguments, option, float, 0, 0.0, 1))
-    except UsageError:
-        text = arguments[option]
-        raise UsageError(f"{option} is {text!r:.80}; it can be a number from 0 to 1") from None
 
 
 def _changes(change: Setter) -> str:

@@ -6,7 +6,8 @@ Or, for programs to read, one JSON object a line. `run_reported` is all that a s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..topology import Topology
@@ -14,6 +15,9 @@ from .console import Console, File
 from .program import run_topology
 
 MEGA = 1e6
+
+NAMED = 3
+"""Files of a recording that are named, besides the last one."""
 
 
 def run_reported(topology: Topology, console: Console, as_json: bool = False) -> None:
@@ -154,3 +158,10 @@ def _upstream(found: dict[str, Any] | None) -> str:
 
 def _dropped(node: dict[str, Any]) -> int:
     return sum(node["dropped"].values())
+
+
+def several(paths: Sequence[str]) -> str:
+    """Name the files of a recording: the first ones, and the last."""
+    names = list(map(os.path.basename, paths))
+    left_out = ["..."] if len(names) > NAMED + 1 else []
+    return f"in {len(names)} files: {', '.join([*names[:-1][:NAMED], *left_out, names[-1]])}"
