@@ -18,7 +18,7 @@ import zmq
 from compare import HERE, Plan, Row, beside, contender, flood, program, take_turns
 
 from gmflow import Topology, tune_process
-from gmflow.topology import origins
+from gmflow.green.topology import source as origins
 
 SENDERS = {"counting": 10_000, "same": 1}
 """How many headers each sender has, one after the other, again and again."""

@@ -57,8 +57,8 @@ def loop(folder, count):
 
 def writer(folder, count):
     """Give the messages to the recording, a few at a time, as a recorder does."""
+    from gmflow.green.threads import SecondThread
     from gmflow.message import Message
-    from gmflow.offhub import SecondThread
     from gmflow.recording import open_writer
 
     messages, count = [Message(parts=[HEADER, body]) for body in bodies()], int(count)

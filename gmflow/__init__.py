@@ -10,7 +10,6 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from . import tools, utils
-    from .connecting import connect, disconnect
     from .decoder import Decoder
     from .errors import (
         ConfigError,
@@ -25,15 +24,20 @@ if TYPE_CHECKING:
         SendTimeout,
         UnknownHtype,
     )
+    from .green.stream.connecting import connect, disconnect
+    from .green.stream.stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
+    from .green.topology import Topology
+    from .green.transport.monitor import (
+        ConnectionCountMonitor,
+        SocketEventListener,
+        no_clients_timeout_notifier,
+    )
     from .handlers import DEFAULT as receive_handlers
-    from .handlers.bsread_sending import bsread_sender
+    from .handlers.bsread.bsread_sender import bsread_sender
     from .merging import Arrival, ByKey, RoundRobin
     from .message import Message
-    from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
     from .receiver import Receiver
     from .statistics import Statistics
-    from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
-    from .topology import Topology
     from .tuning import tune_process
 
 __all__ = [
@@ -77,7 +81,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "connecting": ("connect", "disconnect"),
+    "green.stream.connecting": ("connect", "disconnect"),
     "decoder": ("Decoder",),
     "errors": (
         "ConfigError",
@@ -92,14 +96,18 @@ _HOME = {
         "SendTimeout",
         "UnknownHtype",
     ),
-    "handlers.bsread_sending": ("bsread_sender",),
+    "handlers.bsread.bsread_sender": ("bsread_sender",),
     "merging": ("Arrival", "ByKey", "RoundRobin"),
     "message": ("Message",),
-    "monitor": ("ConnectionCountMonitor", "SocketEventListener", "no_clients_timeout_notifier"),
+    "green.transport.monitor": (
+        "ConnectionCountMonitor",
+        "SocketEventListener",
+        "no_clients_timeout_notifier",
+    ),
     "receiver": ("Receiver",),
     "statistics": ("Statistics",),
-    "stream": ("BIND", "CONNECT", "PUB", "PULL", "PUSH", "SUB", "Stream"),
-    "topology": ("Topology",),
+    "green.stream.stream": ("BIND", "CONNECT", "PUB", "PULL", "PUSH", "SUB", "Stream"),
+    "green.topology": ("Topology",),
     "tuning": ("tune_process",),
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .jsontext import SMALL, opens
+from .jsonwire import SMALL, opens
 from .message import Message, Part
 
 LARGEST = 65_536

@@ -10,13 +10,13 @@ from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequen
 from types import GeneratorType
 from typing import Any, TypeAlias
 
-from .checking import check_handlers, shown
+from .deferred import Later
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
 from .handlers import DEFAULT, NOT_JSON
-from .later import Later
 from .message import Part
 from .receiver import Receiver
 from .statistics import Statistics
+from .validation import check_handlers, shown
 
 Handler: TypeAlias = Callable[[Receiver], Any]
 """A plain function that gives a value, or a generator function that yields one a message."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .jsontext import SMALL, loads, opens
+from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
     from .errors import DecodeError

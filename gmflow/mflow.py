@@ -1,11 +1,15 @@
 """mflow's inner module, for programs that say ``from mflow import mflow``."""
 
-from .connecting import connect, disconnect
+from .green.stream.connecting import connect, disconnect
+from .green.stream.stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
+from .green.transport.monitor import (
+    ConnectionCountMonitor,
+    SocketEventListener,
+    no_clients_timeout_notifier,
+)
 from .handlers import DEFAULT as receive_handlers
 from .message import Message
-from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
 from .statistics import Statistics
-from .stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
 
 __all__ = [
     "BIND",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .errors import HeaderError, MessageError
-from .jsontext import SMALL, loads, opens
+from .jsonwire import SMALL, loads, opens
 from .message import Part, size_of
 from .statistics import Statistics
 

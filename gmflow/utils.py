@@ -1,8 +1,12 @@
 """The names of ``mflow.utils``: merging of streams, throughput statistics, connection monitors."""
 
+from .green.stream.merge import Merge
+from .green.transport.monitor import (
+    ConnectionCountMonitor,
+    SocketEventListener,
+    no_clients_timeout_notifier,
+)
 from .merging import RoundRobinStrategy
-from .monitor import ConnectionCountMonitor, SocketEventListener, no_clients_timeout_notifier
-from .stream_merge import Merge
 from .throughput import ThroughputStatistics, ThroughputStatisticsPrinter
 
 __all__ = [

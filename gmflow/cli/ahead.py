@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 from gevent.hub import get_hub
 
+from ..green.threads import off_hub
 from ..message import Message
-from ..offhub import off_hub
 from .program import PATIENCE
 
 BATCH = 256

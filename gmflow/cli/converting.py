@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ..errors import ConfigError, RecordingError
-from ..offhub import off_hub
+from ..green.threads import off_hub
 from ..recording import Reader, Writer, open_writer
-from ..recording.kinds import kind_of
-from ..recording.listing import Listing
+from ..recording.formats import kind_of
+from ..replay.listing import Listing
 from .ahead import Ahead, Batch
 from .arguments import UsageError
-from .bar import Bar
 from .console import Console
 from .playback import Playback
+from .progress_bar import Bar
 from .report import several
 from .working import run_work
 

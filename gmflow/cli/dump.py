@@ -31,17 +31,17 @@ from functools import partial
 from typing import Any
 
 from ..errors import RecordingError
+from ..green.threads import off_hub
+from ..green.topology import Taker, Topology
+from ..green.topology.links import POLICIES
+from ..green.topology.recorder import Recorder
 from ..message import Part
-from ..offhub import off_hub
 from ..recording.folder.names import is_empty
-from ..recording.kinds import ENDINGS, kind_of
-from ..topology import Taker, Topology
-from ..topology.recorder import Recorder
-from ..topology.splitter import POLICIES
+from ..recording.formats import ENDINGS, kind_of
 from .arguments import UsageError, choice_of, number_of
-from .bar import Bar
 from .console import Console
 from .program import PATIENCE, STOP_SECONDS, in_time, run_program, run_topology
+from .progress_bar import Bar
 from .report import Progress, several, table
 from .screen import Screen
 
@@ -177,7 +177,7 @@ def _text(raw: bool, skip: int | None) -> Callable[[Sequence[Part]], str]:
         return partial(_raw, end=skip - 1 if skip else None)
     if skip:
         raise UsageError("--skip is for a folder and for --raw; a summary is of all parts")
-    from ..summary import Summaries  # late: it brings NumPy and the handlers
+    from ..render.summary import Summaries  # late: it brings NumPy and the handlers
 
     return Summaries().text
 

@@ -50,10 +50,10 @@ from typing import Any
 
 import gevent
 
+from ..green.topology import Node, Topology
 from ..message import Part
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
-from ..topology import Node, Topology
 from .arguments import choice_of, number_of
 from .console import Console, File, printed
 from .generating import messages_of

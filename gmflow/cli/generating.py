@@ -7,8 +7,8 @@ from itertools import islice
 from time import monotonic
 from typing import Any, TypeAlias
 
+from ..green.threads import off_hub
 from ..message import Part
-from ..offhub import off_hub
 from .arguments import UsageError, choice_of, number_of
 
 KINDS = ("raw-1.0", "array-1.0", "eiger", "stream2", "bsr_m-1.1")

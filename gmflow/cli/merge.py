@@ -37,7 +37,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..config import MERGE, parse
-from ..topology import Topology
+from ..green.topology import Topology
 from .arguments import UsageError, choice_of, number_of
 from .console import Console
 from .program import run_program

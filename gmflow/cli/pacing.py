@@ -14,10 +14,10 @@ from typing import Protocol
 
 from gevent.event import Event
 
+from ..green.threads import off_hub
+from ..green.topology import Giver, Output
+from ..green.topology.settings import socket_settings
 from ..message import Message, Part
-from ..offhub import off_hub
-from ..topology import Giver, Output
-from ..topology.settings import socket_settings
 from .ahead import Ahead, Batch
 
 BURST = 64

@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import RecordingError
 from ..message import Message
 from ..recording import Reader, open_reader
-from ..recording.changing import Setter, setter
-from ..recording.faults import Faults
-from ..recording.selecting import Range, numbers, select
+from ..replay.edit import Setter, setter
+from ..replay.faults import Faults
+from ..replay.select import Range, numbers, select
 from .arguments import UsageError, number_of
 from .pacing import Even, Recorded, Schedule
 

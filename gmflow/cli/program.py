@@ -18,7 +18,7 @@ import gevent
 from docopt import DocoptExit, docopt
 
 from ..errors import ConfigError, GmflowError
-from ..topology import Topology
+from ..green.topology import Topology
 from ..tuning import tune_process
 from ..version import __version__
 from .arguments import UsageError

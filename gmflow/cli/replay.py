@@ -55,18 +55,18 @@ import gevent
 from gevent.event import Event
 
 from ..errors import RecordingError
-from ..offhub import off_hub
+from ..green.threads import off_hub
+from ..green.topology import Bursts, Output, Topology
 from ..recording import Reader
-from ..recording.kinds import kind_of
-from ..topology import Bursts, Output, Topology
+from ..recording.formats import kind_of
 from .ahead import Ahead
 from .arguments import choice_of
-from .bar import Bar
 from .console import Console
 from .converting import check_other, convert, list_all
 from .pacing import FirstSent, Pace, Schedule, at_once
 from .playback import Playback
 from .program import run_program, run_topology
+from .progress_bar import Bar
 from .report import table
 from .working import open_in_time
 

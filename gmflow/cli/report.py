@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..topology import Topology
+from ..green.topology import Topology
 from .console import Console, File
 from .program import run_topology
 

@@ -8,9 +8,9 @@ from time import monotonic
 
 from gevent import GreenletExit
 
+from ..green.threads import off_hub
+from ..green.topology import Giver, Taker
 from ..message import Message, Part
-from ..offhub import off_hub
-from ..topology import Giver, Taker
 from .console import File
 
 TOGETHER = 0.05

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..config import describe, load, parse
-from ..topology import Topology
+from ..green.topology import Topology
 from .arguments import UsageError
 from .console import Console
 from .program import run_program

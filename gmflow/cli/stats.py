@@ -28,10 +28,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import GmflowError
+from ..green.topology import Giver, Taker, Topology
 from ..message import Message
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
-from ..topology import Giver, Taker, Topology
 from .arguments import choice_of, number_of
 from .console import Console, File, printed
 from .program import run_program, run_topology

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import gevent
 
-from ..offhub import off_hub
+from ..green.threads import off_hub
 from .console import Console
 from .program import PATIENCE, STOP_SECONDS, STOP_SIGNALS, in_time
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..deferred import step_aside
 from ..errors import DecodeError, EncodeError
-from ..later import step_aside
 from ..message import Part
 from .blocks import HEADER, LARGEST_BLOCK, LENGTH, Blocks, Run, read_header
 from .limits import EXPANSION, MOST_BYTES, check_most, check_size, flat, library

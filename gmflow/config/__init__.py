@@ -3,9 +3,9 @@
 The JSON is mflow's, with more keys; docs/config.md lists them.
 """
 
-from .describing import describe
-from .reading import TopologyConfig, load, parse
-from .table import (
+from .describe import describe
+from .load import TopologyConfig, load, parse
+from .schema import (
     MERGE,
     OUTPUT,
     SOURCE,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from ..addresses import conn_type_of
 from .refusing import refuse
-from .table import OutputConfig, SourceConfig, StreamConfig
+from .schema import OutputConfig, SourceConfig, StreamConfig
 
 
 def check_output(place: str, output: OutputConfig, given: Collection[str]) -> None:

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..checking import shown
 from ..errors import DecodeError, EncodeError
-from ..jsontext import dumps
+from ..jsonwire import dumps
 from ..message import Part
 from ..receiver import Receiver
+from ..validation import shown
 from .shapes import layout, view_array
 
 

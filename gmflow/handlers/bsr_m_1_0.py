@@ -11,23 +11,23 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from ..later import Later
+from ..deferred import Later
 from ..message import Part
 from ..receiver import Receiver
 
 if TYPE_CHECKING:
-    from .bsread import BsreadMessage
+    from .bsread.bsread_message import BsreadMessage
 
 
 def receive(receiver: Receiver) -> Generator[BsreadMessage | Later, None, None]:
     """Read message after message; see `bsread_reading.messages`."""
-    from .bsread_reading import messages  # late: most programs have no bsread stream
+    from .bsread.bsread_decoder import messages  # late: most programs have no bsread stream
 
     yield from messages(receiver, old=True)
 
 
 def encode(message: BsreadMessage) -> list[Part]:
     """Give the parts of a message: the inverse of `receive`; see `bsread_writing.encode`."""
-    from .bsread_writing import encode
+    from .bsread.bsread_encoder import encode
 
     return encode(message)

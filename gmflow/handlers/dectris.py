@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..checking import shown
 from ..errors import EncodeError, MessageError
-from ..jsontext import JsonText, dumps_compact, loads_text
+from ..jsonwire import JsonText, dumps_compact, loads_text
 from ..message import Part
 from ..receiver import Receiver
+from ..validation import shown
 
 
 def read_json(receiver: Receiver) -> JsonText:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..checking import shown
 from ..errors import DecodeError, EncodeError
-from ..jsontext import dumps_compact
+from ..jsonwire import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
+from ..validation import shown
 from .dectris import as_is, parts_of, read_header, read_json, read_rest
 
 KEYS = {

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..checking import shown
 from ..codecs import pixels
 from ..errors import DecodeError
-from ..jsontext import dumps_compact
+from ..jsonwire import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
+from ..validation import shown
 from .dectris import as_is, parts_of, read_header, read_json, read_rest
 from .series import Array
 from .shapes import check_size, item_count, number_type

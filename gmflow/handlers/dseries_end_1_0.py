@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jsontext import dumps_compact
+from ..jsonwire import dumps_compact
 from ..message import Part
 from ..receiver import Receiver
 from .dectris import parts_of, read_header, read_rest

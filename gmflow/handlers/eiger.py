@@ -12,10 +12,10 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
-from ..checking import shown
+from ..deferred import Later, failed
 from ..errors import DecodeError
-from ..later import Later, failed
 from ..receiver import Receiver
+from ..validation import shown
 from . import dheader_1_0, dimage_1_0, dseries_end_1_0
 from .eiger_writing import encode
 from .seen import SeenSeries

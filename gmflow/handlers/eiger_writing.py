@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..checking import shown
 from ..codecs import pixels
 from ..errors import EncodeError
 from ..message import Part
+from ..validation import shown
 from . import dheader_1_0, dimage_1_0, dseries_end_1_0
 from .series import CHANNEL, Array, Image, SeriesEnd, SeriesStart, by_channel
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from ..codecs import MOST_BYTES
 from ..codecs.limits import figure
+from ..deferred import Later
 from ..errors import DecodeError, MessageError
-from ..later import Later
 from ..merging.merged import HTYPE, Merged, encode, parts_of
 from ..message import Message, Part
 from ..receiver import Receiver

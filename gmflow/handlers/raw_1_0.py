@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import EncodeError
-from ..jsontext import dumps
+from ..jsonwire import dumps
 from ..message import Part
 from ..receiver import Receiver
 

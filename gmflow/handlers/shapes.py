@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..checking import shown
 from ..errors import DecodeError
 from ..message import Part
+from ..validation import shown
 
 MOST_DIMENSIONS = 64
 """Dimensions that an array of NumPy's can have."""

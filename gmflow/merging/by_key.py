@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..checking import check_whole, refuse
 from ..message import Message
 from ..statistics import NodeStatistics
+from ..validation import check_whole, refuse
 from .keys import reader_of, value_of
 from .lanes import Lane
 from .matching import Matching

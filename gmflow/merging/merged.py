@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from ..checking import shown
 from ..errors import EncodeError, MessageError
-from ..jsontext import dumps
+from ..jsonwire import dumps
 from ..message import Message, Part
+from ..validation import shown
 
 HTYPE = "merged-1.0"
 

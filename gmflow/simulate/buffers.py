@@ -7,7 +7,7 @@ from itertools import count as count_up
 from itertools import islice
 from typing import Any
 
-from ..jsontext import dumps
+from ..jsonwire import dumps
 from ..message import Part
 from .counts import optional_count, whole_number
 

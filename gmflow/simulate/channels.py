@@ -11,9 +11,9 @@ import re
 from typing import Any
 
 from ..errors import ConfigError, DecodeError
-from ..handlers import bsread_channels
-from ..handlers.bsread_types import COMPRESSIONS, NUMBERS, ORDERS
-from ..jsontext import loads
+from ..handlers.bsread import channels as bsread_channels
+from ..handlers.bsread.types import COMPRESSIONS, NUMBERS, ORDERS
+from ..jsonwire import loads
 
 DEFAULT = (
     "intensity:float64,position:float64[2],valid:bool,profile:uint16[2048],"

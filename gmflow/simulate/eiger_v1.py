@@ -13,7 +13,7 @@ import numpy as np
 
 from ..codecs import pixels
 from ..errors import ConfigError, DecodeError
-from ..jsontext import dumps_compact
+from ..jsonwire import dumps_compact
 from ..message import Part
 from .counts import optional_count, whole_number
 from .diffraction import Array, Detector

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..handlers import stream2 as codec
 from ..handlers.series import Image, SeriesEnd, SeriesStart
-from ..handlers.stream2_arrays import COMPRESSIONS
+from ..handlers.stream2.cbor_arrays import COMPRESSIONS
 from ..message import Part
 from .counts import optional_count, whole_number
 from .diffraction import DEAD_TIME, Array, Detector

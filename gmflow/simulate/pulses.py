@@ -8,11 +8,11 @@ from itertools import count as count_up
 from itertools import islice
 from typing import Any
 
-from ..codecs import bsread as codec
+from ..codecs import bsread_codec as codec
 from ..errors import ConfigError, DecodeError
-from ..handlers.bsread_channels import read_channel
-from ..handlers.bsread_sending import BsreadSender, bsread_sender
-from ..handlers.bsread_types import compression_of
+from ..handlers.bsread.bsread_sender import BsreadSender, bsread_sender
+from ..handlers.bsread.channels import read_channel
+from ..handlers.bsread.types import compression_of
 from ..message import Part
 from .channels import DEFAULT, read_channels
 from .counts import optional_count, whole_number

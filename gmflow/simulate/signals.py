@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..handlers.bsread_channels import Channel
+from ..handlers.bsread.channels import Channel
 from .diffraction import Array
 
 WINDOWS = 1021

@@ -13,9 +13,9 @@ import gevent
 import pytest
 import zmq
 
-from gmflow.cli.bar import Bar
 from gmflow.cli.console import File, Log
-from gmflow.offhub import off_hub
+from gmflow.cli.progress_bar import Bar
+from gmflow.green.threads import off_hub
 from tests.cli.recordings import record
 from tests.cli.scripts import free_address, until
 

@@ -183,7 +183,7 @@ def test_an_extra_that_is_missing(scripts, tmp_path, monkeypatch):
 FAILING = """
 import sys
 from gmflow.cli.ahead import Ahead
-from gmflow.cli.bar import Bar
+from gmflow.cli.progress_bar import Bar
 from gmflow.cli.converting import convert
 from gmflow.cli.program import run_program
 from gmflow.errors import ConfigError

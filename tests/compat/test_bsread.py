@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gmflow
-from gmflow.handlers.bsread import BsreadMessage, Value
+from gmflow.handlers.bsread.bsread_message import BsreadMessage, Value
 from tests.compat.peers import PATIENCE, Programs, free_port, running
 
 pytest.importorskip(

@@ -9,9 +9,9 @@ import pytest
 import zmq
 
 from gmflow.message import Message
+from gmflow.recording.folder.folder_reader import FolderReader
+from gmflow.recording.folder.folder_writer import FolderWriter
 from gmflow.recording.folder.names import part_name
-from gmflow.recording.folder.reading import FolderReader
-from gmflow.recording.folder.writing import FolderWriter
 from tests.captures import capture_names, needs_captures, read_capture
 from tests.compat.peers import HERE, PATIENCE, Programs, free_port, running, until
 

@@ -11,7 +11,7 @@ import pytest
 from gmflow.decoder import Decoder
 from gmflow.errors import DecodeError, EncodeError, HandlerError
 from gmflow.handlers import ENCODERS
-from gmflow.handlers.bsread import BsreadMessage
+from gmflow.handlers.bsread.bsread_message import BsreadMessage
 
 CODES = {
     "bool": "?",

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from gmflow.decoder import Decoder
 from gmflow.errors import DecodeError, HandlerError, MessageError
 from gmflow.handlers import ENCODERS
-from gmflow.handlers.bsread import BsreadMessage, Value
-from gmflow.handlers.bsread_layout import MOST_REMEMBERED
+from gmflow.handlers.bsread.bsread_message import BsreadMessage, Value
+from gmflow.handlers.bsread.data_header import MOST_REMEMBERED
 from tests.core.bsread_wire import (
     CODES,
     OLD_CODES,

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow.codecs import MOST_BYTES
-from gmflow.codecs import bsread as codec
+from gmflow.codecs import bsread_codec as codec
 from gmflow.decoder import Decoder
+from gmflow.deferred import SMALL, Later
 from gmflow.errors import DecodeError
-from gmflow.handlers.bsread import BsreadMessage, Value
-from gmflow.handlers.bsread_layout import MOST_TEXT
-from gmflow.later import SMALL, Later
+from gmflow.handlers.bsread.bsread_message import BsreadMessage, Value
+from gmflow.handlers.bsread.data_header import MOST_TEXT
 from tests.core.bsread_wire import (
     CODES,
     STAMP,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import gmflow
 from gmflow.decoder import Decoder
 from gmflow.errors import ConfigError, EncodeError
-from gmflow.handlers.bsread import Value
+from gmflow.handlers.bsread.bsread_message import Value
 from tests.core.bsread_wire import CODES, decode, same
 
 COMPRESSIONS = [None, "none", "lz4", "bitshuffle_lz4"]

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow.errors import ConfigError, RecordingError
-from gmflow.jsontext import loads
+from gmflow.jsonwire import loads
 from gmflow.message import Message
-from gmflow.recording import changing_cbor, changing_json
-from gmflow.recording.changing import MOST_LEVELS, setter
+from gmflow.replay import edit_cbor as changing_cbor
+from gmflow.replay import edit_json as changing_json
+from gmflow.replay.edit import MOST_LEVELS, setter
 from tests.captures import capture_names, needs_captures, read_capture
 
 TAG = b"\xd9\xd9\xf7"

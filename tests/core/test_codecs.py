@@ -11,7 +11,8 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.codecs import MOST_BYTES, bslz4, bsread, lz4, pixels
+from gmflow.codecs import MOST_BYTES, bslz4, lz4, pixels
+from gmflow.codecs import bsread_codec as bsread
 from gmflow.codecs.blocks import RUN_BYTES
 from gmflow.errors import DecodeError, EncodeError
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gmflow.codecs import bslz4, bsread, pixels
+from gmflow.codecs import bslz4, pixels
+from gmflow.codecs import bsread_codec as bsread
 from gmflow.errors import DecodeError
 from tests.captures import capture_names, needs_captures, read_capture, truth
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gmflow.codecs import bslz4, bsread, lz4, pixels
+from gmflow.codecs import bslz4, lz4, pixels
+from gmflow.codecs import bsread_codec as bsread
 from gmflow.errors import DecodeError
 
 pytestmark = pytest.mark.usefixtures("each_library")

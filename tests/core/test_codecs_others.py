@@ -7,7 +7,8 @@ libraries that Python senders use (bitshuffle, lz4, psi-bsread).
 import numpy as np
 import pytest
 
-from gmflow.codecs import bslz4, bsread, lz4, pixels
+from gmflow.codecs import bslz4, lz4, pixels
+from gmflow.codecs import bsread_codec as bsread
 
 pytestmark = pytest.mark.usefixtures("each_library")
 

@@ -8,13 +8,13 @@ import zmq
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gmflow import continuity
 from gmflow.burst import LARGEST
-from gmflow.continuity import MOST_SERIES, Continuity
-from gmflow.continuity.reading import LONGEST, MOST_TOKENS, form_of
-from gmflow.continuity.tracking import MOST_GAPS, RUN
 from gmflow.errors import ConfigError
 from gmflow.message import Message
+from gmflow.sequence import tracker as continuity
+from gmflow.sequence.reading import LONGEST, MOST_TOKENS, form_of
+from gmflow.sequence.tally import MOST_GAPS, RUN
+from gmflow.sequence.tracker import MOST_SERIES, Continuity
 from tests.captures import captures, needs_captures
 
 COUNTS = ("missing", "duplicates", "out_of_order", "restarts")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow.decoder import MOST_RUNNING, Decoder
+from gmflow.deferred import Later
 from gmflow.errors import (
     ConfigError,
     DecodeError,
@@ -19,7 +20,6 @@ from gmflow.errors import (
     UnknownHtype,
 )
 from gmflow.handlers import DEFAULT, NOT_JSON
-from gmflow.later import Later
 from gmflow.receiver import Receiver
 
 X = [b'{"htype": "x"}']

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_st
 
 from gmflow.decoder import Decoder, work
+from gmflow.deferred import SMALL, Later
 from gmflow.errors import DecodeError, EncodeError, HandlerError
+from gmflow.green.stream.sender import htype_of
 from gmflow.handlers import DEFAULT, ENCODERS, dimage_1_0, eiger, stream2
 from gmflow.handlers.seen import MOST_FRAMES, MOST_SERIES, SeenSeries
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
-from gmflow.later import SMALL, Later
-from gmflow.sending import htype_of
+from gmflow.render.summary import Summaries
 from gmflow.simulate import eiger as simulated
-from gmflow.summary import Summaries
 from tests.captures import needs_captures, read_capture, truth
 
 SHAPE = (30, 20)

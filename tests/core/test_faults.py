@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gmflow.errors import ConfigError
 from gmflow.message import Message
-from gmflow.recording.faults import MOST_GARBAGE, Faults
+from gmflow.replay.faults import MOST_GARBAGE, Faults
 
 MANY = 4000
 

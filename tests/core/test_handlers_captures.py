@@ -10,7 +10,7 @@ import pytest
 from gmflow.decoder import Decoder
 from gmflow.errors import DecodeError, HandlerError
 from gmflow.handlers import ENCODERS, NOT_JSON
-from gmflow.handlers.bsread_layout import read_layout
+from gmflow.handlers.bsread.data_header import read_layout
 from tests.captures import capture_names, needs_captures, read_capture, truth
 
 pytestmark = needs_captures

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmflow.codecs import bsread as codec
+from gmflow.codecs import bsread_codec as codec
 from gmflow.decoder import Decoder
 from gmflow.message import Message
 from tests.captures import needs_captures, read_capture, truth

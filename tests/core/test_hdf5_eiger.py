@@ -713,7 +713,7 @@ def test_other_channels_begin_the_next_file(tmp_path):
 
 
 def tagged_image(**data):
-    from gmflow.handlers.stream2_cbor import write
+    from gmflow.handlers.stream2.cbor_map import write
 
     return [write({"type": "image", "series_id": 3, "image_id": 1, "data": data})]
 

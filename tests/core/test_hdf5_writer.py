@@ -15,9 +15,10 @@ from gmflow.errors import ConfigError, RecordingError
 from gmflow.handlers import eiger
 from gmflow.handlers.series import Image
 from gmflow.message import Message
-from gmflow.recording import kinds, open_writer
+from gmflow.recording import formats as kinds
+from gmflow.recording import open_writer
 from gmflow.recording.hdf5 import Hdf5Writer
-from gmflow.recording.hdf5 import writer as writer_module
+from gmflow.recording.hdf5 import hdf5_writer as writer_module
 from gmflow.recording.writing import PROMISE
 from tests.core.hdf5_recorded import opened, record
 

@@ -13,7 +13,7 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow import jsontext
+from gmflow import jsonwire as jsontext
 
 
 def reader(name):

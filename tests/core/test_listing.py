@@ -9,8 +9,8 @@ import cbor2
 import pytest
 
 from gmflow.message import Message
-from gmflow.recording.listing import MOST_LETTERS, Listing
-from gmflow.recording.listing_rows import BATCH, MOST_COUNTED, MOST_ROWS
+from gmflow.replay.listing import MOST_LETTERS, Listing
+from gmflow.replay.listing_rows import BATCH, MOST_COUNTED, MOST_ROWS
 from tests.captures import captures, needs_captures, read_capture
 
 SECOND = 10**9
@@ -319,8 +319,8 @@ def test_it_can_go_on_after_a_table():
 
 def test_it_starts_without_numpy():
     program = (
-        "import sys, gmflow.recording.selecting, gmflow.recording.changing,"
-        " gmflow.recording.faults, gmflow.recording.listing; assert 'numpy' not in sys.modules"
+        "import sys, gmflow.replay.select, gmflow.replay.edit,"
+        " gmflow.replay.faults, gmflow.replay.listing; assert 'numpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 

@@ -26,11 +26,11 @@ from gmflow.errors import RecordingError
 from gmflow.message import Message
 from gmflow.recording import open_reader, open_writer
 from gmflow.recording.mcap import chunk as mcap_chunk
-from gmflow.recording.mcap import writing as mcap_writing
+from gmflow.recording.mcap import mcap_writer as mcap_writing
 from gmflow.recording.mcap.chunk import FULL
+from gmflow.recording.mcap.mcap_reader import McapReader
+from gmflow.recording.mcap.mcap_writer import McapWriter
 from gmflow.recording.mcap.message_cbor import LARGE, add_message, read_message
-from gmflow.recording.mcap.reading import McapReader
-from gmflow.recording.mcap.writing import McapWriter
 from gmflow.version import __version__
 from tests.captures import capture_names, needs_captures, read_capture
 

@@ -21,8 +21,8 @@ from mcap.writer import CompressionType
 
 from gmflow.errors import RecordingError
 from gmflow.message import Message
-from gmflow.recording.mcap.reading import McapReader
-from gmflow.recording.mcap.writing import McapWriter
+from gmflow.recording.mcap.mcap_reader import McapReader
+from gmflow.recording.mcap.mcap_writer import McapWriter
 from tests.core.test_mcap import facts, stream, write_by_library
 
 COUNT = int(os.environ.get("GMFLOW_FUZZ", "3000"))
@@ -198,7 +198,7 @@ def test_after_its_end(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from gmflow.errors import RecordingError
-from gmflow.recording.mcap.writing import McapWriter
+from gmflow.recording.mcap.mcap_writer import McapWriter
 from tests.core.test_mcap import stream
 path, limit, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -269,7 +269,7 @@ def test_no_room_at_all(tmp_path: Path) -> None:
 
 KILLED = """
 import sys
-from gmflow.recording.mcap.writing import McapWriter
+from gmflow.recording.mcap.mcap_writer import McapWriter
 from tests.core.test_mcap import message
 with McapWriter(sys.argv[1]) as writer:
     number, said = 0, 0

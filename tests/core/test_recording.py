@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from gmflow.errors import RecordingError
 from gmflow.message import Message
 from gmflow.recording import open_reader, open_writer
+from gmflow.recording.folder.folder_reader import FolderReader
+from gmflow.recording.folder.folder_writer import FolderWriter
 from gmflow.recording.folder.names import is_empty, make_folder, part_name
-from gmflow.recording.folder.reading import FolderReader
-from gmflow.recording.folder.writing import FolderWriter
 from tests.captures import capture_names, needs_captures, read_capture
 
 PARTS = st.lists(st.lists(st.binary(max_size=9), min_size=1, max_size=4), min_size=1, max_size=9)
@@ -694,7 +694,7 @@ FORBIDDEN = """
 import os, sys
 from gmflow.errors import RecordingError
 from gmflow.message import Message
-from gmflow.recording.folder.writing import FolderWriter
+from gmflow.recording.folder.folder_writer import FolderWriter
 os.chdir(sys.argv[1])
 writer = FolderWriter(".")
 writer.write([Message(parts=[b"a"])])

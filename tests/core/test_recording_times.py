@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from gmflow.errors import RecordingError
 from gmflow.message import Message
+from gmflow.recording.folder.folder_reader import FolderReader
+from gmflow.recording.folder.folder_writer import FolderWriter
 from gmflow.recording.folder.names import part_name
-from gmflow.recording.folder.reading import FolderReader
 from gmflow.recording.folder.times import HEADING
-from gmflow.recording.folder.writing import FolderWriter
 
 SOURCES = st.text(
     st.one_of(

@@ -9,7 +9,7 @@ import zmq
 from gmflow.errors import ConfigError
 from gmflow.merging.merged import Joiner
 from gmflow.message import Message
-from gmflow.recording.selecting import by_frames, by_series, numbers, numbers_of, select
+from gmflow.replay.select import by_frames, by_series, numbers, numbers_of, select
 from tests.captures import needs_captures, read_capture
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from gmflow.addresses import conn_type_of, has_wrong_port
 from gmflow.errors import ConfigError, ConnectError, GmflowError, SendTimeout
+from gmflow.filters import Modulo
 from gmflow.merging import RoundRobinStrategy
-from gmflow.splitting import Modulo
 from gmflow.statistics import NodeStatistics, Statistics
 
 

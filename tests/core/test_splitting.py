@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow.errors import ConfigError
-from gmflow.message import Message
-from gmflow.splitting import (
+from gmflow.filters import (
     MOST_SERIES,
     BySeries,
     Htypes,
@@ -19,6 +18,7 @@ from gmflow.splitting import (
     choices_of,
     is_series_edge,
 )
+from gmflow.message import Message
 
 
 def message(**header):

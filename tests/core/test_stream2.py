@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from gmflow.decoder import Decoder, work
+from gmflow.deferred import SMALL, Later
 from gmflow.errors import ConfigError, DecodeError, EncodeError, HeaderError, MessageError
+from gmflow.green.stream.sender import htype_of
 from gmflow.handlers import ENCODERS, NOT_JSON, eiger, stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
-from gmflow.handlers.stream2_arrays import TAGS, TYPES, tag_of
-from gmflow.handlers.stream2_cbor import MOST_DEPTH, MOST_FIELDS, SELF_DESCRIBED
-from gmflow.later import SMALL, Later
-from gmflow.sending import htype_of
+from gmflow.handlers.stream2.cbor_arrays import TAGS, TYPES, tag_of
+from gmflow.handlers.stream2.cbor_map import MOST_DEPTH, MOST_FIELDS, SELF_DESCRIBED
 from tests.captures import read_capture, truth
 
 MAXIV = "maxiv-eiger-stream2"

@@ -11,10 +11,10 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.continuity import MOST_SERIES, Continuity
 from gmflow.handlers import stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.message import Message
+from gmflow.sequence.tracker import MOST_SERIES, Continuity
 from tests.captures import read_capture
 
 PIXELS = np.arange(1200, dtype=np.uint16).reshape(30, 40)

@@ -18,7 +18,7 @@ from gmflow.decoder import Decoder
 from gmflow.errors import DecodeError
 from gmflow.handlers import stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
-from gmflow.handlers.stream2_arrays import tag_of
+from gmflow.handlers.stream2.cbor_arrays import tag_of
 
 COUNT = int(os.environ.get("GMFLOW_FUZZ", "10000"))
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from gmflow.handlers import DEFAULT
 from gmflow.merging.merged import Joiner
 from gmflow.message import Message
+from gmflow.render.figures import figures, kind
+from gmflow.render.summary import Summaries
+from gmflow.render.words import many, printable, size, text_of, time_of
 from gmflow.simulate import array, eiger, raw
-from gmflow.summary import Summaries
-from gmflow.summary.figures import figures, kind
-from gmflow.summary.words import many, printable, size, text_of, time_of
 from tests.captures import captures, needs_captures, read_capture, truth
 
 SMALL = (20, 30)

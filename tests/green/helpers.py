@@ -9,8 +9,8 @@ import gevent
 import zmq
 from gevent.hub import get_hub
 
-from gmflow.inbox import Inbox
-from gmflow.outbox import Outbox
+from gmflow.green.transport.receive import Inbox
+from gmflow.green.transport.send import Outbox
 
 
 @contextmanager

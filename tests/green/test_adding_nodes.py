@@ -9,9 +9,9 @@ from gevent.event import Event
 
 import gmflow
 from gmflow import ByKey, ConfigError, Topology
+from gmflow.green.topology import Inlet, Sink
 from gmflow.message import Message
 from gmflow.statistics import NodeStatistics
-from gmflow.topology import Inlet, Sink
 from tests.green.helpers import endpoint, peer
 
 ADDRESS = "inproc://nobody"

@@ -3,7 +3,7 @@
 import gevent
 import pytest
 
-from gmflow.channel import Channel
+from gmflow.green.channel import Channel
 from gmflow.message import Message
 
 

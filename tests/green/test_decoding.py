@@ -16,8 +16,8 @@ from gevent.hub import get_hub
 import gmflow
 from gmflow import ByKey, ConfigError, ConnectError, DecodeError, HandlerError, Topology
 from gmflow.decoder import Decoder
-from gmflow.decoding import Decoding
-from gmflow.later import SMALL, Later
+from gmflow.deferred import SMALL, Later
+from gmflow.green.decode_pool import Decoding
 from gmflow.message import Message
 from tests.green.helpers import books, endpoint, peer, program, thread, ticker, until
 
@@ -690,7 +690,7 @@ def test_a_config_says_how_many_threads():
 PATCHED = """
 from gevent import monkey; monkey.patch_all()
 import gevent, gmflow, zmq
-from gmflow.later import Later
+from gmflow.deferred import Later
 import _thread
 from gevent.monkey import get_original
 ident = get_original("_thread", "get_ident")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import gmflow
 from gmflow import BIND, PUB, PULL, PUSH, SUB, ConnectError, Topology
-from gmflow.connections import Connections
-from gmflow.opening import open_socket
-from gmflow.sockets import Context
+from gmflow.green.transport.connection_counts import Connections
+from gmflow.green.transport.open_socket import open_socket
+from gmflow.green.transport.socket import Context
 from tests.green.helpers import endpoint, peer, program, thread, ticker, until
 
 OTHER = {PUSH: zmq.PULL, PULL: zmq.PUSH, PUB: zmq.SUB, SUB: zmq.PUB}

@@ -8,7 +8,7 @@ import weakref
 import gevent
 import pytest
 
-from gmflow.offhub import NativeThread, SecondThread, off_hub
+from gmflow.green.threads import NativeThread, SecondThread, off_hub
 from tests.green.helpers import program, until
 
 
@@ -102,7 +102,7 @@ def test_a_second_thread_ends():
 PATCHED = """
 from gevent import monkey
 monkey.patch_all()
-from gmflow.offhub import SecondThread, off_hub
+from gmflow.green.threads import SecondThread, off_hub
 import gevent, threading
 
 second = SecondThread()

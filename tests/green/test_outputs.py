@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow import ConfigError, Topology
+from gmflow.filters import is_series_edge
+from gmflow.green.topology.links import Inlet
+from gmflow.green.topology.rate_limit import PacedInlet
 from gmflow.message import Message
-from gmflow.splitting import is_series_edge
 from gmflow.statistics import NodeStatistics
-from gmflow.topology.pacing import PacedInlet
-from gmflow.topology.splitter import Inlet
 from tests.captures import needs_captures, read_capture
 from tests.green.helpers import books, endpoint, peer, until
 

@@ -9,9 +9,9 @@ import pytest
 import zmq
 
 from gmflow import ConfigError, RecordingError, Topology
+from gmflow.green.topology import recorder
 from gmflow.recording import Writer, open_reader
 from gmflow.recording.writing import PROMISE
-from gmflow.topology import recorder
 from tests.green.helpers import books, endpoint, peer, program, ticker, until
 
 
@@ -301,7 +301,7 @@ def test_an_error_that_comes_after_the_stop_is_raised(topology, disk):
 
 def test_a_disk_that_recovers_after_a_stop_keeps_no_thread(topology, tmp_path, monkeypatch):
     pytest.importorskip("mcap", reason="mcap is not installed")
-    from gmflow.recording.mcap.writing import AppendedFile
+    from gmflow.recording.mcap.mcap_writer import AppendedFile
 
     goes, append, before = threading.Event(), AppendedFile.append, set(sys._current_frames())
 
@@ -337,7 +337,7 @@ STARTED_ELSEWHERE = """
 import sys, threading, time, gevent
 from gmflow import Topology
 from gmflow.recording import Writer
-from gmflow.topology import recorder
+from gmflow.green.topology import recorder
 
 class Slow(Writer):
     def write(self, messages):

@@ -12,8 +12,8 @@ import pytest
 import zmq
 
 from gmflow import Topology
-from gmflow.inbox import Inbox
-from gmflow.sockets import Context
+from gmflow.green.transport.receive import Inbox
+from gmflow.green.transport.socket import Context
 from tests.green.helpers import endpoint, until
 
 HERE = "output to the writer"

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import zmq
 
-from gmflow import inbox
-from gmflow.breathing import Breath
 from gmflow.errors import ConnectError, SendTimeout
-from gmflow.sockets import Context
+from gmflow.green.transport import receive as inbox
+from gmflow.green.transport.socket import Context
+from gmflow.green.yielding import Breath
 from tests.green.helpers import Ends, endpoint, peer, program, thread, ticker, until
 
 
@@ -330,7 +330,7 @@ def test_use_from_a_forked_child_is_refused(context, use):
 
 FORK = """
 import os, sys, time, gevent, zmq
-from gmflow.sockets import Context
+from gmflow.green.transport.socket import Context
 from tests.green.helpers import Ends
 context = Context()
 sockets = []
@@ -426,7 +426,7 @@ def test_interrupted_receiving_loses_and_tears_nothing(context, by):
 SIGNALS_RECEIVE = """
 import signal, threading, zmq
 from gevent import getcurrent
-from gmflow.sockets import Context
+from gmflow.green.transport.socket import Context
 from tests.green.helpers import Ends
 
 class Rung(Exception):
@@ -488,7 +488,7 @@ SIGNALS_SEND = """
 import signal, threading, zmq
 from gevent import getcurrent
 from gmflow.errors import ConnectError
-from gmflow.sockets import Context
+from gmflow.green.transport.socket import Context
 from tests.green.helpers import Ends
 
 class Rung(Exception):
@@ -581,7 +581,7 @@ def test_signal_handler_that_raises_tears_no_sent_message(kind):
 SIGNALS_BURST = """
 import signal, sys, zmq
 from gmflow.errors import ConnectError
-from gmflow.sockets import Context
+from gmflow.green.transport.socket import Context
 from tests.green.helpers import Ends
 
 class Rung(Exception):

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from gmflow import ConfigError, ConnectError, Topology
 from gmflow.burst import LARGEST
+from gmflow.filters import is_series_edge
+from gmflow.green.topology.tap import Tap
+from gmflow.green.topology.viewing import Newest, WhileSubscribed
 from gmflow.message import Message
-from gmflow.splitting import is_series_edge
-from gmflow.topology.tap import Tap
-from gmflow.topology.viewing import Newest, WhileSubscribed
 from tests.green.helpers import books, endpoint, peer, thread, until
 
 

@@ -14,11 +14,11 @@ import pytest
 import zmq
 
 from gmflow import ConfigError, ConnectError, Topology
+from gmflow.green.stream.stream import PULL, Stream
+from gmflow.green.topology.links import Inlet
 from gmflow.merging import RoundRobinStrategy
 from gmflow.message import Message
 from gmflow.statistics import NodeStatistics
-from gmflow.stream import PULL, Stream
-from gmflow.topology.splitter import Inlet
 from tests.green.helpers import books, endpoint, peer, thread, ticker, until
 
 

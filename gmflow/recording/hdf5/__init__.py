@@ -3,6 +3,6 @@
 It is written only. `Hdf5Writer` tells messages apart by their htypes.
 """
 
-from .writer import Hdf5Writer
+from .hdf5_writer import Hdf5Writer
 
 __all__ = ["Hdf5Writer"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...handlers.bsread import Value
-from ...handlers.bsread_channels import Channel
-from ...handlers.bsread_layout import Layout
+from ...handlers.bsread.bsread_message import Value
+from ...handlers.bsread.channels import Channel
+from ...handlers.bsread.data_header import Layout
 from .growing import GrowingFile
 from .rows import UNKNOWN_TIME, Append, attribute_text, link_name, make_rows, make_strings
 

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ...checking import shown
 from ...errors import DecodeError
+from ...validation import shown
 from .columns import Chunks, Column
 from .growing import GrowingFile
 from .rows import UNKNOWN_TIME, attribute_text, link_name

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from ...checking import shown
 from ...codecs import MOST_BYTES, bslz4, lz4, pixels
 from ...codecs.blocks import HEADER, LARGEST_BLOCK, LENGTH, Blocks, read_header
 from ...codecs.limits import check_size, flat
 from ...errors import DecodeError
 from ...handlers.dimage_1_0 import TYPES
 from ...handlers.shapes import item_count
-from ...handlers.stream2_arrays import COLUMN_MAJOR, Packed
+from ...handlers.stream2.cbor_arrays import COLUMN_MAJOR, Packed
 from ...message import Part
+from ...validation import shown
 from .growing import Filters
 
 PLAIN: Filters = ()

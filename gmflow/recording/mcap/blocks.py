@@ -11,7 +11,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ...message import Message
-from .file import McapFile
+from .mcap_file import McapFile
 from .message_cbor import read_message
 from .records import (
     CHANNEL,

@@ -8,7 +8,7 @@ from struct import error as StructError
 from zlib import crc32
 
 from .blocks import Block, Span, records_in, source_of
-from .file import McapFile
+from .mcap_file import McapFile
 from .records import (
     CHANNEL,
     CHUNK_INDEX,

@@ -10,7 +10,7 @@ from enum import Enum
 
 from .blocks import Span, count_in, read_block, source_of, sources_in
 from .contents import Contents
-from .file import McapFile
+from .mcap_file import McapFile
 from .records import (
     CHANNEL,
     CHUNK,

@@ -1,0 +1,216 @@
+"""A bounded queue of messages between two greenlets: what is full pushes back, what ends is closed.
+
+One greenlet puts and one gets. The writer closes it when nothing more will come, and the
+reader still gets what is in it; the reader breaks it off when it will take nothing more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from gevent import getcurrent
+from gevent.hub import get_hub
+
+from ..filters import is_series_edge
+from ..message import Message, size_of_all
+
+CAPACITY = 128
+"""Messages a channel holds at most."""
+
+CAPACITY_BYTES = 4 << 20
+"""Bytes at which a channel is full, however few messages they are."""
+
+
+class Channel:
+    """A bounded queue of messages.
+
+    Parameters
+    ----------
+    capacity : int, optional
+        Messages it holds at most.
+    capacity_bytes : int, optional
+        Bytes at which it is full; one message always fits.
+
+    Attributes
+    ----------
+    capacity, capacity_bytes : int
+        As given.
+    """
+
+    def __init__(self, capacity: int = CAPACITY, capacity_bytes: int = CAPACITY_BYTES) -> None:
+        self.capacity = capacity
+        self.capacity_bytes = capacity_bytes
+        self._messages: deque[Message] = deque()
+        self._bytes = 0
+        self._closed = False
+        self._broken = False
+        self._reader: Any = None  # the greenlet that waits for messages,
+        self._writer: Any = None  # and the one that waits for room
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the writer will put nothing more."""
+        return self._closed
+
+    @property
+    def broken(self) -> bool:
+        """Whether the reader will get nothing more."""
+        return self._broken
+
+    @property
+    def reader_is_due(self) -> bool:
+        """Whether the reader takes what is there as soon as the hub runs."""
+        return self._reader is not None and bool(self._messages)
+
+    def wait_for_room(self) -> bool:
+        """Wait until a message would go in; tell whether that was before a break."""
+        while self._full() and not self._broken:
+            self._writer = getcurrent()
+            try:
+                get_hub().switch()
+            finally:
+                self._writer = None
+        return not self._broken
+
+    def offer(self, message: Message, any_bytes: bool = False) -> bool:
+        """Put a message if there is room, without waiting; tell whether it went in.
+
+        Parameters
+        ----------
+        message : Message
+            What to put.
+        any_bytes : bool, optional
+            Room is a matter of number alone.
+        """
+        full = len(self._messages) >= self.capacity if any_bytes else self._full()
+        if self._broken or full:
+            return False
+        self._append(message)
+        return True
+
+    def offer_all(self, messages: Sequence[Message], size: int) -> int:
+        """Put as many messages as there is room for, without waiting.
+
+        Parameters
+        ----------
+        messages : sequence of Message
+            Go in in this order.
+        size : int
+            The bytes of all of them together.
+
+        Returns
+        -------
+        int
+            How many went in.
+        """
+        count = len(messages)
+        fits = 0 < count <= self.capacity - len(self._messages)
+        if fits and self._bytes + size < self.capacity_bytes and not self._broken:
+            self._messages.extend(messages)
+            self._bytes += size
+            self._wake()
+            return count
+        for number, message in enumerate(messages):
+            if not self.offer(message):
+                return number
+        return count
+
+    def force(self, messages: Sequence[Message], size: int) -> int:
+        """Put messages whether there is room or not, and take out the oldest to make it.
+
+        Parameters
+        ----------
+        messages : sequence of Message
+            At least one; they go in in this order.
+        size : int
+            The bytes of all of them together.
+
+        Returns
+        -------
+        int
+            How many were taken out, of those that were there and of those that came.
+        """
+        waiting = self._messages
+        waiting.extend(messages)
+        self._bytes += size
+        excess = [waiting.popleft() for _ in range(len(waiting) - self.capacity)]
+        self._bytes -= size_of_all(excess)
+        while self._bytes - waiting[-1].size >= self.capacity_bytes:
+            excess.append(self.displace())
+        self._wake()
+        return len(excess)
+
+    def displace(self) -> Message:
+        """Take the oldest message out, to make room."""
+        return self._take_out(0)
+
+    def displace_image(self, newest: bool = False) -> bool:
+        """Take the oldest or newest message out that doesn't open or end a series.
+
+        Returns
+        -------
+        bool
+            Whether there was one.
+        """
+        places = range(len(self._messages))
+        for place in reversed(places) if newest else places:
+            if not is_series_edge(self._messages[place]):
+                self._take_out(place)
+                return True
+        return False
+
+    def get(self) -> list[Message]:
+        """Give all messages that are there, waiting for the first; an empty list at the end."""
+        self._wait_for_messages()
+        messages = list(self._messages)
+        self._messages.clear()
+        self._bytes = 0
+        self._wake()
+        return messages
+
+    def close(self) -> None:
+        """Say that nothing more will be put; what is there can still be got."""
+        self._closed = True
+        self._wake()
+
+    def break_off(self) -> None:
+        """Say that nothing more will be got; a writer that waits goes on."""
+        self._broken = True
+        self._wake()
+
+    def _full(self) -> bool:
+        return len(self._messages) >= self.capacity or self._bytes >= self.capacity_bytes
+
+    def _wait_for_messages(self) -> None:
+        while not self._messages and not self._closed:
+            self._reader = getcurrent()
+            try:
+                get_hub().switch()
+            finally:
+                self._reader = None
+
+    def _take_out(self, place: int) -> Message:
+        message = self._messages[place]
+        del self._messages[place]
+        self._bytes -= message.size
+        return message
+
+    def _append(self, message: Message) -> None:
+        self._messages.append(message)
+        self._bytes += message.size
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have the hub switch to who waits; it looks for itself whether there is cause to go on."""
+        waiting = self._writer if self._reader is None else self._reader
+        if waiting is not None:
+            get_hub().loop.run_callback(self._switch, waiting)
+
+    def _switch(self, greenlet: Any) -> None:
+        if greenlet is self._reader or greenlet is self._writer:
+            greenlet.switch()

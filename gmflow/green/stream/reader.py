@@ -1,0 +1,184 @@
+"""The receiving side of a stream: whole messages are decoded, or logged and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from logging import DEBUG, getLogger
+from time import monotonic
+
+from ...decoder import Handler
+from ...deferred import Later
+from ...errors import ConfigError, ConnectError, DecodeError
+from ...message import Message, Part
+from ..decode_pool import Decoding
+from ..transport.receive import Inbox
+from ..transport.socket import Socket
+
+logger = getLogger(__name__)
+
+
+def raises_on(on_error: str) -> bool:
+    """Tell whether ``on_error`` says to raise.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither "log" nor "raise".
+    """
+    if on_error not in ("log", "raise"):
+        raise ConfigError(f"on_error is {on_error!r}; it can be 'log' or 'raise'")
+    return on_error == "raise"
+
+
+class Reader:
+    """Receives messages from a socket and decodes them.
+
+    One at a time, unless several threads decode: programs poll the socket, which would not tell
+    of what was taken before.
+
+    Parameters
+    ----------
+    socket : Socket
+        The socket; this is the only one that receives from it.
+    decoding : Decoding
+        What decodes and counts. With two threads or more, messages are taken ahead for them.
+    timeout : float or None
+        Seconds that a blocking call waits at most.
+    address : str
+        What the log calls the stream.
+
+    Attributes
+    ----------
+    timeout : float or None
+        As given.
+    """
+
+    def __init__(
+        self, socket: Socket, decoding: Decoding, timeout: float | None, address: str
+    ) -> None:
+        self._socket = socket
+        self._readiness = socket.readiness
+        self._inbox = Inbox(socket)
+        self._decoding = decoding
+        self._receive: Callable[[float | None], Sequence[Part] | None] = self._inbox.receive
+        if decoding.most > 1:
+            decoding.done = socket.wake
+            self._receive = self._receive_on
+        self._begin = decoding.decoder.begin
+        self._statistics = decoding.decoder.statistics
+        self.timeout = timeout
+        self._address = address
+        self._busy = False
+
+    def receive(self, handler: Handler | None, block: bool, raises: bool) -> Message | None:
+        """Give the next message; None if there is none in time or it is not to be had.
+
+        Parameters
+        ----------
+        handler : handler or None
+            Read the message with this one, whatever its htype.
+        block : bool
+            Wait for a message, up to the time-out.
+        raises : bool
+            Raise the DecodeError of a message that can't be read, instead of logging it.
+        """
+        message = self._next(handler, self.timeout if block else 0)
+        if message is not None and message.data is None:
+            self._say_why(message, raises)
+            return None
+        return message
+
+    def each(self, raises: bool) -> Iterator[Message]:
+        """Give message after message until the time-out passes or the socket is closed."""
+        while not self._closed():
+            try:
+                message = self._next(None, self.timeout)
+            except ConnectError:
+                if not self._closed():  # or it was closed meanwhile, which ends the loop
+                    raise
+                return
+            if message is None:
+                return
+            if message.data is not None:
+                yield message
+            else:
+                self._say_why(message, raises)
+
+    def _next(self, handler: Handler | None, timeout: float | None) -> Message | None:
+        """Give the next message with its data or its error; None if there is none in time."""
+        if self._decoding.entries:
+            return self._first(handler)
+        parts = self._receive(timeout)
+        if parts is None:
+            return None
+        message = Message(self._statistics, None, parts)
+        try:
+            value = self._begin(parts, handler)
+        except DecodeError as error:
+            message.error = error
+            return message
+        if type(value) is not Later:  # as most are: no need to put it in and take it out
+            message.data = value
+            return message
+        return message if self._decoding.put(message, value, handler) else self._first(handler)
+
+    def _receive_on(self, timeout: float | None) -> Sequence[Part] | None:
+        """Receive; a thread that was done when nobody waited for it doesn't end the wait."""
+        until = None if timeout is None else monotonic() + timeout
+        parts = self._inbox.receive(timeout)
+        while parts is None and (until is None or until > monotonic()):
+            parts = self._inbox.receive(None if until is None else max(until - monotonic(), 0))
+        return parts
+
+    def _first(self, handler: Handler | None) -> Message:
+        """Give the first message that is in, as soon as it is decoded."""
+        if self._busy:
+            raise ConnectError(
+                "another greenlet already receives from this stream: let one greenlet own it"
+                " and hand messages on through a queue"
+            )
+        self._busy = True
+        try:
+            self._readiness.enter()
+            if handler is None:
+                self._take_ahead(self._decoding)
+            else:
+                self._decoding.wait()
+            return self._decoding.take(handler)
+        finally:
+            self._busy = False
+
+    def _take_ahead(self, decoding: Decoding) -> None:
+        """Wait for the first message that is in, and keep the threads busy with others."""
+        while not (decoding.ready or decoding.full):
+            self._take_one(None)
+        decoding.wait()
+        # once the first is taken nothing may wait any more: an interrupt would lose it
+        while 1 < len(decoding) <= decoding.most and self._take_one(0):
+            pass
+
+    def _take_one(self, timeout: float | None) -> bool:
+        """Take one more message for the threads; tell whether one came before a thread was done."""
+        parts = self._inbox.receive(timeout)
+        if parts is not None:
+            self._decoding.begin(Message(self._statistics, None, parts))
+        return parts is not None
+
+    def _say_why(self, message: Message, raises: bool) -> None:
+        """Say why a message has no data, unless it was skipped."""
+        error = message.error
+        if error is None:
+            return
+        message.error = None  # its frames know the message: a cycle would keep the parts
+        if raises:
+            try:
+                raise error
+            finally:
+                del error
+        detail = logger.isEnabledFor(DEBUG) and error.__cause__
+        logger.warning(
+            "a message from %s can't be read: %s", self._address, error, exc_info=detail or None
+        )
+
+    def _closed(self) -> bool:
+        return bool(self._socket.closed)

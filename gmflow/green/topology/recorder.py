@@ -1,0 +1,244 @@
+"""A node that writes messages into a recording, in native threads of its own.
+
+Batches go to the thread; meanwhile more messages come in, up to a bound. A disk that is slower
+pushes back through the node's channel, or messages are dropped there, counted, as `when_full`
+says. What a kill of the process can cost is the last `PROMISE` seconds.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from gevent import GreenletExit, Timeout, with_timeout
+
+from ...deferred import step_aside
+from ...errors import RecordingError
+from ...message import Message
+from ...recording import Writer, open_writer
+from ...recording.writing import PROMISE
+from ..channel import Channel
+from ..threads import NativeThread, SecondThread
+from ..transport.socket import Context
+from .node import Giver, Taker
+
+CAPACITY = 1024
+"""Messages that wait while others are being written, at most,"""
+
+CAPACITY_BYTES = 32 << 20
+"""and their bytes."""
+
+SLICE = 4 << 20
+"""Bytes that are written before the thread lets others run, and looks whether it is to stop,"""
+
+PART = SLICE // 128
+"""where each part counts for so many more: a file of its own, or work under the lock."""
+
+PATIENCE = 0.5
+"""Seconds that a stop waits for a disk that doesn't answer."""
+
+
+class Pen:
+    """A recording's writer in native threads; each method of it waits there for its call.
+
+    Parameters
+    ----------
+    path, skip
+        As of `gmflow.recording.open_writer`.
+
+    Attributes
+    ----------
+    writer : Writer or None
+        None before it is open. Its counters may be read at any time.
+    error : RecordingError or None
+        The first one, also of a call that nobody waited for to the end.
+    has_ended : bool
+        Whether its threads have nothing more to do.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], skip: int | None) -> None:
+        self.writer: Writer | None = None
+        self.error: RecordingError | None = None
+        self.has_ended = False
+        self._path = path
+        self._skip = skip
+        self._thread = NativeThread()
+        self._second = SecondThread()
+        self._stopping = False
+
+    def open(self) -> None:
+        self._thread.call(self._open)
+
+    def write(self, messages: Sequence[Message]) -> None:
+        self._thread.call(self._guarded, partial(self._write, messages))
+
+    def commit(self) -> None:
+        assert self.writer is not None
+        self._thread.call(self._guarded, self.writer.commit)
+
+    def close(self) -> None:
+        """Close the recording, when what was begun is done; the threads end then."""
+        try:
+            self._thread.call(self._guarded, self._close)
+        finally:
+            self._thread.end()
+
+    def stop(self) -> None:
+        """Have a write that nobody waits for any more end soon."""
+        self._stopping = True
+
+    def _open(self) -> None:
+        self.writer = open_writer(self._path, self._skip, self._second)
+
+    def _guarded(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except RecordingError as error:
+            self.error = self.error or error
+            raise
+
+    def _close(self) -> None:
+        try:
+            if self.writer is not None:
+                self.writer.close()
+        finally:
+            self._second.end()
+            self.has_ended = True
+
+    def _write(self, messages: Sequence[Message]) -> None:
+        assert self.writer is not None
+        begin, size = 0, 0
+        for end, message in enumerate(messages, 1):
+            size += message.size + PART * len(message.parts)
+            if size >= SLICE or end == len(messages):
+                self.writer.write(messages[begin:end])
+                step_aside()
+                if self._stopping:
+                    return
+                begin, size = end, 0
+
+
+class Recorder(Taker):
+    """Writes messages into a recording.
+
+    Parameters
+    ----------
+    name, node
+        As of `Taker`.
+    path : path
+        The recording: a folder, or a file whose ending says of what kind; see
+        `gmflow.recording.open_writer`.
+    skip : int, optional
+        As of `gmflow.recording.open_writer`.
+    when_full : {"block", "drop_newest", "drop_oldest"}, optional
+        What to do when the disk is slower than the messages come.
+    """
+
+    kind = "recorder"
+
+    def __init__(
+        self,
+        name: str,
+        node: Giver,
+        path: str | os.PathLike[str],
+        skip: int | None = None,
+        when_full: str = "block",
+    ) -> None:
+        channel = Channel(CAPACITY, CAPACITY_BYTES)
+        super().__init__(name, node, when_full=when_full, channel=channel)
+        self._path = path
+        self._skip = skip
+        self._pen: Pen | None = None
+        self._taken = 0
+        self._ended = self._closed = False
+
+    @property
+    def paths(self) -> list[str]:
+        """The files that were made so far, or the folder."""
+        writer = self._pen and self._pen.writer
+        return writer.paths if writer else []
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether its thread is still at work: where it is in a library, Python may not exit."""
+        return self._pen is not None and not self._pen.has_ended
+
+    def open(self, context: Context, thread: int = 0) -> None:
+        self._pen = Pen(self._path, self._skip)  # here: it belongs to the hub that runs the node
+        self._pen.open()
+
+    def run(self) -> None:
+        assert self._pen is not None
+        try:
+            self._record(self._pen)
+        except GreenletExit:
+            self._end(self._pen)
+            error = self._pen.error or self._too_slow(self._pen)
+            if error is not None:
+                raise error from None
+            raise
+
+    def close(self) -> None:
+        self.inlet.channel.break_off()
+        if self._pen is not None:
+            with suppress(RecordingError):  # the first error is told already
+                self._end(self._pen)
+            self._count(self._pen)
+        self._closed = True
+        taken = self._taken - self.statistics.sent - self.statistics.failed
+        self.statistics.left_over += len(self.inlet.channel) + taken
+
+    def snapshot(self) -> dict[str, Any]:
+        """Give the node's kind, address and counters; sent is what a kill would not lose."""
+        if self._pen is not None and not self._closed:
+            self._count(self._pen)
+        return super().snapshot()
+
+    def _record(self, pen: Pen) -> None:
+        while (messages := self._next_messages(pen)) != []:
+            if messages:
+                self._taken += len(messages)
+                pen.write(messages)
+            else:
+                pen.commit()
+        pen.close()
+        self._ended = True
+
+    def _end(self, pen: Pen) -> None:
+        """Close the recording, unless that was done or the disk doesn't answer."""
+        pen.stop()
+        if not self._ended:
+            self._ended = True
+            with Timeout(PATIENCE, False):
+                pen.close()
+
+    def _next_messages(self, pen: Pen) -> list[Message] | None:
+        """Give what has come; an empty list at the end, None where it is time to commit."""
+        get = self.inlet.channel.get
+        wait = PROMISE / 2 if self._left(pen) else None
+        messages: list[Message] | None = with_timeout(wait, get, timeout_value=None)
+        return messages
+
+    def _left(self, pen: Pen) -> int:
+        """Count what has come and is not written."""
+        done = pen.writer.written + pen.writer.refused if pen.writer else 0
+        return len(self.inlet.channel) + self._taken - done
+
+    def _too_slow(self, pen: Pen) -> RecordingError | None:
+        """Give the error of a disk that has not written everything when it had to."""
+        left = self._left(pen)
+        if not left:
+            return None
+        what = f"{left} message{'s' * (left > 1)} that had come"
+        return RecordingError(
+            f"{os.fspath(self._path)} lacks {what}: the disk was too slow, or doesn't answer"
+        )
+
+    def _count(self, pen: Pen) -> None:
+        if pen.writer is not None:
+            self.statistics.sent = pen.writer.written
+            self.statistics.bytes_sent = pen.writer.bytes_written
+            self.statistics.failed = pen.writer.refused

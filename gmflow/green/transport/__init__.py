@@ -1,0 +1,1 @@
+"""Green ZeroMQ sockets: opened, watched, waited for, received from and sent to."""

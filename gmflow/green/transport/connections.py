@@ -1,0 +1,239 @@
+"""The connections of a socket: counted and logged as they come and go.
+
+Events come through libzmq's monitor and are read on the hub; nothing runs, and no greenlet
+exists, while nothing happens. A watched socket does not keep a program from ending.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from logging import INFO, WARNING, getLogger
+from struct import unpack
+from typing import Any
+
+import gevent
+import zmq
+from gevent.hub import get_hub, get_thread_ident
+from zmq.backend import Socket as _Backend
+
+from .connection_counts import EVENTS, Connections
+from .poller import POLLIN, Forks
+from .socket import Socket
+
+logger = getLogger(__name__)
+
+_STOPPED = int(zmq.EVENT_MONITOR_STOPPED)
+_NOBLOCK = int(zmq.NOBLOCK)
+_get: Any = _Backend.get  # as typed, it may give bytes
+_recv: Any = _Backend.recv
+
+
+class Health:
+    """Watches the connections of one socket, from `watch` until the socket closes.
+
+    Parameters
+    ----------
+    label : str
+        What the log calls the socket.
+    loss : str, optional
+        What is lost with a peer that goes away; such an end is then logged as a warning.
+    """
+
+    def __init__(self, label: str, loss: str = "") -> None:
+        self.label = label
+        self.watches = False
+        self._loss = loss
+        self._counts = Connections()
+        self._pair: Any = None
+        self._watcher: Any = None
+        self._fed: deque[Any] = deque()
+        self._loop = get_hub().loop
+        self._thread = get_thread_ident()
+        self._forks = Forks.count
+
+    @property
+    def connection(self) -> dict[str, int]:
+        """The counters, up to now."""
+        self.look()
+        return self._counts.snapshot()
+
+    @property
+    def peers(self) -> int:
+        """How many peers are connected and have their handshake done, now."""
+        self.look()
+        return self._counts.peers
+
+    def watch(self, socket: WatchedSocket) -> None:
+        """Watch a socket that is neither bound nor connected yet."""
+        pair = self.open(socket)
+        if pair is not None:
+            socket.health = self
+            self.watches = True
+            self._read_from(pair)
+            self.look()  # libzmq signals only to who has looked and found nothing
+
+    def open(self, socket: Socket) -> Any:
+        """Give a monitor of the socket, for `resume`; the one before it ends.
+
+        None, with a warning, if the context has no room for more sockets.
+        """
+        try:
+            return open_monitor(socket, EVENTS | _STOPPED, zmq.Socket)
+        except zmq.ZMQError as error:
+            logger.warning("the connections of %s are not watched: %s", self.label, error)
+            return None
+
+    def stop(self, socket: Socket) -> None:
+        """Watch no longer, as the socket is about to close; in any thread."""
+        if not self.watches or Forks.count != self._forks:
+            return
+        with suppress(zmq.ZMQError):  # the context is terminated
+            socket.disable_monitor()  # first: libzmq would wait for ever for a reader
+        self.look()
+        self.watches = False
+        self._on_hub(self._end)
+
+    def look(self) -> None:
+        """Take in what has happened by now; it does nothing in another thread or process."""
+        if get_thread_ident() != self._thread or Forks.count != self._forks:
+            return
+        while self.watches:
+            if self._pair is not None and (event := _receive(self._pair)):
+                self._note(*event)
+            elif self._fed:
+                self._take(self._fed.popleft())
+            else:
+                return
+
+    def lend(self) -> None:
+        """Leave the monitor to a listener, which has just replaced this one and is to `feed`."""
+        self._on_hub(self._lent)
+
+    def feed(self, event: int, value: int) -> None:
+        """Take in an event that a listener, in any thread, has received."""
+        self._hand((event, value))
+
+    def resume(self, pair: Any) -> None:
+        """Read from this monitor when all that was fed is taken in; in any thread."""
+        self._hand(pair)
+
+    def _hand(self, what: Any) -> None:
+        self._fed.append(what)
+        self._on_hub(self._stir)
+
+    def _on_hub(self, function: Callable[[], None]) -> None:
+        if get_thread_ident() == self._thread:
+            function()
+        else:  # libev is not for two threads at once
+            self._loop.run_callback_threadsafe(function)
+
+    def _stir(self) -> None:
+        if Forks.count == self._forks:
+            gevent.spawn(self.look)  # the log may have to wait, which the hub itself can't
+        elif self._watcher is not None:  # in a forked child it would be ready for ever
+            self._watcher.stop()
+
+    def _take(self, what: Any) -> None:
+        if isinstance(what, tuple):
+            self._note(*what)
+        else:
+            self._read_from(what)
+
+    def _read_from(self, pair: Any) -> None:
+        self._pair = pair
+        self._watcher = self._loop.io(_get(pair, zmq.FD), 1, ref=False)
+        self._watcher.start(self._stir)
+
+    def _lent(self) -> None:
+        self.look()
+        self._drop_pair()
+
+    def _end(self) -> None:
+        self._drop_pair()
+        for each in self._fed:
+            if not isinstance(each, tuple):
+                each.close(0)
+        self._fed.clear()
+        self._counts.peers = 0
+
+    def _drop_pair(self) -> None:
+        pair, self._pair = self._pair, None
+        if pair is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            pair.close(0)
+
+    def _note(self, event: int, value: int) -> None:
+        if event == _STOPPED:  # somebody else has the monitor now
+            self._drop_pair()
+            return
+        counts = self._counts
+        changed = counts.note(event, value)
+        if changed == "connected":
+            logger.info("%s: a peer has connected, %d now", self.label, counts.peers)
+        elif changed == "disconnected":
+            text = f"{self.label}: a peer has gone, {counts.peers} left"
+            logger.log(WARNING if self._loss else INFO, text + self._loss)
+        elif changed:
+            self._warn(changed, counts.handshake_failed)
+
+    def _warn(self, reason: str, count: int) -> None:
+        if count & (count - 1) == 0:  # a peer that tries for ever must not fill the log
+            logger.warning("%s: handshake failed (%d by now): %s", self.label, count, reason)
+
+
+class WatchedSocket(Socket):
+    """A socket that ends what watches it before it closes.
+
+    Attributes
+    ----------
+    health : Health or None
+        What watches its connections.
+    """
+
+    health: Health | None = None
+
+    def close(self, linger: int | None = None) -> None:
+        if self.health is not None and not self.closed:
+            self.health.stop(self)
+        super().close(linger)
+
+
+def open_monitor(socket: Socket, events: int, kind: Any = None) -> Any:
+    """Have libzmq report a socket's events, no longer to the monitor before if there is one.
+
+    Parameters
+    ----------
+    socket : Socket
+        The socket.
+    events : int
+        Mask of the events.
+    kind : type, optional
+        Class of the socket that reports arrive at; the context's own by default.
+    """
+    # an address of its own: libzmq frees that of an earlier monitor a while after its end
+    address = f"inproc://gmflow-monitor-{os.urandom(8).hex()}"
+    pair = socket.context.socket(zmq.PAIR, socket_class=kind)
+    try:
+        pair.set(zmq.RCVHWM, 0)  # where it is full, libzmq's I/O thread would stand still
+        socket.monitor(address, events)
+        pair.connect(address)
+    except zmq.ZMQError:
+        pair.close(0)
+        raise
+    return pair
+
+
+def _receive(pair: Any) -> tuple[int, int] | None:
+    """Give the next event and its value, if there is one; the look takes the signal away."""
+    try:
+        if not _get(pair, zmq.EVENTS) & POLLIN:
+            return None
+    except zmq.ZMQError:  # the program has ended the context
+        return _STOPPED, 0
+    event, value = unpack("=HI", _recv(pair, _NOBLOCK))
+    _recv(pair, _NOBLOCK)  # the address
+    return event, value

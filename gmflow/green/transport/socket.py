@@ -1,0 +1,73 @@
+"""Green sockets: ZeroMQ's sockets, waited for on the hub through one watcher each.
+
+A `Socket` belongs to the thread that opened it. Whole messages are received through an
+`Inbox` and sent through an `Outbox`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import zmq
+import zmq.green
+
+from .poller import POLLIN, POLLOUT, Readiness
+
+
+class Socket(zmq.green.Socket):  # type: ignore[type-arg]
+    """A green socket with a watcher that looks only when something happened.
+
+    Its inherited methods (``recv``, ``send_multipart``, ``poll``, ...) work as those of
+    ``zmq.green`` do.
+
+    Attributes
+    ----------
+    readiness : Readiness
+        What waits for it.
+    """
+
+    _state_event: Any = None
+    readiness: Any = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._state_event.stop()  # zmq.green's own watcher looks and signals at every message
+        self.readiness = Readiness(self)
+
+    @property
+    def recovered(self) -> int:
+        """How often a look found what libzmq had not signalled."""
+        return int(self.readiness.recovered)
+
+    def wake(self) -> None:
+        """Make a greenlet that waits in an `Inbox` or `Outbox` return empty-handed."""
+        self.readiness.wake()
+
+    def _wait_read(self) -> None:  # zmq.green's recv waits here
+        self.readiness.wait(POLLIN, None)
+
+    def _wait_write(self) -> None:  # zmq.green's send waits here
+        self.readiness.wait(POLLOUT, None)
+
+    def close(self, linger: int | None = None) -> None:
+        """Close the socket; a greenlet that waits on it gets a ConnectError."""
+        super().close(linger)
+        if self.readiness is not None:  # it is where the socket could not be made
+            self.readiness.release()
+
+
+class Context(zmq.green.Context):  # type: ignore[type-arg]
+    """A ZeroMQ context whose sockets are `Socket`.
+
+    One that is forgotten is terminated in a native thread: its linger would freeze the hub.
+    """
+
+    _socket_class = Socket
+
+    def __del__(self) -> None:
+        if self._shadow or self.closed or sys.is_finalizing():
+            return
+        from gevent.monkey import get_original  # late: it is slow to import, and seldom needed
+
+        get_original("_thread", "start_new_thread")(super().term, ())

@@ -1,0 +1,147 @@
+"""bsread messages back to parts: as they came where nobody changed them, else made anew."""
+
+from __future__ import annotations
+
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from ...errors import DecodeError, EncodeError
+from ...jsonwire import JsonText, dumps, loads
+from ...message import Part
+from .bsread_decoder import stamp_keys
+from .bsread_message import BsreadMessage, Value
+from .data_header import Layout, make_layout
+from .values import channel_parts, describe
+
+
+def encode(message: BsreadMessage) -> list[Part]:
+    """Give the parts of a message.
+
+    With a `data_header` its channels are written, in its order, types and byte orders, with
+    its compressions; headers and compressed values that nobody changed go out byte for byte, a
+    changed data header with a new hash. Without, types, shapes and byte orders are those of the
+    values, none of which is compressed, and a value without a timestamp gets the global one.
+    The main header's ``dh_compression`` says how the data header is compressed.
+
+    Parameters
+    ----------
+    message : BsreadMessage
+        Received, or built: values can be None, bool, int, float, str, lists of numbers, and
+        NumPy's scalars and arrays. The format has no way to tell an empty string that is not
+        compressed from no value, or an array of one element from a scalar.
+
+    Returns
+    -------
+    list of bytes-like
+        An array that has the channel's type and lies in one piece is not copied.
+
+    Raises
+    ------
+    EncodeError
+        If a header or a channel can't be written: says which, and why.
+    """
+    given = _given_layout(message)
+    values = _values(message, derived=given is None)
+    layout = given or _derived_layout(message, values)
+    _check_names(layout, values)
+    received = layout.received and message.omits_data_header
+    parts: list[Part] = [_header(message, layout), b"" if received else layout.part]
+    kept = message.compressed if layout.received else {}
+    for channel in layout.channels:
+        value = values[channel.name]
+        parts.extend(channel_parts(channel, value, _kept_part(kept.get(channel.name), value.value)))
+    if message.trailing_part:
+        parts.append(b"")
+    return parts
+
+
+def _given_layout(message: BsreadMessage) -> Layout | None:
+    try:
+        return message.layout()
+    except (DecodeError, TypeError, ValueError, RecursionError) as error:
+        raise EncodeError(f"the data header can't be written: {error}") from None
+
+
+def _derived_layout(message: BsreadMessage, values: dict[str, Value]) -> Layout:
+    old = _is_old(message)
+    channels = [describe(name, value.value) for name, value in values.items()]
+    header = {"htype": "bsr_d-1.0" if old else "bsr_d-1.1", "channels": channels}
+    try:
+        return make_layout(dumps(header), old, message.header.get("dh_compression"))
+    except DecodeError as error:
+        raise EncodeError(f"the data header can't be written: {error}") from None
+
+
+def _is_old(message: BsreadMessage) -> bool:
+    return message.header.get("htype") == "bsr_m-1.0"
+
+
+def _values(message: BsreadMessage, derived: bool) -> dict[str, Value]:
+    """Give each channel's `Value`; where the data header is derived, with a timestamp."""
+    stamp = (message.global_timestamp, message.global_timestamp_offset)
+    values = {}
+    for name, given in message.data.items():
+        value = given if isinstance(given, Value) else Value(given)
+        if derived and value.value is not None and value.timestamp is None:
+            value = Value(value.value, *stamp)
+        values[name] = value
+    return values
+
+
+def _check_names(layout: Layout, values: dict[str, Value]) -> None:
+    names = [channel.name for channel in layout.channels]
+    for name in names:
+        if name not in values:
+            raise EncodeError(f"channel {name!r:.80} has no entry in data: give it Value()")
+    for name in values.keys() - set(names):
+        raise EncodeError(
+            f"channel {name!r:.80} is not in the data header: "
+            "add it there, or set data_header to None to have it derived"
+        )
+
+
+def _header(message: BsreadMessage, layout: Layout) -> bytes:
+    """Give part 0: the header with what the attributes say, its text kept if that is the same."""
+    kept = message.header
+    header = dict(kept)
+    header.setdefault("htype", "bsr_m-1.1")
+    if not layout.received:
+        header["hash"] = layout.hash
+    elif message.hash is not None or "hash" in header:
+        header["hash"] = message.hash
+    try:
+        header["pulse_id"] = int(index(message.pulse_id))  # type: ignore[arg-type]
+        header.update(_stamp_entry(message))
+        text = dumps(header)
+        if isinstance(kept, JsonText) and dumps(loads(kept.text)) == text:
+            text = kept.text
+    except (DecodeError, TypeError, ValueError, RecursionError) as error:
+        raise EncodeError(f"the header of pulse {message.pulse_id!r:.40}: {error}") from None
+    return text
+
+
+def _stamp_entry(message: BsreadMessage) -> dict[str, Any]:
+    """Give the header's entry for the global timestamp, under the names it has there."""
+    kept = message.header.get("global_timestamp")
+    times = [message.global_timestamp, message.global_timestamp_offset]
+    times = [None if time is None else int(index(time)) for time in times]
+    if kept is None:
+        if times[0] is None:
+            return {}
+        kept = {"epoch" if _is_old(message) else "sec": 0, "ns": 0}
+        times[1] = times[1] or 0
+    stamp = dict(kept)
+    for key, time in zip(stamp_keys(kept), times, strict=True):
+        if key in stamp or time is not None:
+            stamp[key] = time
+    return {"global_timestamp": stamp}
+
+
+def _kept_part(kept: tuple[Any, Part] | None, value: Any) -> Part | None:
+    """Give the part that a value was read from, if it is still the same value."""
+    if kept is None or kept[0] is not value:
+        return None
+    changeable = isinstance(value, np.ndarray) and value.flags.writeable  # it came read-only
+    return None if changeable else kept[1]

@@ -1,0 +1,203 @@
+"""The data header of bsread messages: its text, the channels it describes, how it is compressed.
+
+It is read once, and used for every message that comes with the same one: by its bytes, or by
+its hash where a message has none.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ...codecs import bsread_codec as codec
+from ...errors import DecodeError
+from ...jsonwire import loads
+from ...validation import shown
+from .channels import Channel, read_channels
+from .types import compression_of
+
+MOST_TEXT = 1 << 24
+"""Bytes that a data header may have: a hundred thousand channels and more."""
+
+MOST_REMEMBERED = 16
+"""Data headers that a reader remembers; the oldest is forgotten where more turn up."""
+
+
+class Layout(NamedTuple):
+    """A data header.
+
+    Attributes
+    ----------
+    text : bytes
+        Its JSON.
+    channels : tuple of Channel
+        What it describes.
+    received : bool
+        Whether it came with a message, or was made here.
+    part : bytes
+        The text as it is sent: compressed, if it is.
+    compression : object
+        What the main header calls that, as it stands there.
+    hash : str
+        The md5 of the part, where the layout was made here.
+    compressed : tuple of (int, int or None)
+        Of each compressed channel where its part stands in the message, and the bytes of its
+        value; None for a string.
+    """
+
+    text: bytes
+    channels: tuple[Channel, ...]
+    received: bool
+    part: bytes
+    compression: Any
+    hash: str
+    compressed: tuple[tuple[int, int | None], ...]
+
+
+def read_layout(
+    part: bytes, old: bool, compression: Any = None, parts: int | None = None
+) -> Layout:
+    """Give the layout in part 1 of a message.
+
+    Parameters
+    ----------
+    part : bytes
+        The data header as received.
+    old : bool
+        Whether a data header that doesn't name its htype is bsr_d-1.0.
+    compression : object, optional
+        The main header's ``dh_compression``.
+    parts : int, optional
+        How many parts the message has.
+
+    Raises
+    ------
+    DecodeError
+        If the data header can't be decompressed or is not JSON, or a channel is described
+        wrongly, or the message has no value for it: says which.
+    """
+    text = _decompressed(part, compression)
+    try:
+        header = loads(text)
+    except ValueError as error:
+        raise DecodeError(f"the data header ({len(text)} bytes) is not JSON: {error}") from None
+    channels = read_channels(header, old, parts)
+    return Layout(text, channels, True, part, compression, "", _compressed(channels))
+
+
+def make_layout(text: bytes, old: bool, compression: Any = None) -> Layout:
+    """Give the layout of a data header that is to be sent.
+
+    Parameters
+    ----------
+    text : bytes
+        Its JSON.
+    old, compression
+        As in `read_layout`.
+
+    Raises
+    ------
+    DecodeError
+        If a channel is described wrongly: says which.
+    EncodeError
+        If it can't be compressed.
+    """
+    return pack(text, read_channels(loads(text), old), compression)
+
+
+def pack(text: bytes, channels: tuple[Channel, ...], compression: Any) -> Layout:
+    """Give the layout that sends this text, compressed so, with the hash of the part it makes.
+
+    Raises
+    ------
+    DecodeError
+        If there is no such compression.
+    EncodeError
+        If it can't be compressed.
+    """
+    from hashlib import md5  # late: it brings all of OpenSSL
+
+    name = compression_of(compression)
+    part = text if name is None else codec.encode(text, name, 1, "<")
+    hash_ = md5(part, usedforsecurity=False).hexdigest()
+    return Layout(text, channels, False, part, compression, hash_, _compressed(channels))
+
+
+class Memory:
+    """The data headers that a reader has seen.
+
+    Parameters
+    ----------
+    old : bool
+        As in `read_layout`.
+    """
+
+    def __init__(self, old: bool) -> None:
+        self._old = old
+        self._last: Layout | None = None
+        self._hash: str | None = None
+        self._by_hash: dict[str, Layout] = {}
+
+    def layout(self, part: bytes, hash_: Any, compression: Any, parts: int) -> Layout:
+        """Give the layout of a message: of its part 1, or if that is empty, of its hash.
+
+        It is read if its bytes are not those of one seen before, whatever the hash says.
+
+        Parameters
+        ----------
+        part : bytes
+            Part 1.
+        hash_, compression : object
+            What the main header says. A hash that is no str is none.
+        parts : int
+            How many parts the message has.
+
+        Raises
+        ------
+        DecodeError
+            If it can't be read, or part 1 is empty and the hash is none seen before.
+        """
+        last, name = self._last, hash_ if isinstance(hash_, str) else None
+        if not part:
+            last = None if name is None else self._by_hash.get(name)
+            if last is None:
+                raise DecodeError(f"part 1 is empty, and the hash {shown(hash_)} is not known")
+        elif last is None or last.part != part or last.compression != compression:
+            last = self._seen(part, compression)
+            if last is None:
+                last = read_layout(part, self._old, compression, parts)
+        elif name == self._hash:
+            return last
+        self._remember(name, last)
+        return last
+
+    def _seen(self, part: bytes, compression: Any) -> Layout | None:
+        for layout in self._by_hash.values():
+            if layout.part == part and layout.compression == compression:
+                return layout
+        return None
+
+    def _remember(self, name: str | None, layout: Layout) -> None:
+        self._last, self._hash = layout, name
+        if name is not None:
+            self._by_hash.pop(name, None)
+            if len(self._by_hash) >= MOST_REMEMBERED:
+                del self._by_hash[next(iter(self._by_hash))]
+            self._by_hash[name] = layout
+
+
+def _decompressed(part: bytes, compression: Any) -> bytes:
+    try:
+        name = compression_of(compression)
+        if name is None:
+            return part
+        return bytes(codec.decode(part, name, None, "<", itemsize=1, most=MOST_TEXT))
+    except DecodeError as error:
+        raise DecodeError(f"the data header: {error}") from None
+
+
+def _compressed(channels: tuple[Channel, ...]) -> tuple[tuple[int, int | None], ...]:
+    return tuple(
+        (2 + 2 * index, channel.size)
+        for index, channel in enumerate(channels)
+        if channel.compression is not None
+    )

@@ -1,0 +1,6 @@
+"""DECTRIS's stream v2: series of images in CBOR, one part a message."""
+
+from .stream2_decoder import receive
+from .stream2_encoder import encode, make_config
+
+__all__ = ["encode", "make_config", "receive"]

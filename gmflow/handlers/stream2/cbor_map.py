@@ -1,0 +1,224 @@
+"""CBOR (RFC 8949) for DECTRIS's stream v2: one map a message, and tags that make nothing.
+
+cbor2 does the work, with all that it would make of tags taken from it: dates, numbers, regular
+expressions, references, sets and the rest. Whatever its number, a tag comes as an inert
+`cbor2.CBORTag`. Only the way down to the bytes of arrays is read here, as cbor2 copies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from io import BytesIO
+from types import ModuleType
+from typing import Any
+
+from ...errors import DecodeError, EncodeError, GmflowError
+from ...message import Part
+from ...validation import shown
+
+SELF_DESCRIBED = b"\xd9\xd9\xf7"
+"""Tag 55799, with which CBOR says what it is; it may stand before a message."""
+
+MOST_DEPTH = 64
+"""Containers and tags within one another, at most, in the value of a key."""
+
+DEPTH_OF_ARRAYS = 8
+"""How many of these are read here before cbor2 goes on: a map of channels has 6."""
+
+MOST_CHANNELS = 256
+"""Channels of a message; detectors have 4 at most."""
+
+MOST_FIELDS = 4096
+"""Keys of a message; detectors send 30."""
+
+NUMBER, BYTES, ARRAY, MAP, TAG = 0, 2, 4, 5, 6
+"""Major types: a whole number from 0 up, and so on."""
+
+LEAST_VERSION = "6.2"
+"""cbor2's, at least: the first one whose maps can't be made slow by the choice of their keys."""
+
+
+def is_map(part: Part) -> bool:
+    """Tell by its first bytes whether a part is a map in CBOR."""
+    start = bytes(memoryview(part)[:4]).removeprefix(SELF_DESCRIBED)
+    return b"\xa0" <= start[:1] <= b"\xbf"
+
+
+def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
+    """Give the map that a part holds.
+
+    Parameters
+    ----------
+    part : bytes
+        With or without the tag that describes itself. Strings, arrays and maps of indefinite
+        length are read, too.
+    arrays : container of str, optional
+        The keys whose values are arrays or maps of them: their bytes come as views of the part.
+
+    Raises
+    ------
+    DecodeError
+        If it is no CBOR or no map, has bytes behind it, a key twice or that is no text, or is
+        nested too deep; or if cbor2 is not installed: install the extra gmflow[stream2].
+    """
+    cbor2 = library()
+    reader = _Reader(part, cbor2)
+    try:
+        message = reader.message(arrays)
+    except cbor2.CBORDecodeError as error:
+        raise DecodeError(f"the message is no CBOR that can be read: {error!s:.200}") from None
+    if reader.position != len(part):
+        raise DecodeError(f"{len(part) - reader.position} bytes follow the message's map")
+    return message
+
+
+def write(message: dict[str, Any]) -> bytes:
+    """Give the part that holds a map, with the tag that describes itself.
+
+    Raises
+    ------
+    EncodeError
+        If something in it can't be written, or if cbor2 is not installed.
+    """
+    cbor2 = library(EncodeError)
+    try:
+        return SELF_DESCRIBED + bytes(cbor2.dumps(message))
+    except (cbor2.CBOREncodeError, ValueError, TypeError, RecursionError) as error:
+        raise EncodeError(f"the message can't be written as CBOR: {error!s:.200}") from None
+
+
+def content_of(value: Any) -> tuple[int | None, Any]:
+    """Give the number and the content of a tag; None and the value itself where it is none."""
+    number = getattr(value, "tag", None)
+    return (None, value) if number is None else (number, value.value)
+
+
+def library(error: type[GmflowError] = DecodeError) -> ModuleType:
+    """Give the library that does the work.
+
+    Raises
+    ------
+    DecodeError or EncodeError
+        If it is not installed or too old, with the extra that brings it.
+    """
+    install = f"pip install 'gmflow[stream2]' brings it, cbor2>={LEAST_VERSION}"
+    try:
+        import cbor2
+    except ImportError as missing:
+        raise error(f"DECTRIS's stream v2 needs cbor2 ({missing}): {install}") from None
+    if not hasattr(cbor2.CBORDecoder, "strict_hashable_types"):
+        raise error(f"the cbor2 that is installed is too old for stream v2: {install}")
+    return cbor2
+
+
+class _Reader:
+    """Reads the items of a message one after the other."""
+
+    __slots__ = ("_decode", "_file", "_tag", "_view")
+
+    def __init__(self, part: bytes, cbor2: ModuleType) -> None:
+        self._view = memoryview(part)
+        self._file = BytesIO(part)
+        self._tag = cbor2.CBORTag
+        self._decode = cbor2.CBORDecoder(
+            self._file,
+            semantic_decoders=_Tags(cbor2.CBORTag),
+            max_depth=MOST_DEPTH,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+        ).decode
+
+    @property
+    def position(self) -> int:
+        """Where the next item begins."""
+        return self._file.tell()
+
+    def message(self, arrays: Container[Any]) -> dict[str, Any]:
+        """Read the message's map, and the values under the keys in `arrays` by views."""
+        if self._view[:3] == SELF_DESCRIBED:
+            self._file.seek(3)
+        kind, count = self._head()
+        if kind != MAP:
+            raise DecodeError("the message is no map")
+        message: dict[str, Any] = {}
+        while count != 0 and (count > 0 or not self._ends()):
+            if len(message) >= MOST_FIELDS:
+                raise DecodeError(f"the message has more than {MOST_FIELDS} keys")
+            key = self._key(message)
+            message[key] = self._item(0) if key in arrays else self._decode()
+            count -= 1
+        return message
+
+    def _item(self, depth: int) -> Any:
+        """Read an item: what leads down to the bytes of arrays here, and the rest with cbor2."""
+        start = self._file.tell()
+        kind, size = self._head()
+        if size >= 0 and depth < DEPTH_OF_ARRAYS:
+            if kind == NUMBER:
+                return size
+            if kind == TAG:
+                return self._tag(size, self._item(depth + 1))
+            if kind == BYTES:
+                return self._bytes(size)
+            if kind == ARRAY and size <= 3:  # tags 40 and 56500
+                return [self._item(depth + 1) for _ in range(size)]
+            if kind == MAP and size <= MOST_CHANNELS:
+                channels: dict[str, Any] = {}
+                for _ in range(size):
+                    key = self._key(channels)
+                    channels[key] = self._item(depth + 1)
+                return channels
+        self._file.seek(start)
+        return self._decode()
+
+    def _key(self, known: Container[Any]) -> str:
+        key = self._decode()
+        if type(key) is not str or key in known:
+            raise DecodeError(f"a key is no text or comes twice: {shown(key)}")
+        return key
+
+    def _bytes(self, size: int) -> memoryview:
+        start = self._file.tell()
+        if size > len(self._view) - start:
+            raise DecodeError(f"the message ends {len(self._view) - start} bytes into {size}")
+        self._file.seek(start + size)
+        return self._view[start : start + size]
+
+    def _head(self) -> tuple[int, int]:
+        """Read what an item begins with: its major type, and its number, size or tag.
+
+        The size is -1 where it is not given.
+        """
+        first = self._file.read(1)
+        kind, size = divmod(first[0] if first else 0xFF, 32)
+        if size < 24:
+            return kind, size
+        if size == 31:
+            return kind, -1
+        if size > 27:
+            raise DecodeError(f"byte {first.hex()} begins nothing in CBOR")
+        length = 1 << (size - 24)
+        number = self._file.read(length)
+        if len(number) != length:
+            raise DecodeError("the message is cut")
+        return kind, int.from_bytes(number, "big")
+
+    def _ends(self) -> bool:
+        """Tell whether a map whose size is not given ends here, and read its end."""
+        start = self._file.tell()
+        if self._file.read(1) == b"\xff":
+            return True
+        self._file.seek(start)
+        return False
+
+
+class _Tags(dict[int, Callable[[Any, bool], Any]]):
+    """What is made of which tag: nothing, but of the one that describes a message as CBOR."""
+
+    def __init__(self, tag: Callable[[int, Any], Any]) -> None:
+        super().__init__({55799: lambda content, immutable: content})
+        self._tag = tag
+
+    def __missing__(self, number: int) -> Callable[[Any, bool], Any]:
+        make = self._tag
+        return lambda content, immutable: make(number, content)

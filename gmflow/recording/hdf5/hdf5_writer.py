@@ -1,0 +1,145 @@
+"""Messages into HDF5 files: each into a file of its family, by its htype."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from logging import getLogger
+
+from ...errors import DecodeError, RecordingError
+from ...handlers.stream2.cbor_map import is_map
+from ...message import Message
+from ...validation import shown
+from ..writing import PROMISE, Writer
+from .arrays_family import ArraysFamily
+from .bsread_family import BsreadFamily
+from .eiger_family import HTYPES, EigerFamily
+from .family import Family
+from .files import Files
+from .loading import library
+from .stream2_family import Stream2Family
+
+logger = getLogger(__name__)
+
+COMMIT_AFTER = PROMISE / 2
+"""Seconds after which a message is committed, where messages come one after the other."""
+
+NUMBER = re.compile(r"\d+")
+
+MOST_REASONS = 100
+"""Reasons of refusals that are told apart; later ones are only counted."""
+
+
+class Hdf5Writer(Writer):
+    """Writes messages into ``run.h5``, and what has another layout into ``run-2.h5`` and so on.
+
+    Images of DECTRIS's stream v1 and v2, bsread and array-1.0 are stored; all else is refused.
+    One file holds one series, the channels of one data header, or arrays of one shape and type.
+
+    Parameters
+    ----------
+    path : path
+        Of the first file. No file is made before a message came that is stored.
+
+    Raises
+    ------
+    RecordingError
+        If it is there already, can't be written, or h5py is not installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__()
+        library()
+        self._files = Files(path)
+        self.paths = self._files.paths
+        eiger, self._stream2 = EigerFamily(self._files), Stream2Family(self._files)
+        bsread, arrays = BsreadFamily(self._files), ArraysFamily(self._files)
+        self._families: list[Family] = [eiger, self._stream2, bsread, arrays]
+        self._add: dict[str, Callable[[Message], None]] = {
+            **dict.fromkeys(HTYPES, eiger.add),
+            **dict.fromkeys(("bsr_m-1.0", "bsr_m-1.1"), bsread.add),
+            "array-1.0": arrays.add,
+        }
+        self._kept = self._kept_bytes = 0
+        self._due = 0.0
+        self._is_open = True
+
+    def write(self, messages: Sequence[Message]) -> None:
+        if not self._is_open:
+            raise RecordingError(f"{self._files.path} is closed: begin another recording")
+        try:
+            for message in messages:
+                self._store(message)
+        except RecordingError:
+            self._leave()
+            raise
+        if self._kept and time.monotonic() >= self._due:
+            self.commit()
+
+    def commit(self) -> None:
+        if not self._is_open:
+            return
+        try:
+            for family in self._families:
+                family.commit()
+            self._files.commit()
+        except RecordingError:
+            self._leave()
+            raise
+        self._count()
+
+    def close(self) -> None:
+        if not self._is_open:
+            return
+        self.commit()
+        self._is_open = False
+        self._files.close()  # which has nothing more to write
+
+    def _store(self, message: Message) -> None:
+        try:
+            self._find(message)(message)
+        except DecodeError as error:
+            self._refuse(str(error))
+            return
+        if not self._kept:
+            self._due = time.monotonic() + COMMIT_AFTER
+        self._kept += 1
+        self._kept_bytes += message.size
+
+    def _find(self, message: Message) -> Callable[[Message], None]:
+        """Give what stores a message."""
+        parts = message.parts
+        if not parts:
+            raise DecodeError("it has no parts")
+        if is_map(parts[0]):
+            return self._stream2.add
+        htype = message.header.get("htype")
+        if isinstance(htype, list) and len(htype) == 1:
+            htype = htype[0]
+        add = self._add.get(htype) if isinstance(htype, str) else None
+        if add is None:
+            raise DecodeError(f"htype {shown(htype)} has no place in HDF5; {', '.join(self._add)}")
+        return add
+
+    def _refuse(self, why: str) -> None:
+        """Count a message, and log why: once for all that differ in nothing but numbers."""
+        self.refused += 1
+        reason = NUMBER.sub("0", why)
+        if reason in self._reasons or len(self._reasons) >= MOST_REASONS:
+            return
+        self._reasons.add(reason)
+        logger.warning("a message is not in the HDF5 file: %s", why)
+
+    def _count(self) -> None:
+        self.written += self._kept
+        self.bytes_written += self._kept_bytes
+        self._kept = self._kept_bytes = 0
+
+    def _leave(self) -> None:
+        """Close all files after an error, with what can still be written."""
+        self._is_open = False
+        with suppress(RecordingError):
+            self._files.close()

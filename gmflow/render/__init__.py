@@ -1,0 +1,1 @@
+"""A message, a listing or a diagnosis as text, for a person."""

@@ -1,0 +1,1 @@
+"""Recorded messages before they are sent again: selected, edited, faults injected, listed."""
