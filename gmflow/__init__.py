@@ -24,8 +24,17 @@ if TYPE_CHECKING:
         SendTimeout,
         UnknownHtype,
     )
-    from .green.stream.connecting import connect, disconnect
-    from .green.stream.stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
+    from .green.stream.stream import (
+        BIND,
+        CONNECT,
+        PUB,
+        PULL,
+        PUSH,
+        SUB,
+        Stream,
+        connect,
+        disconnect,
+    )
     from .green.topology import Topology
     from .green.transport.monitor import (
         ConnectionCountMonitor,
@@ -81,7 +90,6 @@ __all__ = [
 ]
 
 _HOME = {
-    "green.stream.connecting": ("connect", "disconnect"),
     "decoder": ("Decoder",),
     "errors": (
         "ConfigError",
@@ -106,7 +114,17 @@ _HOME = {
     ),
     "receiver": ("Receiver",),
     "statistics": ("Statistics",),
-    "green.stream.stream": ("BIND", "CONNECT", "PUB", "PULL", "PUSH", "SUB", "Stream"),
+    "green.stream.stream": (
+        "BIND",
+        "CONNECT",
+        "PUB",
+        "PULL",
+        "PUSH",
+        "SUB",
+        "Stream",
+        "connect",
+        "disconnect",
+    ),
     "green.topology": ("Topology",),
     "tuning": ("tune_process",),
 }

@@ -1,7 +1,6 @@
 """mflow's inner module, for programs that say ``from mflow import mflow``."""
 
-from .green.stream.connecting import connect, disconnect
-from .green.stream.stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream
+from .green.stream.stream import BIND, CONNECT, PUB, PULL, PUSH, SUB, Stream, connect, disconnect
 from .green.transport.monitor import (
     ConnectionCountMonitor,
     SocketEventListener,

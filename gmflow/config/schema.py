@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ..addresses import conn_type_of
 from ..deferred import MOST_THREADS
+from ..validation import conn_type_of
 from .keys import Section, about
 from .kinds import ADDRESS, LARGEST_QUEUE, SHARE, TEXT, TEXTS, TRUTH, number, one_of, whole
 

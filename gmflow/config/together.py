@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from ..addresses import conn_type_of
+from ..validation import conn_type_of
 from .refusing import refuse
 from .schema import OutputConfig, SourceConfig, StreamConfig
 

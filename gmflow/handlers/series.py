@@ -1,17 +1,120 @@
-"""What a series of a DECTRIS detector is made of, whichever version of the stream it came with.
+"""Which images of a DECTRIS series came: what `series.SeriesEnd` says of them, either version.
 
-`eiger.series` (stream v1) and `stream2.receive` (v2) give these.
+A bit a frame, so that each counts once. What a lying message can take is bounded: `BLOCK` bits for
+a frame far from all others, `MOST_FRAMES` a series, and `MOST_SERIES` of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from ..errors import ConfigError, EncodeError
+
+MOST_SERIES = 8
+"""Series that are remembered at once: images of the last ones may still come late."""
+
+MOST_FRAMES = 1 << 24
+"""Frames of a series that are told apart, 2 MiB of bits; of later ones every message counts."""
+
+BLOCK = 1 << 12
+"""Frames whose bits are one number."""
+
+
+class SeenSeries:
+    """Remembers the series of one stream, each under its number."""
+
+    __slots__ = ("_series",)
+
+    def __init__(self) -> None:
+        self._series: dict[int, _Frames] = {}  # the one that was used last stands last
+
+    def begin(self, number: int, expected: int | None, start: Hashable) -> None:
+        """Note the start of a series.
+
+        It begins anew, unless it has not ended and its images came before its start, or the
+        start comes again, as it does where streams of several receivers are merged.
+
+        Parameters
+        ----------
+        number : int
+            Of the series.
+        expected : int or None
+            Images that the start promises.
+        start : hashable
+            By what a start that comes again is known: equal to the first one.
+        """
+        frames = self._series.get(number)
+        if frames is None or frames.told is not None or frames.start not in (None, start):
+            self._series.pop(number, None)
+            frames = self._of(number)
+        frames.expected, frames.start = expected, start
+
+    def add(self, number: int, frame: int) -> None:
+        """Note an image of a series, whether its start was seen or not."""
+        self._of(number).add(frame)
+
+    def end(self, number: int) -> tuple[int | None, int, int | None]:
+        """Give the images of a series that were expected, seen, and missing.
+
+        An end that comes again gives what has changed since the one before, so that a sum over
+        all ends is right: 0, 0 and 0; where images came late, more seen and less missing.
+        """
+        frames = self._of(number)
+        expected, seen, missing = frames.count()
+        before = frames.told or (0, 0, 0)
+        frames.told = expected or 0, seen, missing or 0
+        if expected is None or missing is None:
+            return None, seen - before[1], None
+        return expected - before[0], seen - before[1], missing - before[2]
+
+    def _of(self, number: int) -> _Frames:
+        series = self._series
+        frames = series.pop(number, None)
+        if frames is None:
+            frames = _Frames()
+            if len(series) >= MOST_SERIES:
+                del series[next(iter(series))]
+        series[number] = frames
+        return frames
+
+
+class _Frames:
+    """The frames of one series."""
+
+    __slots__ = ("_beyond", "_blocks", "expected", "start", "told")
+
+    def __init__(self) -> None:
+        self.expected: int | None = None
+        self.start: Hashable = None  # until it comes
+        self.told: tuple[int, int, int] | None = None  # at the last end: expected, seen, missing
+        self._blocks: dict[int, int] = {}
+        self._beyond = 0
+
+    def add(self, frame: int) -> None:
+        if frame >= MOST_FRAMES:
+            self._beyond += 1
+            return
+        block, place = divmod(frame, BLOCK)
+        self._blocks[block] = self._blocks.get(block, 0) | 1 << place
+
+    def count(self) -> tuple[int | None, int, int | None]:
+        seen = self._beyond + sum(bits.bit_count() for bits in self._blocks.values())
+        expected = self.expected
+        if expected is None:
+            return None, seen, None
+        if expected >= MOST_FRAMES:
+            return expected, seen, max(expected - seen, 0)
+        return expected, seen, expected - self._count_below(expected)
+
+    def _count_below(self, frame: int) -> int:
+        last, rest = divmod(frame, BLOCK)
+        whole = sum(bits.bit_count() for block, bits in self._blocks.items() if block < last)
+        return whole + (self._blocks.get(last, 0) & ((1 << rest) - 1)).bit_count()
+
 
 Array: TypeAlias = np.ndarray[Any, Any]
 

@@ -4,7 +4,7 @@ A key goes out when every stream has brought its message. Until then it waits, b
 
 - past its patience, counted from its first message,
 - for a stream that has ended, or holds `window` messages of other keys already,
-- where a stream is that full, for one that is absent (see `gmflow.merging.presence`).
+- where a stream is that full, for one that is absent (see `gmflow.merging.liveness`).
 
 What is in time for no key any more is late, and counted. Only if all streams fall back do their
 keys begin anew. Each stream holds `window` messages at most; then no more is taken of it.
@@ -18,8 +18,8 @@ from typing import Any
 from ..message import Message
 from ..statistics import NodeStatistics
 from ..validation import check_whole, refuse
+from .inputs import Lane
 from .keys import reader_of, value_of
-from .lanes import Lane
 from .matching import Matching
 from .merged import Joiner
 from .strategy import Strategy

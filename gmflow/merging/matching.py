@@ -11,10 +11,10 @@ from logging import getLogger
 
 from ..message import Message
 from ..statistics import NodeStatistics
+from .inputs import Doubtful, Lane
 from .keys import Key, Reader
-from .lanes import Doubtful, Lane
-from .presence import Presence
-from .shelf import Shelf, Waiting
+from .liveness import Presence
+from .pending import Shelf, Waiting
 
 logger = getLogger(__name__)
 

@@ -5,8 +5,7 @@ analysis (``.h5``, written only), or mflow's folder; `open_reader` by what is th
 here is plain blocking I/O on lists of messages: callers do it off the hub.
 """
 
-from .base import Reader
+from .base import Reader, Writer
 from .formats import open_reader, open_writer
-from .writing import Writer
 
 __all__ = ["Reader", "Writer", "open_reader", "open_writer"]

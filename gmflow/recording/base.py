@@ -1,12 +1,99 @@
-"""What every kind of recording can do while it is read."""
+"""Which parts can be recorded: flat buffers of bytes, whose ``len`` is their size.
+
+Others, such as a view of 16-bit numbers or of every second byte, have no bytes one after the
+other, or more of them than their length says.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from logging import getLogger
+from types import TracebackType
+from typing import Any, TypeAlias, TypeVar
 
-from ..message import Message
-from .closing import Closable
+from ..message import Message, Part
+
+
+class Unfit(ValueError):
+    """A message can't be recorded; the text says why."""
+
+
+def flat_types() -> set[type]:
+    """Give a set for `view_of` to add to; it has bytes, which the fast paths look for."""
+    return {bytes}
+
+
+def view_of(part: Part, flat: set[type]) -> Part:
+    """Give a part whose type is not known to be flat, if it is flat.
+
+    Parameters
+    ----------
+    part : bytes-like
+        The part.
+    flat : set of type
+        Types of which all parts are flat. ZeroMQ's frames are added when they are seen; views
+        and arrays never, as each of them is different.
+
+    Returns
+    -------
+    bytes-like
+        A frame as it is, else a view, which keeps it from being resized or closed.
+
+    Raises
+    ------
+    Unfit
+        If it isn't flat.
+    """
+    kind = type(part)
+    if _is_frame(kind):
+        flat.add(kind)
+        return part
+    try:
+        view = memoryview(part)
+        if view.c_contiguous and view.nbytes == len(part):
+            return view
+    except (TypeError, ValueError, BufferError):
+        pass
+    raise Unfit(f"a part is no flat buffer of bytes, but of type {kind.__name__}")
+
+
+def kept_of(part: Part, flat: set[type]) -> Part:
+    """Give a part that is kept for a while, as `view_of`; a copy of what may change meanwhile.
+
+    The memory of frames could be written to, but not without a receiver who works in place: they
+    are not copied.
+    """
+    part = view_of(part, flat)
+    if type(part) in flat or part.readonly or _is_frame(type(part.obj)):
+        return part
+    return bytes(part)
+
+
+def _is_frame(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "zmq"
+
+
+C = TypeVar("C", bound="Closable")
+
+
+class Closable(ABC):
+    """Something that is opened, and closed once it is done with."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what was opened; repeatable."""
+
+    def __enter__(self: C) -> C:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 class Reader(Closable):
@@ -40,3 +127,79 @@ class Reader(Closable):
         RecordingError
             If a message can't be read. Its `resume` says from which one on others can be.
         """
+
+
+logger = getLogger(__name__)
+
+PROMISE = 0.5
+"""Seconds after which, at most, a message that was given to `Writer.write` should be committed."""
+
+Wait: TypeAlias = Callable[[], Any]
+"""Waits for work, and gives what it gives, or raises what it raises."""
+
+Aside: TypeAlias = Callable[[Callable[[], Any]], Wait]
+"""Begins work, which may go on in another thread."""
+
+
+def inline(work: Callable[[], Any]) -> Wait:
+    """Leave work to whoever waits for it."""
+    return work
+
+
+class Writer(Closable):
+    """Writes messages into a recording; used by one thread at a time.
+
+    Attributes
+    ----------
+    written, bytes_written : int
+        Messages that are in the recording, in the order in which they were given, and the bytes
+        of their parts. What was given and is still on its way is not among them.
+    refused : int
+        Messages that this kind of recording can't hold; why is logged, once a reason.
+    paths : list of str
+        The files or the folder that it has made so far; none that it has removed again.
+    """
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.bytes_written = 0
+        self.refused = 0
+        self.paths: list[str] = []
+        self._reasons: set[str] = set()
+
+    @abstractmethod
+    def write(self, messages: Sequence[Message]) -> None:
+        """Take messages, in order; what is kept back is bounded, and less than `PROMISE` old.
+
+        Raises
+        ------
+        RecordingError
+            If they can't be written: what was written before stays readable.
+        """
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Write what was kept back: nothing of it is lost if the process is killed from now on.
+
+        Raises
+        ------
+        RecordingError
+            As `write`.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Commit, and finish the recording; after an error, leave it as it is. Repeatable.
+
+        Raises
+        ------
+        RecordingError
+            As `write`.
+        """
+
+    def _refuse(self, why: str) -> None:
+        """Count a message that this kind of recording can't hold; log why, once a reason."""
+        self.refused += 1
+        if why not in self._reasons:
+            self._reasons.add(why)
+            logger.warning("a message is not recorded: %s", why)

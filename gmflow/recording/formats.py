@@ -11,8 +11,7 @@ from stat import S_ISREG
 from typing import Literal
 
 from ..errors import ConfigError, RecordingError
-from .base import Reader
-from .writing import Aside, Writer, inline
+from .base import Aside, Reader, Writer, inline
 
 ENDINGS: dict[str, Literal["mcap", "hdf5"]] = {
     ".mcap": "mcap",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..replay.listing_rows import MOST_COUNTED
+from ..replay.listing import MOST_COUNTED
 from .words import cut, many, number, printable, size, time_of
 
 MEGA = 1e6

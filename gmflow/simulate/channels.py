@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError, DecodeError
 from ..handlers.bsread import channels as bsread_channels
-from ..handlers.bsread.types import COMPRESSIONS, NUMBERS, ORDERS
+from ..handlers.bsread.channels import COMPRESSIONS, NUMBERS, ORDERS
 from ..jsonwire import loads
 
 DEFAULT = (

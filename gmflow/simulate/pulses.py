@@ -11,8 +11,7 @@ from typing import Any
 from ..codecs import bsread_codec as codec
 from ..errors import ConfigError, DecodeError
 from ..handlers.bsread.bsread_sender import BsreadSender, bsread_sender
-from ..handlers.bsread.channels import read_channel
-from ..handlers.bsread.types import compression_of
+from ..handlers.bsread.channels import compression_of, read_channel
 from ..message import Part
 from .channels import DEFAULT, read_channels
 from .counts import optional_count, whole_number

@@ -15,7 +15,7 @@ import pytest
 import zmq
 
 from gmflow.recording import open_reader
-from gmflow.recording.writing import PROMISE
+from gmflow.recording.base import PROMISE
 from tests.cli.scripts import complaints, free_address, row, until
 
 KILLS, TOGETHER = 20, 5

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.addresses import conn_type_of
 from gmflow.config import (
     MERGE,
     OUTPUT,
@@ -22,6 +21,7 @@ from gmflow.config import (
     parse,
 )
 from gmflow.errors import ConfigError
+from gmflow.validation import conn_type_of
 
 ONE = {"address": "tcp://localhost:7777"}
 OUT = {"address": "tcp://*:8888"}

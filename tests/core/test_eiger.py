@@ -18,8 +18,14 @@ from gmflow.deferred import SMALL, Later
 from gmflow.errors import DecodeError, EncodeError, HandlerError
 from gmflow.green.stream.sender import htype_of
 from gmflow.handlers import DEFAULT, ENCODERS, dimage_1_0, eiger, stream2
-from gmflow.handlers.seen import MOST_FRAMES, MOST_SERIES, SeenSeries
-from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
+from gmflow.handlers.series import (
+    MOST_FRAMES,
+    MOST_SERIES,
+    Image,
+    SeenSeries,
+    SeriesEnd,
+    SeriesStart,
+)
 from gmflow.render.summary import Summaries
 from gmflow.simulate import eiger as simulated
 from tests.captures import needs_captures, read_capture, truth

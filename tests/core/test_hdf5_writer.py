@@ -17,9 +17,9 @@ from gmflow.handlers.series import Image
 from gmflow.message import Message
 from gmflow.recording import formats as kinds
 from gmflow.recording import open_writer
+from gmflow.recording.base import PROMISE
 from gmflow.recording.hdf5 import Hdf5Writer
 from gmflow.recording.hdf5 import hdf5_writer as writer_module
-from gmflow.recording.writing import PROMISE
 from tests.core.hdf5_recorded import opened, record
 
 h5py = pytest.importorskip("h5py")
@@ -260,7 +260,7 @@ def test_a_full_disk_ends_a_wide_recording_too(tmp_path):
 KILLED = """
 import os, random, signal, sys, time
 from gmflow.recording.hdf5 import Hdf5Writer
-from gmflow.recording.writing import PROMISE
+from gmflow.recording.base import PROMISE
 from tests.core.test_hdf5_writer import an_array, an_image, messages
 
 def write(path, told):

@@ -9,8 +9,7 @@ import cbor2
 import pytest
 
 from gmflow.message import Message
-from gmflow.replay.listing import MOST_LETTERS, Listing
-from gmflow.replay.listing_rows import BATCH, MOST_COUNTED, MOST_ROWS
+from gmflow.replay.listing import BATCH, MOST_COUNTED, MOST_LETTERS, MOST_ROWS, Listing
 from tests.captures import captures, needs_captures, read_capture
 
 SECOND = 10**9

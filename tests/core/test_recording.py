@@ -478,7 +478,7 @@ import itertools, os, signal, sys
 from gmflow.message import Message
 from gmflow.recording import open_writer
 from gmflow.recording.folder import times
-from gmflow.recording.folder import writing as folder_writing
+from gmflow.recording.folder import folder_writer as folder_writing
 calls = itertools.count()
 def counted(call):
     def counting(*arguments, **options):
@@ -816,8 +816,8 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_written(tmp_path):
 
 def test_no_numpy_is_loaded_for_a_folder(tmp_path):
     text = (
-        "import sys\nfrom gmflow.recording import kinds\n"
-        "from gmflow.recording.folder import reading, writing\n"
+        "import sys\nfrom gmflow.recording import formats as kinds\n"
+        "from gmflow.recording.folder import folder_reader as reading, folder_writer as writing\n"
         "print(*sys.modules)"
     )
     (modules,) = run(text)

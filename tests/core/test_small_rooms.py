@@ -9,11 +9,11 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.addresses import conn_type_of, has_wrong_port
 from gmflow.errors import ConfigError, ConnectError, GmflowError, SendTimeout
 from gmflow.filters import Modulo
 from gmflow.merging import RoundRobinStrategy
 from gmflow.statistics import NodeStatistics, Statistics
+from gmflow.validation import conn_type_of, has_wrong_port
 
 
 def merged(streams: list[list[str]]) -> list[str]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import gmflow
 from gmflow import BIND, PUB, PULL, PUSH, SUB, ConnectError, Topology
-from gmflow.green.transport.connection_counts import Connections
+from gmflow.green.transport.connections import Connections
 from gmflow.green.transport.open_socket import open_socket
 from gmflow.green.transport.socket import Context
 from tests.green.helpers import endpoint, peer, program, thread, ticker, until

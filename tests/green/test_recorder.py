@@ -11,7 +11,7 @@ import zmq
 from gmflow import ConfigError, RecordingError, Topology
 from gmflow.green.topology import recorder
 from gmflow.recording import Writer, open_reader
-from gmflow.recording.writing import PROMISE
+from gmflow.recording.base import PROMISE
 from tests.green.helpers import books, endpoint, peer, program, ticker, until
 
 

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from gmflow import ConfigError, ConnectError, Topology
 from gmflow.burst import LARGEST
 from gmflow.filters import is_series_edge
-from gmflow.green.topology.tap import Tap
-from gmflow.green.topology.viewing import Newest, WhileSubscribed
+from gmflow.green.topology.tap import Newest, Tap, WhileSubscribed
 from gmflow.message import Message
 from tests.green.helpers import books, endpoint, peer, thread, until
 

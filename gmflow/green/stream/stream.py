@@ -19,6 +19,7 @@ from ...receiver import Receiver
 from ...statistics import Statistics
 from ..decode_pool import Decoding
 from ..threads import end_context, threads_are_green
+from ..transport.monitor import ConnectionCountMonitor, no_clients_timeout_notifier
 from ..transport.open_socket import endpoint, open_socket
 from ..transport.socket import Context
 from .reader import Reader, raises_on
@@ -295,3 +296,60 @@ class Stream(Watched):
 
 def _seconds(milliseconds: float | None) -> float | None:
     return milliseconds / 1000 if milliseconds and milliseconds > 0 else None
+
+
+def connect(
+    address: str,
+    conn_type: str = CONNECT,
+    mode: str | int = PULL,
+    queue_size: int = 100,
+    receive_timeout: float | None = None,
+    linger: int = 1000,
+    no_client_action: Callable[[], None] | None = None,
+    no_client_timeout: float = 10,
+    copy: bool = True,
+    send_timeout: float | None = None,
+    *,
+    handlers: Mapping[str, Handler] | None = None,
+    topics: Sequence[str | bytes] = ("",),
+    options: Mapping[str, Any] | None = None,
+    context: Any = None,
+    on_error: str = "log",
+    decode_threads: int = 1,
+) -> Stream:
+    """Open a stream.
+
+    Parameters
+    ----------
+    no_client_action : callable, optional
+        Called each time that `no_client_timeout` seconds have passed without a client.
+    handlers, on_error, decode_threads
+        As of `Stream`; everything else as of `Stream.connect`.
+
+    Returns
+    -------
+    Stream
+    """
+    stream = Stream(handlers=handlers, on_error=on_error, decode_threads=decode_threads)
+    if no_client_action is not None:
+        notifier = no_clients_timeout_notifier(no_client_action, no_client_timeout)
+        stream.register_socket_monitor(ConnectionCountMonitor(notifier))
+    stream.connect(
+        address,
+        conn_type,
+        mode,
+        receive_timeout,
+        queue_size,
+        linger,
+        context,
+        copy,
+        send_timeout,
+        topics=topics,
+        options=options,
+    )
+    return stream
+
+
+def disconnect(stream: Stream) -> None:
+    """Close a stream."""
+    stream.disconnect()

@@ -6,9 +6,8 @@
 from .links import Inlet, Splitter
 from .merger import Merger
 from .node import Giver, Node, Taker
-from .origin import Origin
 from .output import Output, Sink
-from .source import Bursts, Feed, Source
+from .source import Bursts, Feed, Origin, Source
 from .topology import Topology
 
 __all__ = [

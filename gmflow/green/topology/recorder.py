@@ -19,7 +19,7 @@ from ...deferred import step_aside
 from ...errors import RecordingError
 from ...message import Message
 from ...recording import Writer, open_writer
-from ...recording.writing import PROMISE
+from ...recording.base import PROMISE
 from ..channel import Channel
 from ..threads import NativeThread, SecondThread
 from ..transport.socket import Context

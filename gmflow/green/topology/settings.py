@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...addresses import FORM, conn_type_of
 from ...deferred import MOST_THREADS
 from ...errors import ConfigError
-from ...validation import check_whole, refuse
+from ...validation import FORM, check_whole, conn_type_of, refuse
 from ..transport.open_socket import check_settings, mode_of
 
 

@@ -1,27 +1,164 @@
-"""Where messages begin: a source receives from a socket, a feed takes them from an iterable.
+"""A node that messages begin at: it makes messages of what comes, and passes them on.
 
-An iterable of bursts, several messages at a time, is taken faster than one of messages.
+It decodes for the nodes after it, by running handlers of its own, because what a handler
+remembers belongs to one stream. What the handlers leave for later is done in native threads,
+and the messages go on in the order in which they came.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from time import monotonic
+from logging import getLogger
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
 
 from gevent import GreenletExit, getcurrent
 
-from ...message import Part
+from ...burst import Burst
+from ...message import Message, Part, size_of, size_of_all
 from ...sequence.tracker import Continuity
+from ...statistics import Statistics
 from ..channel import CAPACITY_BYTES
 from ..transport.receive import BURST, Inbox
 from ..transport.socket import Context, Socket
 from ..yielding import Breath
-from .origin import Origin
+from .node import Giver
 from .port import Port
 
 if TYPE_CHECKING:
     from ...decoder import Handler
+    from ..decode_pool import Decoding
+
+logger = getLogger(__name__)
+
+
+class Origin(Giver):
+    """A node that messages begin at, and that can be asked to stop.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports.
+    handlers : mapping of str to handler, optional
+        Which handler reads which htype, beside the built-in ones, if a node after it wants values.
+    address : str, optional
+        Its socket's address.
+    continuity : Continuity, optional
+        What follows the messages, where some may be missing.
+    threads : int, optional
+        Native threads for what the handlers leave for later; 0 does it on the hub.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        handlers: Mapping[str, Handler] | None = None,
+        address: str = "",
+        continuity: Continuity | None = None,
+        threads: int = 1,
+    ) -> None:
+        super().__init__(name, address)
+        self._continuity = continuity
+        self._handlers = None if handlers is None else dict(handlers)
+        self._threads = threads
+        self._decoding: Decoding | None = None
+        self._counters = Statistics()
+        self._stopping = False
+
+    def want_data(self) -> None:
+        from ...decoder import Decoder  # late: they bring NumPy, which forwarding does without
+        from ..decode_pool import Decoding
+
+        if self._decoding is None:
+            self._decoding = Decoding(Decoder(self._handlers), self._threads)
+            self._decoding.done = self.wake
+            self._counters = self._decoding.decoder.statistics
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._stopping = True
+
+    def wake(self) -> None:
+        """Have `run` pass on what a thread has decoded, where it waits for messages."""
+
+    def close(self) -> None:
+        if self._decoding is not None:
+            self.statistics.left_over += self._decoding.close()
+            self._decoding.decoder.close()
+        super().close()
+
+    def give_parts(self, burst: Sequence[Sequence[Part]], sized: bool = False) -> None:
+        """Make messages of what came, the parts of each, and pass them on as `give` does.
+
+        They are `sized` now where they are to wait for so long that their parts will then be far
+        from the processor.
+        """
+        counters, name, now = self._counters, self.name, time_ns()
+        if sized:
+            made = [Message(counters, None, parts, name, size_of(parts), now) for parts in burst]
+        else:
+            made = [Message(counters, None, parts, name, -1, now) for parts in burst]
+        messages = Burst(made)
+        size = size_of_all(messages)
+        self.statistics.received += len(messages)
+        self.statistics.bytes_received += size
+        if self._continuity is not None:
+            self._continuity.follow(messages, monotonic())
+        if self._decoding is None:
+            self.give(messages, size)
+        else:
+            self._decode(messages, self._decoding)
+
+    def give_decoded(self) -> None:
+        """Pass on the first messages, as far as they are decoded."""
+        decoding = self._decoding
+        ready = []
+        while decoding and decoding.ready:
+            ready.append(decoding.take())
+        self._give_ready(ready)
+
+    def give_rest(self) -> None:
+        """Wait until everything is decoded, and pass it on."""
+        while self._decoding:
+            self._decoding.wait()
+            self.give_decoded()
+
+    def _decode(self, messages: Sequence[Message], decoding: Decoding) -> None:
+        """Decode messages, and pass on those that need not wait for a thread."""
+        breathe = Breath()
+        left = len(messages)
+        ready: list[Message] = []
+        try:
+            for message in messages:
+                breathe()
+                while decoding.full:
+                    given, ready = ready, []
+                    self._give_ready(given)
+                    decoding.wait()
+                    self.give_decoded()
+                if decoding.begin(message):
+                    ready.append(message)
+                left -= 1
+        except BaseException:  # a kill, where it waits for a thread or a handler waits
+            self.statistics.left_over += left + len(ready)
+            raise
+        self._give_ready(ready)
+        self.give_decoded()
+
+    def _give_ready(self, messages: list[Message]) -> None:
+        for message in messages:
+            if message.error is not None:
+                logger.warning("a message of %s can't be read: %s", self.name, message.error)
+                _forget_frames(message.error)
+        if messages:
+            self.give(Burst(messages), size_of_all(messages))
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """Drop tracebacks: their frames know the burst, a cycle that would keep all its parts."""
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 class Source(Origin):

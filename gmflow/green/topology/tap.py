@@ -1,14 +1,13 @@
-"""A tap: an output for viewers, who come and go and may be slow, and never slow the rest down.
+"""What of a stream goes to viewers: chosen a burst at a time, for the main path waits meanwhile.
 
-Nothing waits for it. Without subscribers messages are dropped where they come in, a burst at a
-time; with some, it keeps the newest and takes a small share of the hub's time. One greenlet sends,
-another owns the subscriptions; neither lets others run within a message, nor between a
-subscription and the header message that answers it.
+To parse every message would cost as much as to forward it, so a burst is looked at as a whole.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from secrets import token_bytes
 from time import monotonic
 from typing import Any
 
@@ -17,14 +16,169 @@ import zmq
 from gevent import getcurrent
 from zmq.backend import Socket as _Backend  # its methods don't know of the hub: no switch, no look
 
+from ...burst import burst_of
+from ...errors import ConfigError
+from ...filters import EDGES, htype_of, is_series_edge
 from ...message import Message
+from ..stream.watching import TOPICS_COUNT
 from ..transport.poller import POLLIN
 from ..transport.receive import Inbox
-from ..transport.socket import Context
+from ..transport.socket import Context, Socket
 from .node import Giver
 from .output import Output
-from .subscriptions import Subscriptions
-from .viewing import Newest, WhileSubscribed, is_header
+
+HEADERS = ("dheader-", "bsr_m-")
+"""How the htypes begin of the messages without which those after them can't be read."""
+
+
+class WhileSubscribed:
+    """Chooses everything while somebody is subscribed, else the newest header message alone.
+
+    Parameters
+    ----------
+    topics : collection of bytes
+        What is subscribed to, live.
+    """
+
+    cause = "unwatched"
+
+    def __init__(self, topics: Collection[bytes]) -> None:
+        self._topics = topics
+
+    def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Give those of the next messages that are chosen."""
+        if self._topics:
+            return messages
+        if not _mention(messages, HEADERS):
+            return ()
+        header = next(filter(is_header, reversed(messages)), None)
+        return () if header is None else (header,)
+
+
+class Newest:
+    """Chooses the newest images of each burst, and whatever opens or ends an Eiger series.
+
+    Parameters
+    ----------
+    cause : str
+        What the others are counted as.
+    room : callable
+        Gives how many images of a burst there is room for.
+    """
+
+    def __init__(self, cause: str, room: Callable[[], int]) -> None:
+        self.cause = cause
+        self._room = room
+
+    def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Give those of the next messages that are chosen."""
+        room = self._room()
+        if len(messages) <= room:
+            return messages
+        if not _mention(messages, EDGES):
+            return messages[len(messages) - room :]
+        edges = list(map(is_series_edge, messages))
+        too_many = edges.count(False) - room
+        chosen: list[Message] = []
+        for message, edge in zip(messages, edges, strict=True):
+            too_many -= not edge
+            if edge or too_many < 0:
+                chosen.append(message)
+        return chosen
+
+
+def is_header(message: Message) -> bool:
+    """Tell whether a viewer needs a message to read those that come after it."""
+    return htype_of(message).startswith(HEADERS)
+
+
+def _mention(messages: Sequence[Message], htypes: Sequence[str]) -> bool:
+    """Tell whether a burst may have messages of such htypes: one look, where to parse is slow."""
+    text = burst_of(messages).text
+    return any(htype.encode() in text for htype in htypes)
+
+
+class Subscriptions:
+    """Lets peers of an XPUB socket that is in manual mode subscribe, and go.
+
+    Parameters
+    ----------
+    socket : Socket
+        The XPUB socket; whoever owns this receives from it, and gives each notice to `note`.
+    context : Context
+        The socket's.
+    topics : set of bytes
+        Where the topics that somebody is subscribed to are kept.
+
+    Raises
+    ------
+    ConfigError
+        If libzmq is older than 4.3.5.
+    """
+
+    def __init__(self, socket: Socket, context: Context, topics: set[bytes]) -> None:
+        self._socket = socket
+        self._topics = topics
+        self._doubtful: set[bytes] = set()  # a peer has left them; while there are any, it is asked
+        self._mark = token_bytes(16)  # a topic that only `_asks` subscribes to
+        try:
+            self._count()
+        except zmq.ZMQError:
+            raise ConfigError(
+                f"a tap needs libzmq 4.3.5 or newer, this is {zmq.zmq_version()}: update pyzmq"
+            ) from None
+        address = f"inproc://gmflow.subscriptions.{self._mark.hex()}"
+        socket.bind(address)
+        self._asks: Any = context.socket(zmq.XSUB, socket_class=zmq.Socket)
+        self._asks.connect(address)
+
+    def note(self, notice: bytes) -> bytes | None:
+        """Do what a notice says; give the topic if its peer has subscribed and is still there."""
+        kind, topic = notice[:1], notice[1:]
+        if kind == b"\x01":
+            if topic == self._mark:
+                self._settle()
+            elif self._sender_is_there():
+                self._socket.set(zmq.SUBSCRIBE, topic)
+                self._topics.add(topic)
+                return topic
+        elif kind == b"\x00":
+            self._socket.set(zmq.UNSUBSCRIBE, topic)
+            if topic in self._topics:
+                self._doubt(topic)
+        return None
+
+    def close(self) -> None:
+        """Close the socket beside."""
+        self._asks.close(0)
+
+    def _doubt(self, topic: bytes) -> None:
+        if not self._doubtful:
+            self._asks.send(b"\x01" + self._mark, zmq.NOBLOCK)
+        self._doubtful.add(topic)
+
+    def _settle(self) -> None:
+        for topic in self._doubtful:
+            if self._is_first(topic):
+                self._topics.discard(topic)
+            self._socket.set(zmq.UNSUBSCRIBE, topic)
+        self._doubtful.clear()
+
+    def _sender_is_there(self) -> bool:
+        """Tell whether the peer that the last notice came from has not gone since."""
+        is_there = self._is_first(self._mark)
+        self._socket.set(zmq.UNSUBSCRIBE, self._mark)
+        return is_there
+
+    def _is_first(self, topic: bytes) -> bool:
+        """Subscribe the peer that the last notice came from; tell whether nobody else had."""
+        before = self._count()
+        self._socket.set(zmq.SUBSCRIBE, topic)
+        return self._count() > before
+
+    def _count(self) -> int:
+        return int(self._socket.get(TOPICS_COUNT))
+
 
 SHARE = 0.05
 """The share of the hub's time that a tap takes, where `LONGEST_REST` is rest enough."""

@@ -18,8 +18,7 @@ import gevent
 import zmq
 
 from ..threads import off_hub, threads_are_green
-from .connection_counts import EVENTS
-from .connections import Health, open_monitor
+from .connections import EVENTS, Health, open_monitor
 from .receive import Inbox
 from .socket import Socket
 

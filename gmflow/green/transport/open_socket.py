@@ -9,9 +9,8 @@ from typing import Any
 
 import zmq
 
-from ...addresses import FORM, has_wrong_port
 from ...errors import ConfigError, ConnectError
-from ...validation import check_mapping, check_whole, refuse
+from ...validation import FORM, check_mapping, check_whole, has_wrong_port, refuse
 from .connections import Health, WatchedSocket
 from .socket import Context, Socket
 

@@ -12,8 +12,7 @@ from ...codecs import bsread_codec as codec
 from ...errors import DecodeError
 from ...jsonwire import loads
 from ...validation import shown
-from .channels import Channel, read_channels
-from .types import compression_of
+from .channels import Channel, compression_of, read_channels
 
 MOST_TEXT = 1 << 24
 """Bytes that a data header may have: a hundred thousand channels and more."""

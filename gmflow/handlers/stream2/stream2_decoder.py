@@ -14,8 +14,7 @@ from ...deferred import Later, failed
 from ...errors import DecodeError, MessageError
 from ...receiver import Receiver
 from ...validation import shown
-from ..seen import SeenSeries
-from ..series import Image, SeriesEnd, SeriesStart
+from ..series import Image, SeenSeries, SeriesEnd, SeriesStart
 from .cbor_arrays import Packed, array_of, is_array, packed_of
 from .cbor_map import MOST_CHANNELS, content_of, is_map, read
 from .stream2_encoder import encode, make_config

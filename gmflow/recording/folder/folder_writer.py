@@ -15,8 +15,7 @@ from itertools import chain
 
 from ...errors import RecordingError
 from ...message import Message, Part, size_of
-from ..flat import Unfit, flat_types, view_of
-from ..writing import Writer
+from ..base import Unfit, Writer, flat_types, view_of
 from .names import Folder, count_parts, list_parts, make_folder, open_folder, part_name
 from .times import Times, rows_of, write_all
 

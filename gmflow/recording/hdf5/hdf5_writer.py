@@ -13,14 +13,13 @@ from ...errors import DecodeError, RecordingError
 from ...handlers.stream2.cbor_map import is_map
 from ...message import Message
 from ...validation import shown
-from ..writing import PROMISE, Writer
+from ..base import PROMISE, Writer
 from .arrays_family import ArraysFamily
 from .bsread_family import BsreadFamily
-from .eiger_family import HTYPES, EigerFamily
 from .family import Family
 from .files import Files
 from .loading import library
-from .stream2_family import Stream2Family
+from .series_families import HTYPES, EigerFamily, Stream2Family
 
 logger = getLogger(__name__)
 

@@ -1,18 +1,132 @@
-"""One series of a detector in HDF5: a file for each layout of its images."""
+"""What an HDF5 file says of its series: NeXus's groups, configuration, masks and flatfields."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from logging import getLogger
 from typing import Any
 
 import numpy as np
 
+from ...errors import DecodeError
 from ...handlers.series import SeriesStart
 from .files import Files
-from .frames import Frames, Layout, Picture, ends_column
+from .frames import DETECTOR, RECORDING, Frames, Layout, Picture, by_name, ends_column
 from .growing import GrowingFile
-from .starts import write_series, write_start
+from .rows import link_name
+
+logger = getLogger(__name__)
+
+SPECIFIC = f"{DETECTOR}/detectorSpecific"
+
+MOST_KEYS = 512
+"""Keys of a configuration that become datasets; all are in its text."""
+
+GROUPS = {
+    "/entry": {"NX_class": "NXentry", "default": "data"},
+    "/entry/instrument": {"NX_class": "NXinstrument"},
+    DETECTOR: {"NX_class": "NXdetector"},
+    SPECIFIC: {"NX_class": "NXcollection"},
+    RECORDING: {"NX_class": "NXcollection"},
+}
+
+
+def write_series(file: GrowingFile, series: int) -> None:
+    """Make the groups, and note the number of the series."""
+    file.group("/", default="entry")
+    for path, attributes in GROUPS.items():
+        file.group(path, **attributes)
+    file.value("/entry/series", np.uint64(series))
+
+
+def write_start(
+    file: GrowingFile, start: SeriesStart, appendix: Any, left: Mapping[str, Any]
+) -> None:
+    """Write what the start of a series says.
+
+    Parameters
+    ----------
+    file : GrowingFile
+        One that is being built, with its groups.
+    start : SeriesStart
+    appendix : bytes-like
+        The user's own; empty without.
+    left : mapping of str to bytes-like
+        Tables that don't fit what is declared, by name.
+    """
+    file.value(f"{RECORDING}/header", text_of(start.header))
+    if len(appendix):
+        file.value(f"{RECORDING}/header_appendix", _readable(appendix))
+    if start.config:
+        file.value(f"{SPECIFIC}/config", text_of(start.config))
+    for path, value in _simple(start.config):
+        with suppress(DecodeError):  # it is in the text, too
+            file.value(path, value)
+    for path, array in _tables(start):
+        try:
+            file.value(path, array)
+        except DecodeError as error:
+            logger.warning("a table is not in the HDF5 file: %s", error)
+    for name, part in left.items():
+        file.value(f"{DETECTOR}/{name}_bytes", part)
+
+
+def text_of(value: Any) -> str:
+    """Give the JSON of a value: as it came, where that is known; what JSON has not as objects."""
+    text = getattr(value, "text", None)
+    return json.dumps(_plain(value)) if text is None else bytes(text).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key if type(key) is str else str(key): _plain(value[key]) for key in value}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return {"bytes": bytes(value).hex()}
+    if hasattr(value, "tag"):
+        return {"tag": value.tag, "value": _plain(value.value)}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def _readable(part: Any) -> str | bytes:
+    data = bytes(part)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _simple(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Give numbers, texts and lists of numbers, each with its path."""
+    paths = {f"{SPECIFIC}/config"}
+    for key, value in list(config.items())[:MOST_KEYS]:
+        path = f"{SPECIFIC}/{link_name(key)}"
+        if path not in paths and (isinstance(value, str) or _is_numeric(value)):
+            paths.add(path)
+            yield path, value
+
+
+def _is_numeric(value: Any) -> bool:
+    if not isinstance(value, (bool, int, float, list)):
+        return False
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):
+        return False
+    return array.dtype.kind in "biuf" and array.size > 0
+
+
+def _tables(start: SeriesStart) -> Iterator[tuple[str, Any]]:
+    yield from by_name(f"{DETECTOR}/flatfield", start.flatfields).items()
+    yield from by_name(f"{DETECTOR}/pixel_mask", start.masks).items()
+    if start.countrate_table is not None:
+        yield f"{DETECTOR}/countrate_correction_table", start.countrate_table
 
 
 @dataclass(slots=True, eq=False)
@@ -177,3 +291,125 @@ class Series:
     def _write_ends(self, column: Any) -> None:
         for arrived in self._ends:
             column.append(arrived)
+
+
+MOST_SERIES = 64
+"""Series that go on at once."""
+
+MOST_ENDED = 8
+"""Series that have ended, to which images may still come."""
+
+MOST_START_BYTES = 1 << 30
+"""Bytes of masks and flatfields that are kept for the files that a series may still begin."""
+
+
+class SeriesFiles:
+    """The files of the series that are in use.
+
+    A start begins a file, unless it comes again before its series ended, as it does where streams
+    of several receivers are merged. So does an image that has other channels, shapes or types
+    than those before it, or whose series' start was not seen. A file is made with the first image
+    that goes into it, as only that one tells what it is made of; without one it is made by
+    `commit`, and the image's file takes its place.
+
+    Series of several detectors are told apart by their sources. A source that sent no start of a
+    series shares the one of another source: they are several receivers of one detector.
+
+    Parameters
+    ----------
+    files : Files
+    """
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._series: dict[tuple[str, int], Series] = {}  # the one that was used last stands last
+
+    def begin(self, source: str, number: int, start: Start) -> None:
+        """Take the start of a series.
+
+        Raises
+        ------
+        RecordingError
+            If a file can't be written.
+        """
+        before = self._series.get((source, number))
+        alike = [one for (_, other), one in self._series.items() if other == number]
+        for series in ([before] if before else []) + alike:
+            if series.begins_again(source, start):
+                self._keep(source, number, series)
+                return
+        for series in dict.fromkeys(alike):
+            is_over = series is before and (series.source == source or series.ended)
+            if is_over or not series.started:
+                self._drop(series)
+        self._keep(source, number, Series(self._files, source, number, start))
+
+    def add(self, source: str, picture: Picture) -> None:
+        """Write an image, whether its series' start was seen or not.
+
+        Raises
+        ------
+        DecodeError
+            If it can't be stored.
+        RecordingError
+            If its file can't be written.
+        """
+        number = picture.series
+        series = self._find(source, number) or Series(self._files, source, number, None)
+        self._keep(source, number, series)
+        series.add(picture)
+
+    def end(self, source: str, number: int, arrived: int) -> None:
+        """Note the end of a series; images may still come.
+
+        Raises
+        ------
+        DecodeError
+            If nothing of the series was recorded.
+        """
+        series = self._find(source, number)
+        if series is None or not series.end(arrived):
+            raise DecodeError(f"series {number} ends, and no file of it is open")
+
+    def commit(self) -> None:
+        """Write starts and ends that no image followed yet.
+
+        Raises
+        ------
+        RecordingError
+            If a file can't be written.
+        """
+        for series in self._series.values():
+            series.publish()
+
+    def _find(self, source: str, number: int) -> Series | None:
+        """Give the series of a source, or else the latest of that number that has a start."""
+        found = self._series.get((source, number))
+        if found is None:
+            for (_, other), series in reversed(self._series.items()):
+                if other == number and series.started:
+                    return series
+        return found
+
+    def _keep(self, source: str, number: int, series: Series) -> None:
+        before = self._series.pop((source, number), None)
+        self._series[source, number] = series
+        if before is not series:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        latest = list(dict.fromkeys(reversed(self._series.values())))
+        for series in [one for one in latest if one.ended][MOST_ENDED:]:
+            self._drop(series)
+        for series in [one for one in latest if not one.ended][MOST_SERIES:]:
+            self._files.warn()
+            self._drop(series)
+        size = 0
+        for series in latest:
+            size += series.size
+            if size > MOST_START_BYTES and series is not latest[0]:
+                series.forget()
+
+    def _drop(self, series: Series) -> None:
+        self._series = {key: one for key, one in self._series.items() if one is not series}
+        series.finish()

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ...message import Message
-from .mcap_file import McapFile
 from .message_cbor import read_message
 from .records import (
     CHANNEL,
@@ -21,6 +20,7 @@ from .records import (
     MESSAGE,
     MESSAGE_RECORD,
     RECORD,
+    McapFile,
     records,
     unpack,
 )

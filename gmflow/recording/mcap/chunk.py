@@ -14,7 +14,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ...message import Message, Part
-from ..flat import Unfit
+from ..base import Unfit
 from .message_cbor import add_message
 from .records import (
     CHUNK,
@@ -99,7 +99,7 @@ class Chunk:
         channels : mapping of str to int
             The channel of each source.
         flat : set of type
-            As of `gmflow.recording.flat.view_of`.
+            As of `gmflow.recording.base.view_of`.
 
         Raises
         ------

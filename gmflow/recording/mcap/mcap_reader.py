@@ -15,10 +15,9 @@ from ...errors import RecordingError
 from ...message import Message
 from ..base import Reader
 from .blocks import Block, OtherMessages, Span, messages_in, read_block
-from .contents import Contents, read_summary
-from .mcap_file import McapFile
+from .mcap_index import Contents, read_summary
 from .message_cbor import NoMessage
-from .records import records
+from .records import McapFile, records
 from .scanning import scan
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...message import Part
-from ..flat import kept_of
+from ..base import kept_of
 
 LARGE = 16 << 10
 """Bytes from which on a part is worth not being copied."""
@@ -51,7 +51,7 @@ def add_message(
     large : list of int
         The places, in `pieces`, of the parts of `LARGE` bytes and more are appended.
     flat : set of type
-        As of `gmflow.recording.flat.view_of`.
+        As of `gmflow.recording.base.view_of`.
 
     Returns
     -------

@@ -7,6 +7,7 @@ little endian.
 
 from __future__ import annotations
 
+import os
 from io import BytesIO
 from struct import Struct
 from struct import error as StructError
@@ -90,3 +91,108 @@ def unpack(kind: Any, content: bytes) -> Any:
         return kind.read(ReadDataStream(BytesIO(content)))
     except (McapError, StructError) as error:
         raise ValueError(f"it is no {kind.__name__}") from error
+
+
+WINDOW = 4096
+"""Bytes that are read at once where only the beginnings of records are looked at."""
+
+
+class McapFile:
+    """A file of which any bytes can be read.
+
+    Attributes
+    ----------
+    path : str
+        Its name.
+    size : int
+        Its bytes when it was opened; what is written later is not seen.
+
+    Raises
+    ------
+    RecordingError
+        If it can't be opened, or is no MCAP file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
+        self._window, self._from = b"", 0
+        try:
+            self._file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        try:
+            self.size = os.fstat(self._file).st_size
+            if not MAGIC.startswith(self.peek(0, len(MAGIC))):
+                raise RecordingError(f"{self.path} is no MCAP file; check the name")
+        except OSError as error:
+            self.close()
+            raise error if isinstance(error, RecordingError) else self._unreadable(error) from error
+
+    def read(self, place: int, size: int) -> bytes:
+        """Give bytes of the file.
+
+        Raises
+        ------
+        RecordingError
+            If the system can't read them.
+        ValueError
+            If the file ends before them.
+        """
+        if place + size > self.size:
+            raise ValueError("the file ends before it does")
+        pieces = []
+        while size:
+            piece = self._read(place, size)
+            if not piece:
+                raise ValueError("the file is shorter than it was")
+            pieces.append(piece)
+            place += len(piece)
+            size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def peek(self, place: int, size: int) -> bytes:
+        """Give a few bytes, fewer if the file ends before; what is near was read with them."""
+        at = place - self._from
+        if at < 0 or at + size > len(self._window):
+            self._window, self._from = self._read(place, max(size, WINDOW)), place
+            at = 0
+        return self._window[at : at + size]
+
+    def record(self, place: int) -> tuple[int, int] | None:
+        """Give the opcode of the record at a place, and where it ends; None if it has no head."""
+        head = self.peek(place, RECORD.size)
+        if len(head) < RECORD.size:
+            return None
+        opcode, length = RECORD.unpack(head)
+        return opcode, place + RECORD.size + length
+
+    def footer(self) -> tuple[int, int] | None:
+        """Give where the summary begins, 0 if there is none, and its checksum, 0 if there is none.
+
+        None if the file was not closed: it doesn't end as it should.
+        """
+        size = FOOTER_RECORD.size + 4
+        end = self.peek(max(self.size - size - len(MAGIC), 0), size + len(MAGIC))
+        if len(end) < size + len(MAGIC) or not end.endswith(MAGIC) or end[0] != FOOTER:
+            return None
+        _, _, start, _ = FOOTER_RECORD.unpack_from(end)
+        return start, int.from_bytes(end[FOOTER_RECORD.size : size], "little")
+
+    def close(self) -> None:
+        """Close it; repeatable."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    def _read(self, place: int, size: int) -> bytes:
+        if self._file < 0:
+            raise RecordingError(f"{self.path} is closed: open it again to read it")
+        try:
+            return os.pread(self._file, max(min(size, self.size - place), 0), place)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> RecordingError:
+        return RecordingError(
+            f"{self.path} can't be read: {error.strerror}; check the name, and that it may be read"
+        )

@@ -9,8 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 from .blocks import Span, count_in, read_block, source_of, sources_in
-from .contents import Contents
-from .mcap_file import McapFile
+from .mcap_index import Contents
 from .records import (
     CHANNEL,
     CHUNK,
@@ -24,6 +23,7 @@ from .records import (
     MESSAGE_INDEX,
     MESSAGE_RECORD,
     RECORD,
+    McapFile,
 )
 
 MOST_CHANNEL_BYTES = 1 << 20

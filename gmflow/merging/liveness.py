@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from logging import getLogger
 
+from .inputs import Lane
 from .keys import Key
-from .lanes import Lane
-from .shelf import Waiting
+from .pending import Waiting
 
 logger = getLogger(__name__)
 
