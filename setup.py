@@ -56,6 +56,7 @@ setup(
             "tqdm",
             "pytest",
             "pytest-timeout",
+            "pytest-xdist",
             "hypothesis",
             "orjson",  # both ways of reading JSON are tested
             "setuptools",  # a test reads this file with it

@@ -69,7 +69,7 @@ def move(address, count):
 
 
 def without(address, count):
-    origins.Continuity = Nothing
+    origins.SequenceTracker = Nothing
     return move(address, count)
 
 

@@ -82,7 +82,7 @@ def script(arguments, output):
 
 
 def rates_of(watching, number):
-    """Give the rates of the next lines that m_stats prints."""
+    """Return the rates of the next lines that m_stats prints."""
     rates = []
     while len(rates) < number:
         text = watching.stdout.readline()

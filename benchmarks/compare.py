@@ -42,7 +42,7 @@ class Plan:
     share: float = 1.0
 
     def count(self, whole: int) -> int:
-        """Give the share of a number of messages."""
+        """Return the share of a number of messages."""
         return max(1, round(whole * self.share))
 
 
@@ -95,7 +95,7 @@ class Taken:
         self._runs.setdefault(name, []).append(figures)
 
     def middle(self, name: str, figure: str) -> float:
-        """Give the median of a contender's figure."""
+        """Return the median of a contender's figure."""
         return median(run[figure] for run in self._runs[name])
 
     def row(
@@ -126,7 +126,7 @@ def take_turns(runs: int, commands: dict[str, list[str]]) -> Taken:
 
 
 def contender(case: str, name: str, *arguments: object) -> list[str]:
-    """Give the command that runs one contender of a case (its ``__file__``)."""
+    """Return the command that runs one contender of a case (its ``__file__``)."""
     return [sys.executable, case, name, *map(str, arguments)]
 
 
@@ -162,7 +162,7 @@ def allow_files() -> None:
 
 
 def cpu_of(*processes: int) -> float:
-    """Give the CPU time of processes, in seconds, by the clock that Linux keeps for each id."""
+    """Return the CPU time of processes, in seconds, by the clock that Linux keeps for each id."""
     return sum(time.clock_gettime((~process << 3) | 2) for process in processes)
 
 
@@ -201,7 +201,7 @@ def program(
 
 
 def missing_packages() -> list[str]:
-    """Give the packages of peers that are not there."""
+    """Return the packages of peers that are not there."""
     return [name for name, module in PEERS.items() if find_spec(module) is None]
 
 
@@ -212,7 +212,7 @@ HEAD = (
 
 
 def line(row: Row) -> str:
-    """Give a row as a line for a terminal."""
+    """Return a row as a line for a terminal."""
     sign = "<=" if row.limit else ">="
     wanted = "" if row.wanted is None else f"{sign} {row.wanted}{'  SHORT' if row.short else ''}"
     return (

@@ -26,7 +26,7 @@ TICK = 0.01
 
 
 def messages(count):
-    """Give the messages of a series' images, 8 different ones."""
+    """Return the messages of a series' images, 8 different ones."""
     from gmflow.simulate import eiger
 
     series = list(eiger(8, SHAPE, encoding="bs16-lz4<"))

@@ -17,7 +17,7 @@ EARLY, LATE, BLOCKED = 10, 60, 2
 
 
 def resident(process="self"):
-    """Give the resident memory of a process, in bytes."""
+    """Return the resident memory of a process, in bytes."""
     with open(f"/proc/{process}/status") as status:
         lines = dict(line.split(":", 1) for line in status)
     return 1024 * int(lines["VmRSS"].split()[0])

@@ -43,13 +43,13 @@ class Hub:
         self.flooded = 0
 
     def flood(self):
-        """Count a message of the flood; tell whether there is still time."""
+        """Count a message of the flood; return True if there is still time."""
         now = time.monotonic()
         self.flooded += self.since <= now < self.until
         return now < self.until
 
     def tick(self, sent):
-        """Note a message by the time it was sent; tell whether there is still time."""
+        """Note a message by the time it was sent; return True if there is still time."""
         now = time.monotonic()
         if self.since <= sent < self.until:
             self.late.append(min(now, self.until) - sent)

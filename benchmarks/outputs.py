@@ -52,7 +52,7 @@ def splitter(source, streams, stuck):
 
 
 def stuck_receiver():
-    """Give a plain socket that never takes anything, and its address."""
+    """Return a plain socket that never takes anything, and its address."""
     socket = zmq.Context.instance().socket(zmq.PULL)
     socket.set_hwm(1)
     socket.set(zmq.RCVBUF, 4096)

@@ -26,7 +26,7 @@ WANTED = {"total": (0.01, 100, "%"), "gap": (1e-3, 1e3, "ms")}
 
 
 def times_of(seconds):
-    """Give when messages came, in nanoseconds: gaps between 0.2 and 200 ms, some none."""
+    """Return when messages came, in nanoseconds: gaps between 0.2 and 200 ms, some none."""
     random = Random(1)
     now, times = 1_700_000_000_000_000_000, []
     end = now + seconds * 1e9
@@ -44,7 +44,7 @@ def gmflow(seconds):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.mcap"
         with open_writer(path) as writer:
-            writer.write([Message(parts=[b"%d" % n], arrived=t) for n, t in enumerate(times)])
+            writer.write([Message(parts=[b"%d" % n], received_ns=t) for n, t in enumerate(times)])
         script = str(HERE.parent / "bin" / "m_replay")
         return errors(times, [sys.executable, script, "-q", "--pace", "-a", "{address}", str(path)])
 

@@ -101,7 +101,7 @@ LIBRARIES = ("imagecodecs", "dectris-compression")
 
 
 def rates(encoding, name, count):
-    """Give the bytes of pixels a second on one thread, and on two together."""
+    """Return the bytes of pixels a second on one thread, and on two together."""
     from gmflow.codecs import pixels
     from gmflow.tuning import tune_process
 
@@ -117,7 +117,7 @@ def rates(encoding, name, count):
 
 
 def seconds(decode, threads, count):
-    """Give the time in which each thread decodes so many images, after a few that don't count."""
+    """Return the time in which each thread decodes so many images, after a few that don't count."""
     ready = threading.Barrier(threads + 1)
 
     def work():

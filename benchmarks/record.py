@@ -24,7 +24,7 @@ HEADER = b'{"htype": "raw-1.0", "frame": 1}'
 
 
 def bodies():
-    """Give 8 bodies, so that it isn't the processor's cache that is read."""
+    """Return 8 bodies, so that it isn't the processor's cache that is read."""
     return [os.urandom(LARGE) for _ in range(8)]
 
 
@@ -56,7 +56,7 @@ def loop(folder, count):
 
 
 def writer(folder, count):
-    """Give the messages to the recording, a few at a time, as a recorder does."""
+    """Return the messages to the recording, a few at a time, as a recorder does."""
     from gmflow.green.threads import SecondThread
     from gmflow.message import Message
     from gmflow.recording import open_writer

@@ -125,7 +125,7 @@ def measure(cases: Iterable[str], plan: Plan) -> tuple[list[Row], list[str]]:
 
 
 def page(rows: Iterable[Row], plan: Plan, took: str) -> str:
-    """Give the results as Markdown."""
+    """Return the results as Markdown."""
     lines = [HEADING, *about(plan, took), ""]
     lines += ["| case | figure | beside | ratio | wanted | gmflow | peer | unit |"]
     lines += ["| --- | --- | --- | ---: | ---: | ---: | ---: | --- |"]

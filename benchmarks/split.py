@@ -52,7 +52,7 @@ def free_ports(count):
 
 
 def receiver(streams):
-    """Give a plain socket that takes from each of the streams in turn."""
+    """Return a plain socket that takes from each of the streams in turn."""
     socket = zmq.Context.instance().socket(zmq.PULL)
     socket.set_hwm(100)
     for stream in streams:

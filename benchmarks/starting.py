@@ -26,7 +26,7 @@ SCRIPTS = ("stats", "generate", "dump", "replay", "split")
 
 
 def time_of(*arguments):
-    """Give the mean time of a whole process."""
+    """Return the mean time of a whole process."""
     command = [sys.executable, *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     began = time.perf_counter()

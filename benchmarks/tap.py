@@ -73,7 +73,7 @@ def main_path(subscribers, source, count):
 
 
 def rate_of(topology, output, count):
-    """Give the messages a second that an output of a topology sends."""
+    """Return the messages a second that an output of a topology sends."""
     began, before = time.perf_counter(), output.statistics.sent
     while (sent := output.statistics.sent - before) < count:
         assert not topology.join(0.005), "the topology has ended"

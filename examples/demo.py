@@ -91,7 +91,7 @@ def script(name, *arguments):
 
 
 def watch(consumers, programs, expected):
-    """Show the rates once a second until both consumers have everything; tell whether they do."""
+    """Show the rates once a second until both consumers have everything; return True if they do."""
     before = consumers.statistics()
     while True:
         consumers.join(timeout=1)  # it raises the error of a consumer that failed

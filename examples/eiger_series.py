@@ -27,7 +27,7 @@ def detector(address):
 
 
 def sum_up(stream):
-    """Give the sum of a series' images, and its end."""
+    """Return the sum of a series' images, and its end."""
     total = good = None
     for message in stream:
         match message.data:

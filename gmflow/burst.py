@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from .jsonwire import SMALL, opens
 from .message import Message, Part
 
-LARGEST = 65_536
+MAX_HEADER_BYTES = 65_536
 """Bytes of the largest header."""
 
 BETWEEN = b"\0"
@@ -50,7 +50,7 @@ class Burst(list[Message]):
 
 
 def burst_of(messages: Sequence[Message]) -> Burst:
-    """Give messages as a burst; the same object if they are one."""
+    """Return messages as a burst; the same object if they are one."""
     return messages if type(messages) is Burst else Burst(messages)
 
 
@@ -60,5 +60,5 @@ def _texts_of(messages: Sequence[Message]) -> list[Part]:
     except IndexError:
         texts = [message.parts[0] if message.parts else b"" for message in messages]
     if max(map(len, texts), default=0) > SMALL:
-        texts = [text if len(text) <= LARGEST and opens(text) else b"" for text in texts]
+        texts = [text if len(text) <= MAX_HEADER_BYTES and opens(text) else b"" for text in texts]
     return texts

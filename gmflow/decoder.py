@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequen
 from types import GeneratorType
 from typing import Any, TypeAlias
 
-from .deferred import Later
+from .deferred import Deferred, describe_failure, work
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
 from .handlers import DEFAULT, NOT_JSON
 from .message import Part
@@ -23,7 +23,7 @@ Handler: TypeAlias = Callable[[Receiver], Any]
 
 _ENDED: Any = object()  # what a generator gives that has returned, or raised before
 
-MOST_RUNNING = 64
+MAX_RUNNING = 64
 """Generators that run at once for a stream; the oldest is closed where more are given."""
 
 
@@ -36,7 +36,7 @@ class Decoder:
     variables. A generator that raises is started afresh for the next message; one that
     returns is started afresh on the same message from its first part. A function that is
     registered under several htypes runs as one generator for all of them. The value None
-    means that the message is to be skipped, a `Later` is work that gives the value. What is
+    means that the message is to be skipped, a `Deferred` is work that gives the value. What is
     registered as `NOT_JSON` reads messages whose first part is no JSON object.
 
     Parameters
@@ -62,10 +62,11 @@ class Decoder:
         self.statistics = Statistics()
         self.receiver = Receiver((), self.statistics, copy)
         self.receiver.handlers = self.handlers
+        self.receiver.new_decoder = Decoder
         self._running: dict[Handler, Generator[Any, None, Any]] = {}
 
     def decode(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
-        """Give the value of a message, or None if its handler skips it.
+        """Return the value of a message, or None if its handler skips it.
 
         Parameters
         ----------
@@ -81,7 +82,7 @@ class Decoder:
             and the next message is read from a clean start.
         """
         value = self.begin(parts, handler)
-        if type(value) is not Later:
+        if type(value) is not Deferred:
             return value
         try:
             value = work(value, parts)
@@ -91,7 +92,7 @@ class Decoder:
         return self.end(parts, value)
 
     def begin(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
-        """Run the handler, and give its value, counted, or the `Later` that it leaves.
+        """Run the handler, and give its value, counted, or the `Deferred` that it leaves.
 
         After `work` on that, anywhere, follows `end` or `fail`, in the order of the messages.
 
@@ -123,9 +124,9 @@ class Decoder:
             raise
         except Exception as error:
             self._drop()
-            raise HandlerError(_describe(handler, error), parts) from error
+            raise HandlerError(describe_failure(handler, error), parts) from error
         receiver.rewind()
-        return value if type(value) is Later else self.end(parts, value)
+        return value if type(value) is Deferred else self.end(parts, value)
 
     def end(self, parts: Sequence[Part], value: Any) -> Any:
         """Count a message that was read, and give its value; None was skipped."""
@@ -156,7 +157,7 @@ class Decoder:
         self.receiver.load(())
 
     def _search(self) -> Handler:
-        """Give the handler of a message whose header doesn't simply name it."""
+        """Return the handler of a message whose header doesn't simply name it."""
         try:
             header = self.receiver.header()
         except HeaderError:
@@ -189,41 +190,7 @@ class Decoder:
             value = next(fresh)
         except StopIteration:
             raise HandlerError(f"{handler!r} returned without a yield") from None
-        if len(self._running) >= MOST_RUNNING:
+        if len(self._running) >= MAX_RUNNING:
             self._running.pop(next(iter(self._running))).close()
         self._running[handler] = fresh
         return value
-
-
-def work(later: Later, parts: Sequence[Part]) -> Any:
-    """Do the work that a handler left for later, in any thread, and give the value.
-
-    Raises
-    ------
-    DecodeError
-        If it can't be done.
-    """
-    try:
-        value = later()
-        if type(value) is Later:
-            raise TypeError("a Later gave another Later: it gives the value itself")
-        return value
-    except DecodeError as error:
-        error.parts = parts
-        raise
-    except Exception as error:
-        raise HandlerError(_describe(later.function, error), parts) from error
-
-
-def _describe(handler: Callable[..., Any] | None, error: Exception) -> str:
-    """Say in one line which handler failed, where, and of what."""
-    name = getattr(handler, "__qualname__", None) or f"{handler!r:.80}"
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
-    try:
-        text = " ".join(str(error).split())
-    except Exception:
-        text = "an error that can't be shown"
-    return f"handler {name} failed at {place}: {type(error).__name__}: {text:.200}"

@@ -7,15 +7,16 @@ the next messages.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from .errors import DecodeError
+from .errors import DecodeError, HandlerError
+from .message import Part
 
 SMALL = 32 << 10
 """Bytes that are worked on in less time than it takes to hand them to a thread and back."""
 
-MOST_THREADS = 256
+MAX_THREADS = 256
 """Native threads that may do the work of one stream."""
 
 step_aside: Callable[[], object] = getattr(os, "sched_yield", int)
@@ -26,7 +27,7 @@ each time, and the hub wakes as much too late. Called every half millisecond it 
 """
 
 
-class Later:
+class Deferred:
     """A call that gives the value of a message.
 
     The handler runs in the order of the messages and remembers; the call gets all it needs as
@@ -43,7 +44,7 @@ class Later:
     Raises
     ------
     TypeError
-        If it is given no function, as in ``Later(work(image))``, or a size that is no number.
+        If it is given no function, as in ``Deferred(work(image))``, or a size that is no number.
     """
 
     __slots__ = ("arguments", "function", "size")
@@ -52,9 +53,9 @@ class Later:
         self, function: Callable[..., Any], *arguments: Any, size: int = SMALL + 1
     ) -> None:
         if not callable(function):
-            raise TypeError(f"Later takes a function, then its arguments, not {type(function)}")
+            raise TypeError(f"Deferred takes a function, then its arguments, not {type(function)}")
         if type(size) is not int:
-            raise TypeError(f"Later's size is {size!r:.40}; it is a number of bytes")
+            raise TypeError(f"Deferred's size is {size!r:.40}; it is a number of bytes")
         self.function = function
         self.arguments = arguments
         self.size = size
@@ -64,19 +65,53 @@ class Later:
         return self.function(*self.arguments)
 
     def __repr__(self) -> str:
-        return f"<Later {self.function!r}, {self.size} bytes>"
+        return f"<Deferred {self.function!r}, {self.size} bytes>"
 
 
-def failed(error: DecodeError) -> Later:
-    """Give what raises an error when it is done: a generator that raised it would be at its end.
+def failed(error: DecodeError) -> Deferred:
+    """Return what raises an error when it is done: a generator that raised it would be at its end.
 
     Parameters
     ----------
     error : DecodeError
         What is wrong with the message; its traceback, which holds on to parts, is let go.
     """
-    return Later(_fail, error.with_traceback(None), size=0)
+    return Deferred(_fail, error.with_traceback(None), size=0)
 
 
 def _fail(error: DecodeError) -> NoReturn:
     raise error
+
+
+def work(later: Deferred, parts: Sequence[Part]) -> Any:
+    """Do the work that a handler left for later, in any thread, and give the value.
+
+    Raises
+    ------
+    DecodeError
+        If it can't be done.
+    """
+    try:
+        value = later()
+        if type(value) is Deferred:
+            raise TypeError("a Deferred gave another Deferred: it gives the value itself")
+        return value
+    except DecodeError as error:
+        error.parts = parts
+        raise
+    except Exception as error:
+        raise HandlerError(describe_failure(later.function, error), parts) from error
+
+
+def describe_failure(handler: Callable[..., Any] | None, error: Exception) -> str:
+    """Say in one line which handler failed, where, and of what."""
+    name = getattr(handler, "__qualname__", None) or f"{handler!r:.80}"
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+    try:
+        text = " ".join(str(error).split())
+    except Exception:
+        text = "an error that can't be shown"
+    return f"handler {name} failed at {place}: {type(error).__name__}: {text:.200}"

@@ -15,14 +15,14 @@ from .errors import ConfigError
 from .message import Message
 from .validation import check_whole, refuse
 
-MOST_SERIES = 64
+MAX_SERIES = 64
 """Series that are counted at the same time; of more, the one without images for longest goes."""
 
 EDGES = ("dheader-", "dseries_end-")
 """How the htypes begin of the messages that open and end an Eiger series."""
 
 
-class Choice(Protocol):
+class Filter(Protocol):
     """What chooses messages.
 
     Attributes
@@ -34,7 +34,7 @@ class Choice(Protocol):
     cause: str
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Give those of the next messages that are chosen; the same object if all are."""
+        """Return those of the next messages that are chosen; the same object if all are."""
 
 
 class Htypes:
@@ -61,7 +61,7 @@ class Htypes:
         self._htypes = frozenset(names)
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Give those of the next messages that are chosen."""
+        """Return those of the next messages that are chosen."""
         chosen = [message for message in messages if htype_of(message) in self._htypes]
         return messages if len(chosen) == len(messages) else chosen
 
@@ -76,7 +76,7 @@ class _Turns:
         self._seen = 0  # of the current period
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Give those of the next messages that are chosen."""
+        """Return those of the next messages that are chosen."""
         start = self._first - self._seen
         self._seen = (self._seen + len(messages)) % self._period
         if self._length == self._period:
@@ -149,7 +149,7 @@ class BySeries:
     every output sees whole series with its part of the images. A series begins with its header
     message or, where that was missed, with the first image of another ``series`` in its header.
     Series may come interleaved, as a merger of several detectors gives them: each has a count of
-    its own, up to `MOST_SERIES`. An image that names no series is of the latest.
+    its own, up to `MAX_SERIES`. An image that names no series is of the latest.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ class BySeries:
         self._known: dict[Any, Modulo | Share] = {}  # by series, the latest last
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Give those of the next messages that are chosen."""
+        """Return those of the next messages that are chosen."""
         chosen: list[Message] = []
         images: list[Message] = []
         for message in messages:
@@ -180,7 +180,7 @@ class BySeries:
         return messages if len(chosen) == len(messages) else chosen
 
     def _turns_of(self, message: Message, edge: bool) -> Modulo | Share:
-        """Give what counts the images of a message's series, from its header on anew."""
+        """Return what counts the images of a message's series, from its header on anew."""
         series = message.header.get("series")
         if not edge and (series is None or series == self._series):
             return self._turns
@@ -194,20 +194,20 @@ class BySeries:
             turns = copy(self._choice)
         self._series = series
         self._known[series] = turns
-        if len(self._known) > MOST_SERIES:
+        if len(self._known) > MAX_SERIES:
             del self._known[next(iter(self._known))]
         return turns
 
 
-def choices_of(
+def filters_of(
     modulo: int = 1,
     offset: int = 0,
     htypes: Sequence[str] | None = None,
     share: Sequence[int] | None = None,
     block: int = 1,
     series: bool = False,
-) -> tuple[Choice, ...]:
-    """Give the choices that an output needs, in order: by htype, by share, by modulo.
+) -> tuple[Filter, ...]:
+    """Return the choices that an output needs, in order: by htype, by share, by modulo.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def choices_of(
 
     Returns
     -------
-    tuple of Choice
+    tuple of Filter
         Only those that leave something out.
 
     Raises
@@ -242,12 +242,12 @@ def choices_of(
 
 
 def is_series_edge(message: Message) -> bool:
-    """Tell whether a message opens or ends an Eiger series."""
+    """Return True if a message opens or ends an Eiger series."""
     return htype_of(message).startswith(EDGES)
 
 
 def htype_of(message: Message) -> str:
-    """Give the htype in a message's header, also from a list of one; an empty text for none."""
+    """Return the htype in a message's header, also from a list of one; an empty text for none."""
     htype = message.header.get("htype")
     if isinstance(htype, list) and len(htype) == 1:
         htype = htype[0]
@@ -255,19 +255,19 @@ def htype_of(message: Message) -> str:
 
 
 def check_series(series: object) -> None:
-    """See that a setting is True or False; raises ConfigError otherwise."""
+    """Validate that a setting is True or False; raises ConfigError otherwise."""
     if type(series) is not bool:
         refuse("series", series, "True or False")
 
 
 def check_rate(rate: object) -> None:
-    """See that a setting is a number of messages a second; raises ConfigError otherwise."""
+    """Validate that a setting is a number of messages a second; raises ConfigError otherwise."""
     if type(rate) not in (int, float) or not 0 < rate < math.inf:  # type: ignore[operator]
         refuse("rate", rate, "a number above 0, in messages a second")
 
 
 def _share_of(share: Any, block: int) -> Share | None:
-    """Give the share of a pair, checked; None where everything is in it."""
+    """Return the share of a pair, checked; None where everything is in it."""
     if share is None:
         check_whole("block", block, 1)
         if block > 1:

@@ -20,11 +20,11 @@ SMALL = 512
 """Bytes of a part that is read without asking first whether it can be a JSON object."""
 
 opens = re.compile(rb"\s*\{").match
-"""Tells whether a part can be a JSON object by how it begins."""
+"""Return True if a part can be a JSON object by how it begins."""
 
 
 def _reader() -> Callable[[Part], Any]:
-    """Give `loads`, the fastest there is: by orjson, else in a third of json.loads's time.
+    """Return `loads`, the fastest there is: by orjson, else in a third of json.loads's time.
 
     ``loads(part)`` gives the object in a part that holds UTF-8 JSON; ValueError if it is not
     UTF-8, not JSON, or nested too deeply. What the fast ones can't read is left to json.loads:
@@ -71,7 +71,7 @@ _encode = json.JSONEncoder().encode
 
 
 def dumps(value: Any) -> bytes:
-    """Give the JSON text of a value in the style of Python's senders."""
+    """Return the JSON text of a value in the style of Python's senders."""
     return _encode(value).encode()
 
 
@@ -90,7 +90,7 @@ class JsonText(dict[str, Any]):
 
 
 def loads_text(part: Part) -> Any:
-    """Give the object in a part like `loads`; a JSON object comes as a `JsonText`."""
+    """Return the object in a part like `loads`; a JSON object comes as a `JsonText`."""
     value = loads(part)
     if type(value) is not dict:
         return value
@@ -100,7 +100,7 @@ def loads_text(part: Part) -> Any:
 
 
 def dumps_compact(value: Any) -> bytes:
-    """Give the JSON text of a value in the style of DECTRIS detectors.
+    """Return the JSON text of a value in the style of DECTRIS detectors.
 
     A `JsonText` that still equals its text gives that text, byte for byte.
     """

@@ -34,7 +34,7 @@ class Message:
         The name of the source it came from, in a topology.
     size : int, optional
         The bytes of all parts together; counted when it is asked for by default.
-    arrived : int, optional
+    received_ns : int, optional
         When it came, in nanoseconds since 1970 (UTC); 0 where nobody noted it.
 
     Attributes
@@ -43,7 +43,16 @@ class Message:
         Why there is no `data`, where decoding failed.
     """
 
-    __slots__ = ("_header", "_size", "arrived", "data", "error", "parts", "source", "statistics")
+    __slots__ = (
+        "_header",
+        "_size",
+        "data",
+        "error",
+        "parts",
+        "received_ns",
+        "source",
+        "statistics",
+    )
 
     def __init__(
         self,
@@ -52,13 +61,13 @@ class Message:
         parts: Sequence[Part] = (),
         source: str = "",
         size: int = -1,
-        arrived: int = 0,
+        received_ns: int = 0,
     ) -> None:
         self.statistics = statistics
         self.data = data
         self.parts = parts
         self.source = source
-        self.arrived = arrived
+        self.received_ns = received_ns
         self.error: DecodeError | None = None
         self._size = size
         self._header: dict[str, Any] | None = None
@@ -82,7 +91,7 @@ class Message:
 
 
 def header_of(parts: Sequence[Part]) -> dict[str, Any]:
-    """Give part 0 as a JSON object; an empty dict where it is none."""
+    """Return part 0 as a JSON object; an empty dict where it is none."""
     try:
         part = parts[0]
         if len(part) > SMALL and not opens(part):
@@ -94,12 +103,12 @@ def header_of(parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def size_of(parts: Sequence[Part]) -> int:
-    """Give the number of bytes in all parts together."""
+    """Return the number of bytes in all parts together."""
     return sum(map(len, parts))
 
 
 def size_of_all(messages: Sequence[Message]) -> int:
-    """Give the number of bytes in all parts of several messages together."""
+    """Return the number of bytes in all parts of several messages together."""
     if messages and messages[0]._size >= 0:
         return sum([message.size for message in messages])
     return sum(map(len, chain.from_iterable([message.parts for message in messages])))

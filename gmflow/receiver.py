@@ -10,7 +10,7 @@ from .jsonwire import SMALL, loads, opens
 from .message import Part, size_of
 from .statistics import Statistics
 
-LARGEST = 1 << 20
+MAX_HEADER_BYTES = 1 << 20
 """Bytes of a header that is read: one that is made to take long takes half a second."""
 
 
@@ -32,9 +32,20 @@ class Receiver:
         What array-1.0 found out about the last array: a stream repeats itself.
     handlers : mapping of str to handler, or None
         Which handler reads which htype of the stream, for messages within a message.
+    new_decoder : callable
+        Makes a `Decoder` for them, of handlers and whether to copy.
     """
 
-    __slots__ = ("_header", "_index", "copy", "handlers", "layout", "parts", "statistics")
+    __slots__ = (
+        "_header",
+        "_index",
+        "copy",
+        "handlers",
+        "layout",
+        "new_decoder",
+        "parts",
+        "statistics",
+    )
 
     def __init__(
         self,
@@ -47,6 +58,7 @@ class Receiver:
         self.copy = copy
         self.layout: tuple[Any, Any] = (None, None)
         self.handlers: Any = None
+        self.new_decoder: Any = None
         self.load(parts)
 
     def load(self, parts: Sequence[Part]) -> None:
@@ -60,15 +72,15 @@ class Receiver:
         self._index = 0
 
     def bytes_read(self) -> int:
-        """Give the bytes of the parts that were read of this message."""
+        """Return the bytes of the parts that were read of this message."""
         return size_of(self.parts[: self._index])
 
     def has_more(self) -> bool:
-        """Tell whether the message has parts that were not read yet."""
+        """Return True if the message has parts that were not read yet."""
         return self._index < len(self.parts)
 
     def header(self) -> dict[str, Any]:
-        """Give part 0 as a JSON object, parsed once; `next` still gives it.
+        """Return part 0 as a JSON object, parsed once; `next` still gives it.
 
         Raises
         ------
@@ -89,12 +101,12 @@ class Receiver:
         return self._header  # type: ignore[no-any-return]
 
     def _may_be_one(self, part: Part) -> bool:
-        if len(part) > LARGEST:
-            raise ValueError(f"it has {len(part)} bytes; up to {LARGEST} are read")
+        if len(part) > MAX_HEADER_BYTES:
+            raise ValueError(f"it has {len(part)} bytes; up to {MAX_HEADER_BYTES} are read")
         return opens(part) is not None
 
     def next(self, as_json: bool = False, copy: bool | None = None) -> Any:
-        """Give the next part.
+        """Return the next part.
 
         Parameters
         ----------
@@ -123,12 +135,12 @@ class Receiver:
         return memoryview(part).toreadonly()
 
     def body(self) -> Sequence[Part]:
-        """Give all parts after the header, as they are."""
+        """Return all parts after the header, as they are."""
         self._index = len(self.parts)
         return self.parts[1:]
 
     def rest(self) -> Sequence[Part]:
-        """Give all parts that were not read yet, as they are."""
+        """Return all parts that were not read yet, as they are."""
         left = self.parts[self._index :]
         self._index = len(self.parts)
         return left

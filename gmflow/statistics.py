@@ -9,7 +9,7 @@ class Reading(Protocol):
     """What knows how much of the current message was read."""
 
     def bytes_read(self) -> int:
-        """Give that number of bytes."""
+        """Return that number of bytes."""
 
 
 class Statistics:
@@ -56,7 +56,7 @@ class Statistics:
         return self.reading.bytes_read() if self.reading else 0
 
     def snapshot(self) -> dict[str, int]:
-        """Give the counters as a plain dict."""
+        """Return the counters as a plain dict."""
         names = (name for name in self.__slots__ if name != "reading")
         return {name: getattr(self, name) for name in names}
 
@@ -120,7 +120,7 @@ class NodeStatistics:
             self.dropped[cause] = self.dropped.get(cause, 0) + count
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the counters as a plain dict."""
+        """Return the counters as a plain dict."""
         return {
             "received": self.received,
             "bytes_received": self.bytes_received,

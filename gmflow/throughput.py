@@ -79,7 +79,7 @@ class ThroughputStatistics:
         self.n.last_received_statistics = _reading(0, 0, self.n.initial_time)
 
     def save_statistics(self, message_statistics: Counters) -> bool:
-        """Note the counters as they stand; tell whether a sample was taken."""
+        """Note the counters as they stand; return True if a sample was taken."""
         self.n.last_received_statistics = _reading(
             message_statistics.total_bytes_received,
             message_statistics.messages_received,
@@ -88,19 +88,19 @@ class ThroughputStatistics:
         return self._sample(after=self.sampling_interval)
 
     def flush(self) -> bool:
-        """Sample what came since the last sample at once; tell whether there was anything."""
+        """Sample what came since the last sample at once; return True if there was anything."""
         return self._sample(after=0)
 
     def get_last_sampled_statistics(self) -> dict[str, float] | None:
-        """Give the last sample, None if there is none yet."""
+        """Return the last sample, None if there is none yet."""
         return self._buffer[-1] if len(self._buffer) else None
 
     def get_statistics_raw(self) -> MutableSequence[dict[str, float]]:
-        """Give the buffer with all samples."""
+        """Return the buffer with all samples."""
         return self._buffer
 
     def get_statistics(self) -> dict[str, Any]:
-        """Give the summary from the start to the last message.
+        """Return the summary from the start to the last message.
 
         Returns
         -------

@@ -8,7 +8,7 @@ import gc
 M_TRIM_THRESHOLD = -1  # of glibc's malloc.h
 M_MMAP_THRESHOLD = -3
 
-LARGEST = 32 << 20
+MAX_KEPT_BLOCK = 32 << 20
 """Bytes of the largest block whose memory is kept: the most that glibc documents."""
 
 KEPT = 256 << 20
@@ -42,4 +42,4 @@ def tune_process() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, KEPT))
+    return bool(mallopt(M_MMAP_THRESHOLD, MAX_KEPT_BLOCK) and mallopt(M_TRIM_THRESHOLD, KEPT))

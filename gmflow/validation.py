@@ -16,12 +16,12 @@ _repr.maxstring = _repr.maxlong = _repr.maxother = 60
 
 
 def shown(value: Any) -> str:
-    """Give what an error shows of a wrong value: short, however long or deep the value is."""
+    """Return what an error shows of a wrong value: short, however long or deep the value is."""
     return _repr.repr(value)
 
 
 def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    """See that a setting is a whole number of a range.
+    """Validate that a setting is a whole number of a range.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def check_whole(name: str, value: Any, least: int, most: int | None = None) -> N
 
 
 def check_text(name: str, value: Any) -> None:
-    """See that a setting is a text of printable characters.
+    """Validate that a setting is a text of printable characters.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def check_text(name: str, value: Any) -> None:
 
 
 def check_mapping(name: str, value: Any, values: str) -> None:
-    """See that a setting is None or a mapping of texts to something, which `values` names.
+    """Validate that a setting is None or a mapping of texts to something, which `values` names.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def check_mapping(name: str, value: Any, values: str) -> None:
 
 
 def check_handlers(handlers: Any) -> None:
-    """See that handlers are None or a mapping of htypes to functions.
+    """Validate that handlers are None or a mapping of htypes to functions.
 
     Raises
     ------
@@ -91,12 +91,12 @@ _PORT = re.compile(r"tcp://.*:([^:\]]*)")
 
 
 def conn_type_of(address: str) -> str:
-    """Give "bind" for ``tcp://*:port`` and ``tcp://host:*``, "connect" for any other address."""
+    """Return "bind" for ``tcp://*:port`` and ``tcp://host:*``, "connect" for any other address."""
     return "bind" if address.startswith("tcp://*:") or address.endswith(":*") else "connect"
 
 
 def has_wrong_port(address: str, bind: bool = False) -> bool:
-    """Tell whether a TCP address has no port from 1 to 65535, or 0 or ``*`` to bind to a free one.
+    """Return True if a TCP address has no port from 1 to 65535, or 0 or ``*`` where it is bound.
 
     libzmq would take another number modulo 65536.
     """

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from gevent.hub import get_hub
 
-from ..green.threads import off_hub
+from ..green.threads import in_worker_thread
 from ..message import Message
 from .program import PATIENCE
 
@@ -78,7 +78,7 @@ class Ahead:
     def close(self) -> bool:
         """Have nothing more read; tell if so: a disk may hang. Other greenlets run meanwhile."""
         self._stopping = True
-        if not off_hub(self._busy.acquire, True, PATIENCE):
+        if not in_worker_thread(self._busy.acquire, True, PATIENCE):
             return False
         self._messages = None  # not before: a generator that runs can't be closed
         self._busy.release()

@@ -19,7 +19,7 @@ def number_of(
     default: Any = None,
     most: float = sys.maxsize,
 ) -> Any:
-    """Give an option's value as a number.
+    """Return an option's value as a number.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def number_of(
 
 
 def choice_of(arguments: dict[str, Any], option: str, choices: Sequence[str]) -> str:
-    """Give an option's value, which must be one of some words.
+    """Return an option's value, which must be one of some words.
 
     Raises
     ------

@@ -91,7 +91,7 @@ class Log(Handler):
                 self._file.put(line)
 
     def last(self) -> list[Greenlet]:
-        """Give what ends when all is written."""
+        """Return what ends when all is written."""
         return [] if self._written is None else [self._written]
 
 

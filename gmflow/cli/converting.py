@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from ..errors import ConfigError, RecordingError
-from ..green.threads import off_hub
+from ..green.threads import in_worker_thread
 from ..recording import Reader, Writer, open_writer
 from ..recording.formats import kind_of
 from ..replay.listing import Listing
@@ -23,7 +23,7 @@ MEGA = 1e6
 
 
 def check_other(path: str, other: str) -> None:
-    """See that a recording is not converted into itself; it is blocking work, off the hub.
+    """Validate that a recording is not converted into itself; it is blocking work, off the hub.
 
     Raises
     ------
@@ -76,11 +76,11 @@ def convert(ahead: Ahead, path: str, total: int, console: Console, bar: Bar) -> 
         try:
             _use_all(ahead, lambda batch: writer().write(batch), console)
             if opened:
-                off_hub(opened[0].close)
+                in_worker_thread(opened[0].close)
         except Exception as error:
             if not opened:
                 raise
-            off_hub(_close, opened[0])
+            in_worker_thread(_close, opened[0])
             raise _with(error, f"{_written(opened[0])} are in {path}") from error
 
     done = run_work(work, console, lambda: bar.show(ahead.position, _size(opened)))
@@ -133,7 +133,13 @@ def list_all(
         raise RecordingError(f"stopped after {ahead.position} of {total} messages")
     listing.problem, listing.damages = reader.problem, playback.damages
     complaint = f"{playback.lost} of {total} messages can't be read, as told above"
-    return off_hub(listing.text), complaint if playback.damages else ""
+
+    def text() -> str:
+        from ..render.listing_table import text_of  # late: it brings NumPy
+
+        return text_of(listing.as_dict())
+
+    return in_worker_thread(text), complaint if playback.damages else ""
 
 
 def _use_all(ahead: Ahead, use: Callable[[Batch], None], console: Console) -> None:
@@ -141,7 +147,7 @@ def _use_all(ahead: Ahead, use: Callable[[Batch], None], console: Console) -> No
     for batch in ahead:
         if console.stopping.is_set():
             return
-        off_hub(use, batch)
+        in_worker_thread(use, batch)
         ahead.gone(len(batch))
 
 
@@ -158,7 +164,7 @@ def _close(writer: Writer) -> None:
 
 
 def _with(error: Exception, more: str) -> Exception:
-    """Give an error of the same kind that says more; one that nobody expects, as it is."""
+    """Return an error of the same kind that says more; one that nobody expects, as it is."""
     for kind in (RecordingError, ConfigError, MemoryError, OSError):
         if isinstance(error, kind):
             return kind("; ".join(filter(None, (str(error), more))))

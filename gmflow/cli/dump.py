@@ -31,8 +31,8 @@ from functools import partial
 from typing import Any
 
 from ..errors import RecordingError
-from ..green.threads import off_hub
-from ..green.topology import Taker, Topology
+from ..green.threads import in_worker_thread
+from ..green.topology import Consumer, Topology
 from ..green.topology.links import POLICIES
 from ..green.topology.recorder import Recorder
 from ..message import Part
@@ -69,7 +69,7 @@ def dump(arguments: dict[str, Any], console: Console) -> None:
         return
     kind = "folder" if kind_of(path) == "folder" else "file"
     recorder = topology.attach(Recorder(f"{kind} {path}", source, path, skip, when_full))
-    warning, error = in_time(partial(off_hub, _warning, path), console), None
+    warning, error = in_time(partial(in_worker_thread, _warning, path), console), None
     if warning is None:
         raise RecordingError(f"stopped: {path} doesn't answer")
     try:
@@ -105,7 +105,7 @@ def _check_recording(path: str, raw: bool) -> None:
 
 
 def _warning(path: str) -> str:
-    """Give what a person should know before a recording begins; no more if all is well."""
+    """Return what a person should know before a recording begins; no more if all is well."""
     if kind_of(path) != "folder":
         return ""
     if not is_empty(path):
@@ -139,7 +139,7 @@ class Watch:
         self._progress = Progress(console.err)
 
     def run(
-        self, last: Taker, warning: str = "", progress: Callable[[], int] | None = None
+        self, last: Consumer, warning: str = "", progress: Callable[[], int] | None = None
     ) -> None:
         """Run until the end; `last` is where messages end, the warning comes at the start."""
 
@@ -172,7 +172,7 @@ class Watch:
 
 
 def _text(raw: bool, skip: int | None) -> Callable[[Sequence[Part]], str]:
-    """Give what makes the text of a message for the screen."""
+    """Return what makes the text of a message for the screen."""
     if raw:
         return partial(_raw, end=skip - 1 if skip else None)
     if skip:

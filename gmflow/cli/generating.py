@@ -7,7 +7,7 @@ from itertools import islice
 from time import monotonic
 from typing import Any, TypeAlias
 
-from ..green.threads import off_hub
+from ..green.threads import in_worker_thread
 from ..message import Part
 from .arguments import UsageError, choice_of, number_of
 
@@ -40,9 +40,9 @@ ENCODINGS = {
 
 COMPRESSIONS = ("none", "lz4", "bitshuffle_lz4")
 
-MOST_MEGABYTES = 1_000_000
-MOST_PIXELS = 1_000_000_000
-MOST_TEXT = 1 << 24
+MAX_MEGABYTES = 1_000_000
+MAX_PIXELS = 1_000_000_000
+MAX_TEXT = 1 << 24
 """Bytes that a file of channels may have."""
 
 TOGETHER = 0.001
@@ -52,7 +52,7 @@ Messages: TypeAlias = Iterator[list[Part]]
 
 
 def messages_of(arguments: dict[str, Any]) -> tuple[Messages, str]:
-    """Give the messages that the options ask for, and what they are in a few words.
+    """Return the messages that the options ask for, and what they are in a few words.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def _buffers(arguments: dict[str, Any], kind: str) -> tuple[Messages, str]:
     from ..simulate import array, raw  # late: NumPy only where it is needed
 
     count, seed = _count(arguments), _seed(arguments)
-    size = number_of(arguments, "--size", float, 0, 1.0, most=MOST_MEGABYTES)
+    size = number_of(arguments, "--size", float, 0, 1.0, most=MAX_MEGABYTES)
     number = int(size * 1024 * 1024)
     messages = raw(number, count) if kind == "raw-1.0" else array(number, count, seed)
     return messages, f"messages of size {size:f} MB"
@@ -119,21 +119,21 @@ def _pulses(arguments: dict[str, Any]) -> tuple[Messages, str]:
 
 
 def _text(channels: str | None) -> str | None:
-    """Give the text of channels, which may stand in a file."""
+    """Return the text of channels, which may stand in a file."""
     if channels is None or not channels.startswith("@"):
         return channels
     try:
         with open(channels[1:], encoding="utf-8") as file:
-            return file.read(MOST_TEXT)
+            return file.read(MAX_TEXT)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(f"--channels names {channels[1:]!r:.80}: {reason}") from None
 
 
-def _choice(arguments: dict[str, Any], option: str, choices: Sequence[str]) -> str:
-    """Give an option's value, the first of the choices if it is not given."""
+def _choice(arguments: dict[str, Any], option: str, filters: Sequence[str]) -> str:
+    """Return an option's value, the first of the choices if it is not given."""
     given = arguments[option] is not None
-    return choice_of(arguments, option, choices) if given else choices[0]
+    return choice_of(arguments, option, filters) if given else filters[0]
 
 
 def _count(arguments: dict[str, Any]) -> int | None:
@@ -154,14 +154,14 @@ def _shape(text: str) -> tuple[int, int]:
         rows, columns = (int(word) for word in text.lower().split("x"))
     except ValueError:
         raise UsageError(f"--shape is {text!r}; it looks like 1065x1030") from None
-    if rows * columns > MOST_PIXELS:
-        raise UsageError(f"--shape is {text!r:.80}; it can have up to {MOST_PIXELS} pixels")
+    if rows * columns > MAX_PIXELS:
+        raise UsageError(f"--shape is {text!r:.80}; it can have up to {MAX_PIXELS} pixels")
     return rows, columns
 
 
 def _off_hub(messages: Messages) -> Messages:
     """Make the messages in native threads, small ones several at a time."""
-    while batch := off_hub(_some, messages):
+    while batch := in_worker_thread(_some, messages):
         yield from batch
 
 

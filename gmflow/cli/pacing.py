@@ -14,8 +14,8 @@ from typing import Protocol
 
 from gevent.event import Event
 
-from ..green.threads import off_hub
-from ..green.topology import Giver, Output
+from ..green.threads import in_worker_thread
+from ..green.topology import Output, Producer
 from ..green.topology.settings import socket_settings
 from ..message import Message, Part
 from .ahead import Ahead, Batch
@@ -35,7 +35,7 @@ class Schedule(Protocol):
     """Says when messages are due."""
 
     def stamp(self, messages: Iterator[Message]) -> Iterator[Message]:
-        """Give messages, with the time that they are due; called again, it goes on after them."""
+        """Return messages, with the time that they are due; called again, it goes on after them."""
 
 
 class Recorded:
@@ -58,12 +58,12 @@ class Recorded:
         began, last, gaps = self._due, 0, -1
         for message in messages:
             gaps += 1
-            arrived = message.arrived
-            if last and arrived > last:
-                self._due += (arrived - last) / self._speed
-            if arrived > last or 0 < arrived < last - SET_BACK:
-                last = arrived
-            message.arrived = int(self._due)
+            received_ns = message.received_ns
+            if last and received_ns > last:
+                self._due += (received_ns - last) / self._speed
+            if received_ns > last or 0 < received_ns < last - SET_BACK:
+                last = received_ns
+            message.received_ns = int(self._due)
             yield message
         self._due += (self._due - began) / max(gaps, 1)
 
@@ -83,13 +83,13 @@ class Even:
 
     def stamp(self, messages: Iterator[Message]) -> Iterator[Message]:
         for message in messages:
-            message.arrived = int(self._number * self._gap)
+            message.received_ns = int(self._number * self._gap)
             self._number += 1
             yield message
 
 
 def at_once(ahead: Ahead) -> Iterator[list[Sequence[Part]]]:
-    """Give the parts of messages, in bursts, as fast as they are taken."""
+    """Return the parts of messages, in bursts, as fast as they are taken."""
     for batch in ahead:
         for first in range(0, len(batch), BURST):
             burst = [message.parts for message in batch[first : first + BURST]]
@@ -135,7 +135,7 @@ class Pace:
                     first = last
                     if self._start is None:
                         self._sent.wait()
-                        self._start = monotonic_ns() - batch[0].arrived
+                        self._start = monotonic_ns() - batch[0].received_ns
         finally:
             self._end.release()
 
@@ -143,12 +143,12 @@ class Pace:
         """Wait until a message is due; give the number of the first after it that is not yet."""
         if self._start is None:
             return first + 1
-        due = self._due = max(self._due, batch[first].arrived)  # one of before may come later
+        due = self._due = max(self._due, batch[first].received_ns)  # one of before may come later
         while (left := self._start + due - monotonic_ns()) > TOGETHER:
-            off_hub(self._end.acquire, True, min(left / 1e9, TIMEOUT_MAX))
+            in_worker_thread(self._end.acquire, True, min(left / 1e9, TIMEOUT_MAX))
         self.late = max(self.late, -left / 1e9)
         soon, last = due - left + TOGETHER, first + 1
-        while last < len(batch) and last - first < BURST and batch[last].arrived <= soon:
+        while last < len(batch) and last - first < BURST and batch[last].received_ns <= soon:
             last += 1
         return last
 
@@ -166,7 +166,7 @@ class FirstSent(Output):
         Is set then.
     """
 
-    def __init__(self, node: Giver, address: str, mode: str, sent: Event) -> None:
+    def __init__(self, node: Producer, address: str, mode: str, sent: Event) -> None:
         settings = socket_settings(
             address, mode, ("PUSH", "PUB"), "bind", None, queue_size=100, linger=1000
         )

@@ -25,7 +25,7 @@ SENDING = ("--address", "--mode", "--pace", "--speed", "--rate", "--loop")
 LOOKED_AT = 256
 """Messages of which one must have a time, where times are needed."""
 
-MOST_DAMAGES = 100
+MAX_DAMAGES = 100
 """Places that can't be read and that a listing goes on behind."""
 
 
@@ -99,7 +99,7 @@ class Playback:
             raise
 
     def messages(self, reader: Reader) -> Iterator[Message]:
-        """Give the messages.
+        """Return the messages.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class Playback:
         return self._faults.apply(self._all(reader))
 
     def report(self) -> str:
-        """Give what there is to say about the changes and faults that were wanted."""
+        """Return what there is to say about the changes and faults that were wanted."""
         text = ""
         if self._change is not None:
             text += _changes(self._change)
@@ -129,7 +129,7 @@ class Playback:
             yield from messages if self.schedule is None else self.schedule.stamp(messages)
 
     def _read(self, reader: Reader) -> Iterator[Message]:
-        """Give the messages that are to be chosen from; for a listing, go on behind damages."""
+        """Return the messages that are to be chosen from; for a listing, go on behind damages."""
         first: int | None = self._first
         while first is not None:
             try:
@@ -145,14 +145,14 @@ class Playback:
     def _pass_over(self, error: RecordingError, end: int) -> int | None:
         """Note what can't be read; give the number of the first message behind it, if any."""
         self.damages.append(str(error))
-        resume = None if len(self.damages) > MOST_DAMAGES else error.resume
+        resume = None if len(self.damages) > MAX_DAMAGES else error.resume
         lost = (end if resume is None else min(resume, end)) - self._first - self.read
         self.read += lost
         self.lost += lost
         return resume
 
     def _chosen(self, messages: Iterable[Message]) -> Iterator[Message]:
-        """Give those of some messages that are chosen.
+        """Return those of some messages that are chosen.
 
         Raises
         ------
@@ -176,12 +176,12 @@ class Playback:
         return (self._end(reader) - self._first) * self._rounds
 
     def _end(self, reader: Reader) -> int:
-        """Give the number of the message that is the first not to be read any more."""
+        """Return the number of the message that is the first not to be read any more."""
         return len(reader) if self._last is None else min(self._last + 1, len(reader))
 
     def _check_times(self, reader: Reader) -> None:
         chosen = self._chosen(reader.messages(self._first, self._last))
-        if len(reader) and not any(message.arrived for message in islice(chosen, LOOKED_AT)):
+        if len(reader) and not any(message.received_ns for message in islice(chosen, LOOKED_AT)):
             raise UsageError(f"{self._path} doesn't say when its messages came: give a --rate")
 
 
@@ -198,7 +198,7 @@ def _check_together(arguments: dict[str, Any]) -> None:
 
 
 def _changes(change: Setter) -> str:
-    """Give what there is to say about values that were set."""
+    """Return what there is to say about values that were set."""
     text = ""
     for key in change.added if change.changed else ():
         text += f"--set {key}: in no header before, added to {_messages(change.changed)}\n"

@@ -18,7 +18,7 @@ from typing import Any
 
 import gevent
 
-from ..green.threads import off_hub
+from ..green.threads import in_worker_thread
 from .console import File, Log
 
 LOOKS = 10
@@ -83,7 +83,7 @@ class Bar:
         self._looks.append((monotonic(), done, size))
 
     def end(self) -> str:
-        """Give the last line, and what leaves it; nothing if none was drawn."""
+        """Return the last line, and what leaves it; nothing if none was drawn."""
         if self._meter is None:
             return ""
         for log in _logs():
@@ -98,7 +98,7 @@ class Bar:
         if not self.is_seen:
             return
         if self._meter is None:
-            self._meter = off_hub(_meter)
+            self._meter = in_worker_thread(_meter)
             for log in _logs():
                 log.addFilter(self._make_room)
         self._terminal.write(self._fitting(text(self._meter)))
@@ -132,7 +132,7 @@ class Bar:
 
 
 def _logs() -> list[Log]:
-    """Give what writes the log of a script."""
+    """Return what writes the log of a script."""
     return [handler for handler in getLogger().handlers if isinstance(handler, Log)]
 
 

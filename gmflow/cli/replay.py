@@ -55,7 +55,7 @@ import gevent
 from gevent.event import Event
 
 from ..errors import RecordingError
-from ..green.threads import off_hub
+from ..green.threads import in_worker_thread
 from ..green.topology import Bursts, Output, Topology
 from ..recording import Reader
 from ..recording.formats import kind_of
@@ -115,7 +115,7 @@ def replay(arguments: dict[str, Any], console: Console) -> None:
         raise
     finally:
         if ahead.close():
-            off_hub(reader.close)
+            in_worker_thread(reader.close)
     console.finish("" if quiet and not lists else summary + playback.report(), bar.end())
     if complaint:
         raise RecordingError(complaint)
@@ -155,7 +155,7 @@ def _send(
 
 
 def _progress(recording: Bursts, output: Output, bar: Bar) -> Callable[[], None]:
-    """Give what shows how much was sent, or that nobody is there to take it."""
+    """Return what shows how much was sent, or that nobody is there to take it."""
     began, warned = monotonic(), False
 
     def show() -> None:

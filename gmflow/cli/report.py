@@ -64,7 +64,7 @@ class JsonLines:
 
     @staticmethod
     def text(snapshot: dict[str, Any]) -> str:
-        """Give a snapshot's line."""
+        """Return a snapshot's line."""
         return json.dumps(snapshot, allow_nan=False) + "\n"
 
 
@@ -82,19 +82,19 @@ class Progress:
         self._last = snapshot
 
     def end(self) -> str:
-        """Give what leaves the line."""
+        """Return what leaves the line."""
         return "\n" if self._terminal.is_terminal and self._last is not None else ""
 
 
 def not_sent(node: dict[str, Any]) -> dict[str, int]:
-    """Give what a node received and did not send, by cause."""
+    """Return what a node received and did not send, by cause."""
     unmatched = sum(sum(causes.values()) for causes in node["unmatched"].values())
     rest = {"failed": node["failed"], "unmatched": unmatched, "left_over": node["left_over"]}
     return {**node["dropped"], **{cause: count for cause, count in rest.items() if count}}
 
 
 def rates(now: dict[str, Any], before: dict[str, Any] | None = None) -> str:
-    """Give what each node received or sent between two snapshots, a second.
+    """Return what each node received or sent between two snapshots, a second.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def rates(now: dict[str, Any], before: dict[str, Any] | None = None) -> str:
 
 
 def table(snapshot: dict[str, Any]) -> str:
-    """Give the summary: a line for each node, in which received = sent + all the rest.
+    """Return the summary: a line for each node, in which received = sent + all the rest.
 
     Below it, indented: what did not reach a source, how connections went, what a merger by key
     could not match of each stream, and what a slow subscriber missed.

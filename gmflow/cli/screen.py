@@ -8,8 +8,8 @@ from time import monotonic
 
 from gevent import GreenletExit
 
-from ..green.threads import off_hub
-from ..green.topology import Giver, Taker
+from ..green.threads import in_worker_thread
+from ..green.topology import Consumer, Producer
 from ..message import Message, Part
 from .console import File
 
@@ -17,26 +17,26 @@ TOGETHER = 0.05
 """Seconds that messages are summed up before they are printed with one call."""
 
 
-class Screen(Taker):
+class Screen(Consumer):
     """Prints messages off the hub; one that is stopped counts those that are out.
 
     Parameters
     ----------
-    node : Giver
+    node : Producer
         Where they come from.
     out : File
         What they are written to.
     text : callable
         Gives the text of a message from its parts; called in a native thread.
     when_full : str, optional
-        As of `Taker`.
+        As of `Consumer`.
     """
 
     kind = "screen"
 
     def __init__(
         self,
-        node: Giver,
+        node: Producer,
         out: File,
         text: Callable[[Sequence[Part]], str],
         when_full: str = "block",
@@ -49,7 +49,7 @@ class Screen(Taker):
 
     def consume(self, hand: deque[Message]) -> None:
         try:
-            off_hub(self._print_all, deque(hand))
+            in_worker_thread(self._print_all, deque(hand))
         except GreenletExit:
             self._stopping = True
             raise

@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import GmflowError
-from ..green.topology import Giver, Taker, Topology
+from ..green.topology import Consumer, Producer, Topology
 from ..message import Message
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
@@ -42,12 +42,12 @@ class LossError(GmflowError):
     """Messages were lost where none was to be."""
 
 
-class Meter(Taker):
+class Meter(Consumer):
     """Counts messages and tells how many came.
 
     Parameters
     ----------
-    node : Giver
+    node : Producer
         Where they come from.
     out : File
         Where it goes what `tell` prints.
@@ -58,7 +58,7 @@ class Meter(Taker):
     kind = "meter"
 
     def __init__(
-        self, node: Giver, out: File, tell: Callable[[Statistics], Any], each: bool
+        self, node: Producer, out: File, tell: Callable[[Statistics], Any], each: bool
     ) -> None:
         super().__init__("meter", node)
         self._out = out
@@ -103,7 +103,7 @@ def stats(arguments: dict[str, Any], console: Console) -> None:
         _expect_no_loss(topology.statistics()["nodes"], arguments["SOURCE"], console)
 
 
-def _show_lines(topology: Topology, source: Giver, seconds: float, console: Console) -> None:
+def _show_lines(topology: Topology, source: Producer, seconds: float, console: Console) -> None:
     """Run, and print mflow's lines and ours below them."""
     printer = ThroughputStatisticsPrinter(sampling_interval=seconds)
     topology.attach(Meter(source, console.out, printer.save_statistics, seconds == 0))
@@ -116,7 +116,7 @@ def _show_lines(topology: Topology, source: Giver, seconds: float, console: Cons
     console.finish(printed(printer.close) + _summary(topology.statistics()["nodes"]))
 
 
-def _show_json(topology: Topology, source: Giver, seconds: float, console: Console) -> None:
+def _show_json(topology: Topology, source: Producer, seconds: float, console: Console) -> None:
     """Run, and write JSON alone."""
     lines = JsonLines(console.out)
 
@@ -149,14 +149,14 @@ def _expect_no_loss(nodes: dict[str, Any], address: str, console: Console) -> No
 
 
 def _upstream(nodes: dict[str, Any]) -> dict[str, Any] | None:
-    """Give what is known of losses upstream; None without messages."""
+    """Return what is known of losses upstream; None without messages."""
     upstream: dict[str, Any] | None
     (upstream,) = (node["upstream"] for node in nodes.values() if "upstream" in node)
     return upstream
 
 
 def _lost(nodes: dict[str, Any]) -> dict[str, int]:
-    """Give what was lost, by cause; none of these nodes leaves out anything by choice."""
+    """Return what was lost, by cause; none of these nodes leaves out anything by choice."""
     found: dict[str, int] = {}
     for node in nodes.values():
         missing = (node.get("upstream") or {}).get("missing", 0)
@@ -167,7 +167,7 @@ def _lost(nodes: dict[str, Any]) -> dict[str, int]:
 
 
 def _summary(nodes: dict[str, Any]) -> str:
-    """Give what is known of losses, in the form of mflow's summary; nothing without messages."""
+    """Return what is known of losses, in the form of mflow's summary; nothing without messages."""
     upstream = _upstream(nodes)
     if upstream is None:
         return ""

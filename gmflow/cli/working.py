@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import gevent
 
-from ..green.threads import off_hub
+from ..green.threads import in_worker_thread
 from .console import Console
 from .program import PATIENCE, STOP_SECONDS, STOP_SIGNALS, in_time
 
@@ -27,7 +27,7 @@ def open_in_time(opens: Callable[[], T], console: Console) -> T | None:
     Exception
         What the function raises.
     """
-    return in_time(lambda: off_hub(opens), console)
+    return in_time(lambda: in_worker_thread(opens), console)
 
 
 def run_work(

@@ -6,6 +6,6 @@ bsr_m-1.1. They are functions of their arguments, so any thread may call them. N
 is believed before it is checked: one that is cut or lies costs a `DecodeError`.
 """
 
-from .limits import MOST_BYTES
+from .limits import MAX_BYTES
 
-__all__ = ["MOST_BYTES"]
+__all__ = ["MAX_BYTES"]

@@ -18,7 +18,7 @@ from .limits import REFUSALS, library
 HEADER = Struct(">QI")
 LENGTH = Struct(">I")
 
-LARGEST_BLOCK = 0x7E000000
+MAX_BLOCK = 0x7E000000
 """Bytes that one LZ4 block can hold (LZ4_MAX_INPUT_SIZE of lz4.h)."""
 
 RUN_BYTES = 1 << 20
@@ -27,7 +27,7 @@ when they are unshuffled."""
 
 
 def read_header(blob: memoryview) -> tuple[int, int]:
-    """Give the uncompressed size and the block size that a header declares, in bytes.
+    """Return the uncompressed size and the block size that a header declares, in bytes.
 
     Raises
     ------
@@ -37,9 +37,9 @@ def read_header(blob: memoryview) -> tuple[int, int]:
     if len(blob) < HEADER.size:
         raise DecodeError(f"the blob has {len(blob)} bytes; its header alone has {HEADER.size}")
     size, block_bytes = HEADER.unpack_from(blob)
-    if size and not 0 < block_bytes <= LARGEST_BLOCK:
+    if size and not 0 < block_bytes <= MAX_BLOCK:
         raise DecodeError(
-            f"the blob declares blocks of {block_bytes} bytes; 1 to {LARGEST_BLOCK} are possible"
+            f"the blob declares blocks of {block_bytes} bytes; 1 to {MAX_BLOCK} are possible"
         )
     return size, block_bytes
 

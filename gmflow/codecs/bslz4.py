@@ -16,8 +16,8 @@ import numpy as np
 from ..deferred import step_aside
 from ..errors import DecodeError, EncodeError
 from ..message import Part
-from .blocks import HEADER, LARGEST_BLOCK, LENGTH, Blocks, Run, read_header
-from .limits import EXPANSION, MOST_BYTES, check_most, check_size, flat, library
+from .blocks import HEADER, LENGTH, MAX_BLOCK, Blocks, Run, read_header
+from .limits import EXPANSION, MAX_BYTES, check_most, check_size, flat, library
 from .lz4 import encode_block
 
 BLOCK_BYTES = 8192
@@ -32,7 +32,7 @@ FASTEST_BLOCK = 1 << 20
 """Bytes of a block up to which dectris-compression is asked: its buffers hold two of them."""
 
 
-def decode(blob: Any, size: int, itemsize: int, most: int = MOST_BYTES) -> memoryview:
+def decode(blob: Any, size: int, itemsize: int, most: int = MAX_BYTES) -> memoryview:
     """Decode a blob with its header of 12 bytes.
 
     Parameters
@@ -61,7 +61,7 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MOST_BYTES) -> memor
 
 
 def decode_blocks(
-    blocks: Any, size: int, itemsize: int, block_bytes: int = BLOCK_BYTES, most: int = MOST_BYTES
+    blocks: Any, size: int, itemsize: int, block_bytes: int = BLOCK_BYTES, most: int = MAX_BYTES
 ) -> memoryview:
     """Decode blocks that have no header before them.
 
@@ -121,7 +121,7 @@ def _decode_fast(blob: memoryview, size: int, itemsize: int) -> memoryview | Non
 
 @cache
 def fast_library() -> Callable[..., bytes] | None:
-    """Give dectris-compression's function; None where it is not installed.
+    """Return dectris-compression's function; None where it is not installed.
 
     It holds every length against the blob, and takes the fastest instructions that there are.
     """
@@ -178,7 +178,7 @@ def encode(data: Any, itemsize: int, block_bytes: int = BLOCK_BYTES) -> bytes:
 
 
 def _all_compressed(framed: memoryview, shuffled: memoryview, block_bytes: int) -> Iterator[Part]:
-    """Give the blocks in HDF5's LZ4, and those that it stored as LZ4 too."""
+    """Return the blocks in HDF5's LZ4, and those that it stored as LZ4 too."""
     kept = position = HEADER.size
     for place in range(0, len(shuffled), block_bytes):
         content = shuffled[place : place + block_bytes]
@@ -200,8 +200,8 @@ def _check_elements(size: int, itemsize: int, error: type[DecodeError | EncodeEr
 
 
 def _check_block(block_bytes: int, itemsize: int, error: type[DecodeError | EncodeError]) -> None:
-    if not 0 < block_bytes <= LARGEST_BLOCK or block_bytes % (GROUP * itemsize):
+    if not 0 < block_bytes <= MAX_BLOCK or block_bytes % (GROUP * itemsize):
         raise error(
             f"blocks of {block_bytes} bytes: a multiple of {GROUP * itemsize} is needed,"
-            f" up to {LARGEST_BLOCK}"
+            f" up to {MAX_BLOCK}"
         )

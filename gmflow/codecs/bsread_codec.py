@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import DecodeError, EncodeError
 from . import bslz4, lz4
-from .blocks import LARGEST_BLOCK, read_header
-from .limits import MOST_BYTES, figure, flat, library
+from .blocks import MAX_BLOCK, read_header
+from .limits import MAX_BYTES, figure, flat, library
 
 SIZES = MappingProxyType({"<": Struct("<I"), ">": Struct(">I")})
 OTHER = MappingProxyType({"<": ">", ">": "<"})
@@ -27,7 +27,7 @@ def decode(
     size: int | None,
     order: str,
     itemsize: int = 1,
-    most: int = MOST_BYTES,
+    most: int = MAX_BYTES,
 ) -> memoryview:
     """Decode a value, or a data header.
 
@@ -103,6 +103,6 @@ def encode(data: Any, compression: str, itemsize: int, order: str) -> bytes:
         return bslz4.encode(data, itemsize)
     if compression != "lz4":
         raise EncodeError(f"compression {compression!r:.40} is neither lz4 nor bitshuffle_lz4")
-    if len(data) > LARGEST_BLOCK:
-        raise EncodeError(f"{len(data)} bytes can't be one LZ4 block; {LARGEST_BLOCK} can")
+    if len(data) > MAX_BLOCK:
+        raise EncodeError(f"{len(data)} bytes can't be one LZ4 block; {MAX_BLOCK} can")
     return SIZES[order].pack(len(data)) + lz4.encode_block(data)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import DecodeError, EncodeError
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Bytes that one blob may decode to."""
 
 EXPANSION = 255
@@ -23,7 +23,7 @@ REFUSALS = (RuntimeError, ValueError)
 
 
 def library(error: type[DecodeError | EncodeError] = DecodeError) -> ModuleType:
-    """Give the library that does the work.
+    """Return the library that does the work.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def library(error: type[DecodeError | EncodeError] = DecodeError) -> ModuleType:
     return module
 
 
-def check_size(size: int, compressed: int, most: int = MOST_BYTES) -> None:
+def check_size(size: int, compressed: int, most: int = MAX_BYTES) -> None:
     """Refuse a size that is more than it may be, or more than LZ4 can make of so many bytes.
 
     Parameters
@@ -65,7 +65,7 @@ def check_size(size: int, compressed: int, most: int = MOST_BYTES) -> None:
         )
 
 
-def check_most(size: int, most: int = MOST_BYTES) -> None:
+def check_most(size: int, most: int = MAX_BYTES) -> None:
     """Refuse a size that is more than it may be.
 
     Raises
@@ -78,12 +78,12 @@ def check_most(size: int, most: int = MOST_BYTES) -> None:
 
 
 def figure(size: int) -> str:
-    """Give a size that anyone may have written into a header, as text of bearable length."""
+    """Return a size that anyone may have written into a header, as text of bearable length."""
     return str(size) if size < 1 << 63 else "more than 2**63"
 
 
 def flat(data: Any) -> memoryview:
-    """Give the bytes of a buffer in C order; they are copied only where they don't lie so.
+    """Return the bytes of a buffer in C order; they are copied only where they don't lie so.
 
     Raises
     ------

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import DecodeError, EncodeError
-from .blocks import HEADER, LARGEST_BLOCK, Blocks, read_header
-from .limits import MOST_BYTES, REFUSALS, check_most, check_size, flat, library
+from .blocks import HEADER, MAX_BLOCK, Blocks, read_header
+from .limits import MAX_BYTES, REFUSALS, check_most, check_size, flat, library
 
 HDF5_BLOCK = 1 << 30
 """Bytes in a block of HDF5's LZ4 filter by default: a whole image is one."""
 
 
-def decode_block(blob: Any, size: int, most: int = MOST_BYTES) -> memoryview:
+def decode_block(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     """Decode one raw LZ4 block, which says nothing of its size.
 
     Parameters
@@ -63,7 +63,7 @@ def encode_block(data: Any) -> bytes:
         raise EncodeError(f"{len(data)} bytes can't be one LZ4 block: {error}") from None
 
 
-def decode_hdf5(blob: Any, size: int, most: int = MOST_BYTES) -> memoryview:
+def decode_hdf5(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     """Decode LZ4 blocks in HDF5's framing, with which DECTRIS's stream v2 sends "lz4".
 
     Parameters
@@ -111,8 +111,8 @@ def encode_hdf5(data: Any, block_bytes: int = HDF5_BLOCK) -> bytes:
         If no block can have that size.
     """
     data = flat(data)
-    if not 0 < block_bytes <= LARGEST_BLOCK:
-        raise EncodeError(f"blocks of {block_bytes} bytes; 1 to {LARGEST_BLOCK} are possible")
+    if not 0 < block_bytes <= MAX_BLOCK:
+        raise EncodeError(f"blocks of {block_bytes} bytes; 1 to {MAX_BLOCK} are possible")
     if not len(data):
         return HEADER.pack(0, block_bytes)
     return bytes(library(EncodeError).lz4h5_encode(data, blocksize=min(block_bytes, len(data))))

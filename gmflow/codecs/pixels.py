@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import DecodeError, EncodeError
 from . import bslz4, lz4
 from .blocks import HEADER
-from .limits import MOST_BYTES, figure, flat
+from .limits import MAX_BYTES, figure, flat
 
 GRAMMAR = re.compile(r"(?:bs(8|16|32|64)-?(?=lz4))?(lz4)?([<>]?)")
 """What is read."""
@@ -60,7 +60,7 @@ def check(encoding: Any) -> Encoding:
 
 
 def decode(
-    blob: Any, encoding: str, shape: tuple[int, ...], dtype: Any, most: int = MOST_BYTES
+    blob: Any, encoding: str, shape: tuple[int, ...], dtype: Any, most: int = MAX_BYTES
 ) -> np.ndarray[Any, Any]:
     """Decode the blob of an image.
 

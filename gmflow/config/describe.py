@@ -11,7 +11,7 @@ from .load import TopologyConfig
 
 
 def describe(config: TopologyConfig, names: Sequence[str]) -> str:
-    """Give the topology as text, a paragraph for each node.
+    """Return the topology as text, a paragraph for each node.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def describe(config: TopologyConfig, names: Sequence[str]) -> str:
 
 
 def _ways(names: Sequence[str], sources: int, merged: bool) -> Iterator[tuple[str, str]]:
-    """Give for each node where its messages go to or come from."""
+    """Return for each node where its messages go to or come from."""
     last = names[sources if merged else sources - 1]  # which gives messages to the streams
     before, after = list(names[: names.index(last)]), list(names[names.index(last) + 1 :])
     yield from (("goes to", last) for _ in before)

@@ -28,12 +28,12 @@ class Key:
 
 
 def about(kind: Kind, means: str, default: str = "") -> dict[str, Key]:
-    """Give the metadata of a field that is a key."""
+    """Return the metadata of a field that is a key."""
     return {"key": Key(kind, means, default)}
 
 
 def keys_of(config: type) -> dict[str, Key]:
-    """Give the keys of a class whose every field is one, by name."""
+    """Return the keys of a class whose every field is one, by name."""
     return {one.name: one.metadata["key"] for one in fields(config)}
 
 
@@ -58,5 +58,5 @@ class Section:
         return iter({name: None for one in self.classes.values() for name in keys_of(one)})
 
     def holders(self, name: str) -> list[str]:
-        """Give the chooser's values under which there is a key of this name."""
+        """Return the chooser's values under which there is a key of this name."""
         return [value for value, one in self.classes.items() if name in keys_of(one)]

@@ -15,7 +15,7 @@ TCP = re.compile(r"tcp://([^\s/;]+;)?(\*|\[[^\s/\[\]]+\]|[^\s/:;\[\]]+):([0-9]{1
 
 LOCAL = re.compile(r"(ipc|inproc)://.+")
 
-LARGEST_QUEUE = 2**31 - 1
+MAX_QUEUE = 2**31 - 1
 """ZeroMQ keeps high-water marks as 32-bit integers."""
 
 
@@ -39,7 +39,7 @@ class Kind:
 
 
 def one_of(*words: str) -> Kind:
-    """Give the kind of some words, in any case."""
+    """Return the kind of some words, in any case."""
 
     def read(value: Any) -> str | None:
         same = (word for word in words if isinstance(value, str) and word.lower() == value.lower())
@@ -49,7 +49,7 @@ def one_of(*words: str) -> Kind:
 
 
 def whole(least: int, most: int | None = None, as_text: bool = False) -> Kind:
-    """Give the kind of whole numbers; where mflow takes them, also as text or written as 2.0."""
+    """Return the kind of whole numbers; where mflow takes them, also as text or written as 2.0."""
 
     def read(value: Any) -> int | None:
         if as_text and isinstance(value, float) and value.is_integer():
@@ -68,7 +68,7 @@ def whole(least: int, most: int | None = None, as_text: bool = False) -> Kind:
 
 
 def number(unit: str, most: float, above_zero: bool = False) -> Kind:
-    """Give the kind of numbers from 0, or above it, to another."""
+    """Return the kind of numbers from 0, or above it, to another."""
 
     def read(value: Any) -> float | None:
         if type(value) not in (int, float) or (above_zero and value == 0):
@@ -80,7 +80,7 @@ def number(unit: str, most: float, above_zero: bool = False) -> Kind:
 
 
 def listed(words: Sequence[str]) -> str:
-    """Give words as a choice: "a", "a or b", "a, b or c"."""
+    """Return words as a choice: "a", "a or b", "a, b or c"."""
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 

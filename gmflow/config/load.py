@@ -76,7 +76,7 @@ def load(path: str | os.PathLike[str]) -> TopologyConfig:
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Give an object of JSON, whose keys may each be there once."""
+    """Return an object of JSON, whose keys may each be there once."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
@@ -137,7 +137,7 @@ def _each(section: Section, values: Any, place: str, noun: str) -> dict[str, Any
 
 
 def _read(section: Section, mapping: Any, place: str) -> Any:
-    """Give what a section says, in the class that its chooser chooses."""
+    """Return what a section says, in the class that its chooser chooses."""
     _check_object(mapping, place, section)
     choice = _choice(section, mapping, place)
     keys = keys_of(section.classes[choice])

@@ -33,7 +33,7 @@ def refuse_key(place: str, value: Any, reason: str) -> NoReturn:
 
 
 def hint(name: Any, known: Iterable[str]) -> str:
-    """Give what the key may have been meant to be."""
+    """Return what the key may have been meant to be."""
     from difflib import get_close_matches  # late: only a wrong key needs it
 
     known = list(known)

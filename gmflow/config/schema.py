@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from ..deferred import MOST_THREADS
+from ..deferred import MAX_THREADS
 from ..validation import conn_type_of
 from .keys import Section, about
-from .kinds import ADDRESS, LARGEST_QUEUE, SHARE, TEXT, TEXTS, TRUTH, number, one_of, whole
+from .kinds import ADDRESS, MAX_QUEUE, SHARE, TEXT, TEXTS, TRUTH, number, one_of, whole
 
-MOST_SECONDS = 3600.0
+MAX_SECONDS = 3600.0
 RATE = number("messages a second", 1e6, above_zero=True)
 _RATE = "So many messages a second go out at most, always the newest."
 
@@ -27,7 +27,7 @@ _CONN_TYPE = about(
     "bind for tcp://*:port, else connect",
 )
 _QUEUE = about(
-    whole(0, LARGEST_QUEUE),
+    whole(0, MAX_QUEUE),
     "ZeroMQ's high-water mark: messages that it queues for each peer; 0 for no limit.",
 )
 _NAME = about(TEXT, "What the node is called in reports; no other may have it.", "kind and address")
@@ -65,7 +65,7 @@ class SourceConfig:
     decode_threads: int = field(
         default=1,
         metadata=about(
-            whole(0, MOST_THREADS),
+            whole(0, MAX_THREADS),
             "Native threads that decode pixels and compressed values, where a sink of the"
             " topology wants them; 0 decodes on the hub.",
         ),
@@ -98,7 +98,7 @@ class ByKeyConfig:
     )
     patience: float = field(
         default=1.0,
-        metadata=about(number("seconds", MOST_SECONDS), "How long a message may wait."),
+        metadata=about(number("seconds", MAX_SECONDS), "How long a message may wait."),
     )
     complete: bool = field(
         default=True,

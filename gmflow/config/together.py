@@ -41,7 +41,7 @@ def check_output(place: str, output: OutputConfig, given: Collection[str]) -> No
 
 
 def _leaves_out(output: OutputConfig) -> bool:
-    """Tell whether an output may leave out images of a series."""
+    """Return True if an output may leave out images of a series."""
     chooses = output.share is not None or output.modulo > 1 or output.rate is not None
     return chooses or output.when_full != "block"
 

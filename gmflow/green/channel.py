@@ -68,7 +68,7 @@ class Channel:
         return self._reader is not None and bool(self._messages)
 
     def wait_for_room(self) -> bool:
-        """Wait until a message would go in; tell whether that was before a break."""
+        """Wait until a message would go in; return True if that was before a break."""
         while self._full() and not self._broken:
             self._writer = getcurrent()
             try:
@@ -78,7 +78,7 @@ class Channel:
         return not self._broken
 
     def offer(self, message: Message, any_bytes: bool = False) -> bool:
-        """Put a message if there is room, without waiting; tell whether it went in.
+        """Put a message if there is room, without waiting; return True if it went in.
 
         Parameters
         ----------
@@ -165,7 +165,7 @@ class Channel:
         return False
 
     def get(self) -> list[Message]:
-        """Give all messages that are there, waiting for the first; an empty list at the end."""
+        """Return all messages that are there, waiting for the first; an empty list at the end."""
         self._wait_for_messages()
         messages = list(self._messages)
         self._messages.clear()

@@ -1,6 +1,6 @@
 """Decodes messages in their order; what their handlers leave for later is done in native threads.
 
-The handlers run on the hub, one message after the other, and remember. Their `Later`s go to
+The handlers run on the hub, one message after the other, and remember. Their `Deferred`s go to
 threads of the stream's own, several at once, and the messages come out again in the order in
 which they went in. How many are in is bounded.
 """
@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..decoder import Decoder, Handler, work
-from ..deferred import MOST_THREADS, SMALL, Later, step_aside
+from ..decoder import Decoder, Handler
+from ..deferred import MAX_THREADS, SMALL, Deferred, step_aside, work
 from ..errors import ConnectError, DecodeError, HandlerError
 from ..message import Message, Part
 from ..validation import check_whole
@@ -59,7 +59,7 @@ class Decoding:
 
     def __init__(self, decoder: Decoder, threads: int = 1) -> None:
         self._pool: ThreadPool | None = None
-        check_whole("decode_threads", threads, 0, MOST_THREADS)
+        check_whole("decode_threads", threads, 0, MAX_THREADS)
         self.decoder = decoder
         self._threads = threads
         self.entries: deque[tuple[Message, AsyncResult | None, Handler | None]] = deque()
@@ -99,7 +99,7 @@ class Decoding:
 
     def put(self, message: Message, value: Any, handler: Handler | None = None) -> bool:
         """Put a message in with what the decoder has begun with; tell as `begin` does."""
-        if type(value) is Later:
+        if type(value) is Deferred:
             if self._threads and value.size > SMALL:
                 result = self._hand_on(value, message.parts)
                 self.entries.append((message, result, handler))
@@ -128,7 +128,7 @@ class Decoding:
             raise ConnectError("the stream was disconnected while a greenlet waited on its threads")
 
     def take(self, handler: Handler | None = None) -> Message:
-        """Give the first message, which is decoded, with its ``data`` or its ``error``.
+        """Return the first message, which is decoded, with its ``data`` or its ``error``.
 
         A `handler` other than the one that has read it reads it anew.
         """
@@ -172,7 +172,7 @@ class Decoding:
             message.error = error
         return message
 
-    def _hand_on(self, later: Later, parts: Sequence[Part]) -> AsyncResult:
+    def _hand_on(self, later: Deferred, parts: Sequence[Part]) -> AsyncResult:
         from gevent.threadpool import ThreadPool  # late: most streams need no threads
 
         if self._pool is None:
@@ -191,7 +191,7 @@ class Decoding:
             self.decoder.fail(message.parts)
 
 
-def _worked(later: Later, parts: Sequence[Part]) -> Outcome:
+def _worked(later: Deferred, parts: Sequence[Part]) -> Outcome:
     """Do the work of a message; give the value, or why there is none."""
     try:
         return work(later, parts), None
@@ -199,7 +199,7 @@ def _worked(later: Later, parts: Sequence[Part]) -> Outcome:
         return None, error
 
 
-def _worked_apart(later: Later, parts: Sequence[Part]) -> Outcome:
+def _worked_apart(later: Deferred, parts: Sequence[Part]) -> Outcome:
     """Do it in a thread, where all that goes wrong fails the message alone."""
     step_aside()
     try:

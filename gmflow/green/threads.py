@@ -22,7 +22,7 @@ SimpleQueue = get_original("queue", "SimpleQueue")
 T = TypeVar("T")
 
 
-def off_hub(function: Callable[..., T], *arguments: Any) -> T:
+def in_worker_thread(function: Callable[..., T], *arguments: Any) -> T:
     """Call a function in the hub's thread pool and wait for it on the hub.
 
     Returns
@@ -116,7 +116,7 @@ class SecondThread:
 
 
 def threads_are_green() -> bool:
-    """Tell whether gevent has patched threads, so that they are greenlets."""
+    """Return True if gevent has patched threads, so that they are greenlets."""
     monkey = sys.modules.get("gevent.monkey")  # without it nothing is patched
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
@@ -132,7 +132,7 @@ def end_context(context: zmq.Context[Any], linger: float) -> None:
         Seconds that its sockets linger; where they took all of it, messages were lost.
     """
     began = monotonic()
-    off_hub(context.term)
+    in_worker_thread(context.term)
     if 0 < 0.9 * linger <= monotonic() - began:  # the sockets were closed a little before
         logger.warning(
             "messages that ZeroMQ had taken were not delivered within the linger of %g s", linger

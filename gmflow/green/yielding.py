@@ -15,7 +15,7 @@ MOMENT = 1e-6
 """Seconds of a breath. No seconds at all would starve timers and sockets."""
 
 
-class Breath:
+class HubYield:
     """Lets other greenlets run, called often by a loop that may never block.
 
     It belongs to one thread.
@@ -33,7 +33,7 @@ class Breath:
         self.until = monotonic() + SLICE
 
     def __call__(self) -> bool:
-        """Give the hub away if this greenlet has had it for longer than `SLICE`; tell if so."""
+        """Return the hub away if this greenlet has had it for longer than `SLICE`; tell if so."""
         if monotonic() < self.until:
             return False
         hub = get_hub()

@@ -50,7 +50,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
 
 
 def encode(value: dict[str, Any]) -> list[Part]:
-    """Give the parts of a message.
+    """Return the parts of a message.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from ..deferred import Later
+from ..deferred import Deferred
 from ..message import Part
 from ..receiver import Receiver
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .bsread.bsread_message import BsreadMessage
 
 
-def receive(receiver: Receiver) -> Generator[BsreadMessage | Later, None, None]:
+def receive(receiver: Receiver) -> Generator[BsreadMessage | Deferred, None, None]:
     """Read message after message; see `bsread_reading.messages`."""
     from .bsread.bsread_decoder import messages  # late: most programs have no bsread stream
 
@@ -27,7 +27,7 @@ def receive(receiver: Receiver) -> Generator[BsreadMessage | Later, None, None]:
 
 
 def encode(message: BsreadMessage) -> list[Part]:
-    """Give the parts of a message: the inverse of `receive`; see `bsread_writing.encode`."""
+    """Return the parts of a message: the inverse of `receive`; see `bsread_writing.encode`."""
     from .bsread.bsread_encoder import encode
 
     return encode(message)

@@ -13,7 +13,7 @@ from ..validation import shown
 
 
 def read_json(receiver: Receiver) -> JsonText:
-    """Give the next part's JSON object; it remembers its text.
+    """Return the next part's JSON object; it remembers its text.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def read_json(receiver: Receiver) -> JsonText:
 
 
 def read_header(receiver: Receiver) -> JsonText:
-    """Give part 0, which was read to find the handler; it remembers its text.
+    """Return part 0, which was read to find the handler; it remembers its text.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def read_rest(receiver: Receiver, value: dict[str, Any]) -> dict[str, Any]:
 def parts_of(
     value: dict[str, Any], writers: Mapping[str, Callable[[Any], Part]], htype: str
 ) -> list[Part]:
-    """Give a part for each key of `writers`, in that order, then the appendix if there is one.
+    """Return a part for each key of `writers`, in that order, then the appendix if there is one.
 
     Raises
     ------
@@ -84,5 +84,5 @@ def parts_of(
 
 
 def as_is(part: Part) -> Part:
-    """Give a binary part as it stands."""
+    """Return a binary part as it stands."""
     return part

@@ -45,7 +45,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
 
 
 def encode(value: dict[str, Any]) -> list[Part]:
-    """Give the parts of a message: the inverse of `receive`.
+    """Return the parts of a message: the inverse of `receive`.
 
     Raises
     ------

@@ -58,7 +58,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
 
 
 def image(value: dict[str, Any]) -> Array:
-    """Give the pixels of an image.
+    """Return the pixels of an image.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _name(value: Any) -> str:
 
 
 def _loss(about: dict[str, Any], blob: Part) -> str:
-    """Tell if the blob is not as long as it was when it was sent."""
+    """Return True if the blob is not as long as it was when it was sent."""
     sent, here = about.get("size"), len(blob)
     if type(sent) is not int or sent == here:
         return ""
@@ -128,7 +128,7 @@ def _check(about: dict[str, Any], blob: Part) -> None:
 
 
 def encode(value: dict[str, Any]) -> list[Part]:
-    """Give the parts of a message: the inverse of `receive`.
+    """Return the parts of a message: the inverse of `receive`.
 
     Raises
     ------

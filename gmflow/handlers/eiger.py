@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..codecs import pixels
-from ..deferred import Later, failed
+from ..deferred import Deferred, failed
 from ..errors import DecodeError, EncodeError
 from ..message import Part
 from ..receiver import Receiver
@@ -25,7 +25,7 @@ from . import dheader_1_0, dimage_1_0, dseries_end_1_0
 from .series import CHANNEL, Array, Image, SeenSeries, SeriesEnd, SeriesStart, by_channel
 from .shapes import check_size, item_count, number_type, view_array
 
-MOST_IMAGES = (1 << 64) - 1
+MAX_IMAGES = (1 << 64) - 1
 """The largest number of images, or of triggers, that a configuration is believed."""
 
 __all__ = ["HANDLERS", "encode", "series"]
@@ -43,7 +43,7 @@ def series(receiver: Receiver) -> Generator[Any, None, None]:
         that is declared (ALBA's simulator sends such) is left out with a warning in the log; its
         bytes stay in ``value``. What is there is a read-only view of its part.
     Image
-        For a dimage-1.0, by a `Later`. The bytes are decoded whether the series' start was seen
+        For a dimage-1.0, by a `Deferred`. The bytes are decoded whether the series' start was seen
         or not.
     SeriesEnd
         For a dseries_end-1.0. ``expected`` is ``nimages`` times ``ntrigger``; None where the
@@ -69,7 +69,7 @@ HANDLERS: Mapping[str, Callable[[Receiver], Any]] = MappingProxyType(
 """What ``stream.handlers.update`` takes: `series` for the three htypes."""
 
 
-def _item(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Later:
+def _item(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Deferred:
     """Read a message; what is wrong with it is raised later: a generator that raises forgets."""
     try:
         return _read(receiver, seen)
@@ -77,7 +77,7 @@ def _item(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Lat
         return failed(error)
 
 
-def _read(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Later:
+def _read(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Deferred:
     header = receiver.header()
     htype = header.get("htype")
     if isinstance(htype, list) and len(htype) == 1:
@@ -111,11 +111,11 @@ def _start(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Seri
     return start
 
 
-def _image(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Later:
+def _image(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Deferred:
     number, frame = _number(header, "series"), _number(header, "frame")
     seen.add(number, frame)
     value = dimage_1_0.receive(receiver)
-    return Later(_decoded, number, frame, value, size=_work(value["part_2"]))
+    return Deferred(_decoded, number, frame, value, size=_work(value["part_2"]))
 
 
 def _end(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> SeriesEnd:
@@ -143,7 +143,7 @@ def _decoded(number: int, frame: int, value: dict[str, Any]) -> Image:
 
 
 def _work(about: dict[str, Any]) -> int:
-    """Give the bytes that are to be decoded of an image that was checked."""
+    """Return the bytes that are to be decoded of an image that was checked."""
     if about["encoding"] in ("<", ">"):
         return 0  # a view of the part
     return int(prod(about["shape"])) * number_type(about["type"]).itemsize
@@ -161,7 +161,7 @@ def _expected(config: dict[str, Any]) -> int | None:
     if type(images) is not int or type(triggers) is not int:
         return None
     # A number that no detector has could be too long to be written out.
-    known = 0 <= images <= MOST_IMAGES and 0 <= triggers <= MOST_IMAGES
+    known = 0 <= images <= MAX_IMAGES and 0 <= triggers <= MAX_IMAGES
     return images * triggers if known else None
 
 
@@ -171,7 +171,7 @@ def _time(times: dict[str, Any], key: str) -> int | None:
 
 
 def _table(value: dict[str, Any], series: int, name: str, part: int) -> Array | None:
-    """Give a table of a header: declared in one part, its bytes in the next."""
+    """Return a table of a header: declared in one part, its bytes in the next."""
     if f"part_{part}" not in value:
         return None
     about, blob = value[f"part_{part}"], value[f"part_{part + 1}_raw"]
@@ -204,7 +204,7 @@ ONLY_VERSION_2 = ("type", "series_id", "series_unique_id", "user_data")
 
 
 def encode(item: Any, encoding: str | None = None) -> list[Part]:
-    """Give the parts of a message.
+    """Return the parts of a message.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def _value(item: Any, encoding: str | None) -> dict[str, Any]:
 
 
 def _header(item: SeriesStart | Image | SeriesEnd, own: dict[str, Any]) -> dict[str, Any]:
-    """Give part 0: what stream v1 has in it, then what else came in an item's of that version."""
+    """Return part 0: what stream v1 has in it, then what else came in an item's of that version."""
     return {**own, **item.header, **own} if "htype" in item.header else own
 
 
@@ -322,7 +322,7 @@ def _start_parts(start: SeriesStart) -> dict[str, Any]:
 
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
-    """Give a configuration without what one of stream v2 repeats of its message."""
+    """Return a configuration without what one of stream v2 repeats of its message."""
     if config.get("type") != "start" or "series_id" not in config:
         return config
     return {key: value for key, value in config.items() if key not in ONLY_VERSION_2}

@@ -10,9 +10,9 @@ from collections.abc import Generator, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..codecs import MOST_BYTES
+from ..codecs import MAX_BYTES
 from ..codecs.limits import figure
-from ..deferred import Later
+from ..deferred import Deferred, work
 from ..errors import DecodeError, MessageError
 from ..merging.merged import HTYPE, Merged, encode, parts_of
 from ..message import Message, Part
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["encode", "receive"]
 
-MOST_SOURCES = 4096
+MAX_SOURCES = 4096
 """Sources of a message, and those whose decoders are kept, also of messages within messages."""
 
 
-def receive(receiver: Receiver) -> Generator[Merged | Later, None, None]:
+def receive(receiver: Receiver) -> Generator[Merged | Deferred, None, None]:
     """Read message after message: `Merged`, its messages with ``data``, or with ``error``.
 
     One of them may be merged, too.
@@ -37,7 +37,7 @@ def receive(receiver: Receiver) -> Generator[Merged | Later, None, None]:
 
 def _messages(
     receiver: Receiver, kept: set[Decoder], evicts: bool
-) -> Generator[Merged | Later, None, None]:
+) -> Generator[Merged | Deferred, None, None]:
     decoders = _Decoders(receiver, kept, evicts)
     try:
         while True:
@@ -47,15 +47,17 @@ def _messages(
         decoders.close()
 
 
-def _read(receiver: Receiver, decoders: _Decoders) -> Merged | Later:
+def _read(receiver: Receiver, decoders: _Decoders) -> Merged | Deferred:
     header = receiver.header()
     by_name = parts_of(header, receiver.body())
-    if len(by_name) > MOST_SOURCES:
-        raise MessageError(f"{len(by_name)} sources; {MOST_SOURCES} are possible")
+    if len(by_name) > MAX_SOURCES:
+        raise MessageError(f"{len(by_name)} sources; {MAX_SOURCES} are possible")
     messages = {name: _begun(name, parts, decoders.of(name)) for name, parts in by_name.items()}
-    left = _within_bounds(message for message in messages.values() if type(message.data) is Later)
+    left = _within_bounds(
+        message for message in messages.values() if type(message.data) is Deferred
+    )
     merged = Merged(header, messages)
-    return Later(_done, merged, left, size=_size(left)) if left else merged
+    return Deferred(_done, merged, left, size=_size(left)) if left else merged
 
 
 class _Decoders:
@@ -81,7 +83,7 @@ class _Decoders:
     def of(self, name: str) -> Decoder:
         decoder = self._by_name.get(name)
         if decoder is None:
-            while len(self._kept) >= MOST_SOURCES:
+            while len(self._kept) >= MAX_SOURCES:
                 self._make_room()
             decoder = self._by_name[name] = self._new()
         return decoder
@@ -92,7 +94,7 @@ class _Decoders:
 
     def _make_room(self) -> None:
         if not self._evicts:
-            raise MessageError(f"more than {MOST_SOURCES} sources, of all that are merged here")
+            raise MessageError(f"more than {MAX_SOURCES} sources, of all that are merged here")
         self._close_oldest()
 
     def _close_oldest(self) -> None:
@@ -101,9 +103,8 @@ class _Decoders:
         decoder.close()
 
     def _new(self) -> Decoder:
-        from ..decoder import Decoder  # late: it imports the table that this handler stands in
-
-        decoder = Decoder(self._receiver.handlers, self._receiver.copy)
+        receiver = self._receiver
+        decoder: Decoder = receiver.new_decoder(receiver.handlers, receiver.copy)
         self._kept.add(decoder)
         if decoder.handlers.get(HTYPE) is receive:
             decoder.handlers[HTYPE] = partial(_messages, kept=self._kept, evicts=False)
@@ -111,12 +112,12 @@ class _Decoders:
 
 
 def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
-    """Give a source's message, its handler's value or `Later` in its ``data``."""
+    """Return a source's message, its handler's value or `Deferred` in its ``data``."""
     message = Message(decoder.statistics, None, parts, name)
     try:
         value = decoder.begin(parts)
         # what is left is counted here, as the threads that do it must not
-        message.data = decoder.end(parts, value) if type(value) is Later else value
+        message.data = decoder.end(parts, value) if type(value) is Deferred else value
     except DecodeError as error:
         message.error = error.with_traceback(None)
     return message
@@ -124,8 +125,6 @@ def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
 
 def _done(merged: Merged, left: Sequence[Message]) -> Merged:
     """Do what the handlers of the sources left for later; one that fails fails its source alone."""
-    from ..decoder import work
-
     for message in left:
         later, message.data = message.data, None
         try:
@@ -136,8 +135,8 @@ def _done(merged: Merged, left: Sequence[Message]) -> Merged:
 
 
 def _within_bounds(left: Iterable[Message]) -> list[Message]:
-    """Give the messages that may be decoded together; the others fail."""
-    taken, room = [], MOST_BYTES
+    """Return the messages that may be decoded together; the others fail."""
+    taken, room = [], MAX_BYTES
     for message in left:
         size = message.data.size
         if size <= room:
@@ -146,7 +145,7 @@ def _within_bounds(left: Iterable[Message]) -> list[Message]:
         else:
             message.data = None
             message.error = DecodeError(
-                f"it would decode to {figure(size)} bytes; all sources together may to {MOST_BYTES}"
+                f"it would decode to {figure(size)} bytes; all sources together may to {MAX_BYTES}"
             )
     return taken
 

@@ -1,7 +1,7 @@
 """Which images of a DECTRIS series came: what `series.SeriesEnd` says of them, either version.
 
 A bit a frame, so that each counts once. What a lying message can take is bounded: `BLOCK` bits for
-a frame far from all others, `MOST_FRAMES` a series, and `MOST_SERIES` of them.
+a frame far from all others, `MAX_FRAMES` a series, and `MAX_SERIES` of them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 from ..errors import ConfigError, EncodeError
 
-MOST_SERIES = 8
+MAX_SERIES = 8
 """Series that are remembered at once: images of the last ones may still come late."""
 
-MOST_FRAMES = 1 << 24
+MAX_FRAMES = 1 << 24
 """Frames of a series that are told apart, 2 MiB of bits; of later ones every message counts."""
 
 BLOCK = 1 << 12
@@ -58,7 +58,7 @@ class SeenSeries:
         self._of(number).add(frame)
 
     def end(self, number: int) -> tuple[int | None, int, int | None]:
-        """Give the images of a series that were expected, seen, and missing.
+        """Return the images of a series that were expected, seen, and missing.
 
         An end that comes again gives what has changed since the one before, so that a sum over
         all ends is right: 0, 0 and 0; where images came late, more seen and less missing.
@@ -76,7 +76,7 @@ class SeenSeries:
         frames = series.pop(number, None)
         if frames is None:
             frames = _Frames()
-            if len(series) >= MOST_SERIES:
+            if len(series) >= MAX_SERIES:
                 del series[next(iter(series))]
         series[number] = frames
         return frames
@@ -95,7 +95,7 @@ class _Frames:
         self._beyond = 0
 
     def add(self, frame: int) -> None:
-        if frame >= MOST_FRAMES:
+        if frame >= MAX_FRAMES:
             self._beyond += 1
             return
         block, place = divmod(frame, BLOCK)
@@ -106,7 +106,7 @@ class _Frames:
         expected = self.expected
         if expected is None:
             return None, seen, None
-        if expected >= MOST_FRAMES:
+        if expected >= MAX_FRAMES:
             return expected, seen, max(expected - seen, 0)
         return expected, seen, expected - self._count_below(expected)
 
@@ -253,7 +253,7 @@ class SeriesEnd:
 
 
 def by_channel(arrays: Any, name: str, what: str) -> Mapping[str, Array]:
-    """See that an item that is to be written has its arrays by channel, and give them.
+    """Validate that an item that is to be written has its arrays by channel, and give them.
 
     Raises
     ------

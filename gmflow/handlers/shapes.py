@@ -11,27 +11,27 @@ from ..errors import DecodeError
 from ..message import Part
 from ..validation import shown
 
-MOST_DIMENSIONS = 64
+MAX_DIMENSIONS = 64
 """Dimensions that an array of NumPy's can have."""
 
 
 def item_count(shape: Any) -> int:
-    """Give the number of elements of a shape.
+    """Return the number of elements of a shape.
 
     Raises
     ------
     DecodeError
-        If the shape is no list of whole numbers from 0 up, or of more than `MOST_DIMENSIONS`.
+        If the shape is no list of whole numbers from 0 up, or of more than `MAX_DIMENSIONS`.
     """
     if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
         raise DecodeError(f"shape {shown(shape)} is not a list of whole numbers from 0 up")
-    if len(shape) > MOST_DIMENSIONS:  # a million of them would take minutes to multiply
-        raise DecodeError(f"the shape has {len(shape)} dimensions; {MOST_DIMENSIONS} are the most")
+    if len(shape) > MAX_DIMENSIONS:  # a million of them would take minutes to multiply
+        raise DecodeError(f"the shape has {len(shape)} dimensions; {MAX_DIMENSIONS} are the most")
     return prod(shape)
 
 
 def layout(name: Any, shape: Any, size: int) -> np.dtype[Any] | None:
-    """Give the dtype of an array in a part of `size` bytes, from a header's ``type`` and shape.
+    """Return the dtype of an array in a part of `size` bytes, from a header's ``type`` and shape.
 
     ``float`` is 4 bytes with some senders (UFO) and NumPy's 8 with others: the one that
     fits is taken.
@@ -56,7 +56,7 @@ def layout(name: Any, shape: Any, size: int) -> np.dtype[Any] | None:
 
 
 def number_type(name: Any) -> np.dtype[Any]:
-    """Give the dtype of a name.
+    """Return the dtype of a name.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def check_size(size: int, dtype: np.dtype[Any], shape: list[int]) -> None:
 
 
 def view_array(part: Part, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray[Any, Any]:
-    """Give the array in a part whose size was checked, without a copy, read-only.
+    """Return the array in a part whose size was checked, without a copy, read-only.
 
     Raises
     ------

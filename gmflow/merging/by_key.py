@@ -18,13 +18,13 @@ from typing import Any
 from ..message import Message
 from ..statistics import NodeStatistics
 from ..validation import check_whole, refuse
-from .inputs import Lane
+from .inputs import Input
 from .keys import reader_of, value_of
 from .matching import Matching
 from .merged import Joiner
 from .strategy import Strategy
 
-MOST = 2**31
+MAX_WINDOW = 2**31
 """Messages of a window, and seconds of patience, at most."""
 
 
@@ -62,9 +62,9 @@ class ByKey(Strategy):
     ) -> None:
         super().__init__()
         self._key_name, self._read_key = reader_of(key)
-        check_whole("window", window, 1, MOST)
-        if type(patience) not in (int, float) or not 0 <= patience <= MOST:
-            refuse("patience", patience, f"a number of seconds from 0 to {MOST}")
+        check_whole("window", window, 1, MAX_WINDOW)
+        if type(patience) not in (int, float) or not 0 <= patience <= MAX_WINDOW:
+            refuse("patience", patience, f"a number of seconds from 0 to {MAX_WINDOW}")
         for name, value in (("complete", complete), ("flatten", flatten)):
             if not isinstance(value, bool):
                 refuse(name, value, "True or False")
@@ -72,11 +72,11 @@ class ByKey(Strategy):
         self._patience = patience
         self._complete = complete
         self.joins = not flatten
-        self._lanes: list[Lane] = []
+        self._lanes: list[Input] = []
 
     def start(self, names: Sequence[str], statistics: NodeStatistics) -> None:
         super().start(names, statistics)
-        self._lanes = [Lane(index, name, self.queues[index]) for index, name in enumerate(names)]
+        self._lanes = [Input(index, name, self.queues[index]) for index, name in enumerate(names)]
         settings = (self._read_key, self._window, self._patience, self._complete)
         self._matching = Matching(self._lanes, *settings, statistics)
         self._joiner = Joiner(self._key_name, names)

@@ -24,14 +24,14 @@ class Clock:
         self._looked = time()
 
     def now(self) -> float:
-        """Give the time; it has gone on by `INSTANT` at most since the last look."""
+        """Return the time; it has gone on by `INSTANT` at most since the last look."""
         time = self._time()
         self._seconds += min(INSTANT, time - self._looked)
         self._looked = time
         return self._seconds
 
     def until(self, deadline: float | None) -> float | None:
-        """Give for how long to wait before the next look; None where there is no deadline."""
+        """Return for how long to wait before the next look; None where there is no deadline."""
         return None if deadline is None else min(INSTANT, max(0.0, deadline - self.now()))
 
     def skip(self) -> None:

@@ -21,7 +21,7 @@ class Doubtful(NamedTuple):
     message: Message
 
 
-class Lane:
+class Input:
     """One stream of a merge by key.
 
     Parameters
@@ -91,7 +91,7 @@ class Lane:
         self.held += 1
 
     def release(self) -> Doubtful:
-        """Give the oldest doubtful message, which is kept no more."""
+        """Return the oldest doubtful message, which is kept no more."""
         self.held -= 1
         one = self.doubtful.popleft()
         if not self.doubtful:
@@ -110,14 +110,14 @@ class Lane:
         return over or self.absent or self.repeats or self.has_fallen_back
 
     def is_below(self, key: Key) -> bool:
-        """Tell whether it has not come as far as a key."""
+        """Return True if it has not come as far as a key."""
         return self.last is None or self.last < key
 
     def has_gone_on_to(self, key: Key) -> bool:
-        """Tell whether a key is among those that it brought after it fell back and caught up."""
+        """Return True if a key is among those that it brought after it fell back and caught up."""
         caught_up = self.has_fallen_back and self.highest is not None and key > self.highest
         return caught_up and self.doubts(key)
 
     def doubts(self, key: Key) -> bool:
-        """Tell whether its message of a key is doubtful."""
+        """Return True if its message of a key is doubtful."""
         return any(one.key == key for one in self.doubtful)

@@ -19,7 +19,7 @@ Key: TypeAlias = Any
 Reader: TypeAlias = Callable[[Message], Key]
 """Gives a message's key, None where it has none."""
 
-LARGEST = 1 << 63
+MAX_KEY = 1 << 63
 """Whole numbers from here on are no keys: not every reader of JSON knows them."""
 
 FIRST, LAST = -1, math.inf
@@ -27,7 +27,7 @@ FIRST, LAST = -1, math.inf
 
 
 def reader_of(key: Any) -> tuple[str, Reader]:
-    """Give the name of a key and what reads it.
+    """Return the name of a key and what reads it.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def reader_of(key: Any) -> tuple[str, Reader]:
 
 
 def value_of(name: str, key: Key) -> Any:
-    """Give what stands for a key on the wire: a frame without its series, None for its ends."""
+    """Return what stands for a key on the wire: a frame without its series, None for its ends."""
     if name != "frame":
         return key
     return None if key[1] in (FIRST, LAST) else key[1]
@@ -74,9 +74,9 @@ def _frame(message: Message) -> Key:
 
 
 def _number(value: Any) -> Key:
-    """Give what is a number, and can be told from others."""
+    """Return what is a number, and can be told from others."""
     if type(value) is int:
-        return value if abs(value) < LARGEST else None
+        return value if abs(value) < MAX_KEY else None
     return value if type(value) is float and math.isfinite(value) else None
 
 
@@ -108,7 +108,7 @@ class _Function:
 
 
 def _plain(key: Any) -> Any:
-    """Give a key whose numbers are Python's own, as JSON has them."""
+    """Return a key whose numbers are Python's own, as JSON has them."""
     if isinstance(key, tuple):
         return tuple(map(_plain, key))
     if isinstance(key, bool) or not isinstance(key, Real):
@@ -117,7 +117,7 @@ def _plain(key: Any) -> Any:
 
 
 def _kind_of(key: Any) -> Any:
-    """Give what keys must have in common to be compared; None for what is no key."""
+    """Return what keys must have in common to be compared; None for what is no key."""
     if isinstance(key, str):
         return "text"
     if isinstance(key, tuple):

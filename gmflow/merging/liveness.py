@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from logging import getLogger
 
-from .inputs import Lane
+from .inputs import Input
 from .keys import Key
 from .pending import Waiting
 
 logger = getLogger(__name__)
 
 
-class Presence:
+class Liveness:
     """Who is there, of the streams of a merge by key.
 
     A stream is full while it holds as many messages as it may: what it has not brought by then,
@@ -21,26 +21,26 @@ class Presence:
 
     Parameters
     ----------
-    lanes : sequence of Lane
+    lanes : sequence of Input
         The streams.
     window : int
         Messages that each may hold.
     """
 
-    def __init__(self, lanes: Sequence[Lane], window: int) -> None:
+    def __init__(self, lanes: Sequence[Input], window: int) -> None:
         self._lanes = lanes
         self._window = window
         self._full: set[int] = set()
         self._ended: set[int] = set()
         self._absent: set[int] = set()
 
-    def judge(self, lane: Lane) -> None:
+    def judge(self, lane: Input) -> None:
         """Look at a stream again that has got, or holds, more or fewer messages."""
         _mark(self._full, lane.index, lane.held >= self._window)
         _mark(self._ended, lane.index, lane.ended and not lane.queue)
 
     def gone(self) -> set[int]:
-        """Give the streams that the lowest key doesn't wait for.
+        """Return the streams that the lowest key doesn't wait for.
 
         Those that are full must not wait for the absent.
         """
@@ -73,7 +73,7 @@ class Presence:
         self._miss((self._lanes[index] for index in waiting) if ahead else below)
         return ahead
 
-    def _miss(self, lanes: Iterable[Lane]) -> None:
+    def _miss(self, lanes: Iterable[Input]) -> None:
         for lane in lanes:
             if not lane.absent:
                 lane.absent = True

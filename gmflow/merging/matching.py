@@ -11,10 +11,10 @@ from logging import getLogger
 
 from ..message import Message
 from ..statistics import NodeStatistics
-from .inputs import Doubtful, Lane
+from .inputs import Doubtful, Input
 from .keys import Key, Reader
-from .liveness import Presence
-from .pending import Shelf, Waiting
+from .liveness import Liveness
+from .pending import PendingKeys, Waiting
 
 logger = getLogger(__name__)
 
@@ -24,7 +24,7 @@ class Matching:
 
     Parameters
     ----------
-    lanes : sequence of Lane
+    lanes : sequence of Input
         The streams.
     read_key : callable
         Gives a message's key.
@@ -40,7 +40,7 @@ class Matching:
 
     def __init__(
         self,
-        lanes: Sequence[Lane],
+        lanes: Sequence[Input],
         read_key: Reader,
         window: int,
         patience: float,
@@ -53,32 +53,32 @@ class Matching:
         self._patience = patience
         self._complete = complete
         self._statistics = statistics
-        self._shelf = Shelf(window)
-        self._presence = Presence(lanes, window)
+        self._shelf = PendingKeys(window)
+        self._presence = Liveness(lanes, window)
         self._freed: set[int] = set()  # the streams that may hold more than before
         self._behind: set[int] = set()  # the streams with doubtful messages
         self._out: deque[tuple[Key, Waiting]] = deque()
 
-    def put(self, lane: Lane, now: float) -> None:
+    def put(self, lane: Input, now: float) -> None:
         """Note that a stream's queue has got more."""
         lane.heard = now
         self._presence.judge(lane)
         self._sort_in(lane, now)
 
-    def end(self, lane: Lane) -> None:
+    def end(self, lane: Input) -> None:
         """Note that a stream's queue gets no more."""
         lane.ended = True
         self._presence.judge(lane)
 
     def take(self, most: int, now: float) -> list[tuple[Key, Waiting]]:
-        """Give the keys that go out now with what there is of them, `most` at once."""
+        """Return the keys that go out now with what there is of them, `most` at once."""
         self._pass_all(most, now)
         while self._end_doubts(now):
             self._pass_all(most, now)
         return [self._out.popleft() for _ in range(min(most, len(self._out)))]
 
     def deadline(self) -> float | None:
-        """Give the time until which something waits, None if nothing does."""
+        """Return the time until which something waits, None if nothing does."""
         times = [self._lanes[index].doubtful[0].since for index in self._behind]
         oldest = self._shelf.oldest()
         if oldest is not None:
@@ -86,7 +86,7 @@ class Matching:
         return min(times) + self._patience if times else None
 
     def held(self) -> int:
-        """Give the number of messages that wait, or go out with the next `take`."""
+        """Return the number of messages that wait, or go out with the next `take`."""
         waiting = sum(lane.held + len(lane.queue) for lane in self._lanes)
         return waiting + sum(len(messages) for _, messages in self._out)
 
@@ -119,7 +119,7 @@ class Matching:
         while self._freed:
             self._sort_in(self._lanes[self._freed.pop()], now)
 
-    def _sort_in(self, lane: Lane, now: float) -> None:
+    def _sort_in(self, lane: Input, now: float) -> None:
         """Look at what was put of a stream, as far as it may hold it."""
         while lane.queue and lane.held < self._window:
             message = lane.queue.popleft()
@@ -133,7 +133,7 @@ class Matching:
                 self._admit(lane, key, message, now)
         self._presence.judge(lane)
 
-    def _admit(self, lane: Lane, key: Key, message: Message, now: float) -> None:
+    def _admit(self, lane: Input, key: Key, message: Message, now: float) -> None:
         higher = lane.highest is None or key > lane.highest
         if self._is_doubtful(lane, key, higher):
             lane.doubt(Doubtful(now, key, message))
@@ -152,8 +152,8 @@ class Matching:
             if self._lanes[index].has_gone_on_to(key):
                 self._go_on(self._lanes[index], now)
 
-    def _is_doubtful(self, lane: Lane, key: Key, higher: bool) -> bool:
-        """Tell whether a message may be the stream's new beginning, or comes twice, or late.
+    def _is_doubtful(self, lane: Input, key: Key, higher: bool) -> bool:
+        """Return True if a message may be the stream's new beginning, or comes twice, or late.
 
         One that has fallen back may be beginning anew even where it passes its highest key, until
         another stream has that key, too.
@@ -165,14 +165,14 @@ class Matching:
         brought = self._shelf.has_of(lane.index, key)
         return brought or lane.has_fallen_back or self._shelf.has_gone_by(key)
 
-    def _go_on(self, lane: Lane, now: float) -> None:
+    def _go_on(self, lane: Input, now: float) -> None:
         """Have a stream that fell back, as it turns out alone, go on where it has new keys."""
         lane.repeats = True
         for one in self._release(lane):
             self._admit(lane, one.key, one.message, now)
 
     def _is_settled(self) -> bool:
-        """Tell whether nothing more is to be expected for the lowest key."""
+        """Return True if nothing more is to be expected for the lowest key."""
         key, waiting = self._shelf.lowest()
         if len(waiting) == len(self._lanes):
             return True
@@ -180,7 +180,7 @@ class Matching:
         return lost > 0 if self._complete else len(waiting) + lost == len(self._lanes)
 
     def _in_doubt(self, key: Key) -> set[int]:
-        """Give the streams that have brought a key, but may be beginning anew."""
+        """Return the streams that have brought a key, but may be beginning anew."""
         return {index for index in self._behind if self._lanes[index].doubts(key)}
 
     def _pass(self, key: Key, waiting: Waiting) -> None:
@@ -201,7 +201,7 @@ class Matching:
             self._lanes[index].held -= 1
         self._freed.update(waiting)
 
-    def _lose_keyless(self, lane: Lane, message: Message) -> None:
+    def _lose_keyless(self, lane: Input, message: Message) -> None:
         if "no_key" not in self._statistics.unmatched.get(lane.name, ()):
             keys = ", ".join(map(str, message.header)) or "nothing"
             logger.warning(
@@ -209,12 +209,12 @@ class Matching:
             )
         self._lose(lane, "no_key")
 
-    def _lose(self, lane: Lane, cause: str) -> None:
+    def _lose(self, lane: Input, cause: str) -> None:
         causes = self._statistics.unmatched.setdefault(lane.name, {})
         causes[cause] = causes.get(cause, 0) + 1
 
-    def _release(self, lane: Lane, count: int | None = None) -> list[Doubtful]:
-        """Give the oldest doubtful messages of a stream, or all; they are kept no more."""
+    def _release(self, lane: Input, count: int | None = None) -> list[Doubtful]:
+        """Return the oldest doubtful messages of a stream, or all; they are kept no more."""
         count = len(lane.doubtful) if count is None else count
         released = [lane.release() for _ in range(count)]
         if not lane.doubtful:
@@ -222,7 +222,7 @@ class Matching:
         self._freed.add(lane.index)
         return released
 
-    def _lose_old(self, lane: Lane, key: Key) -> None:
+    def _lose_old(self, lane: Input, key: Key) -> None:
         if self._shelf.has_of(lane.index, key):
             self._statistics.drop("duplicate")
         else:
@@ -249,7 +249,7 @@ class Matching:
         return went
 
     def _has_begun_anew(self) -> bool:
-        """Tell whether all streams that are to be counted on have fallen back."""
+        """Return True if all streams that are to be counted on have fallen back."""
         fallen = any(self._lanes[index].has_fallen_back for index in self._behind)
         return fallen and all(lane.may_begin_anew for lane in self._lanes)
 

@@ -60,7 +60,7 @@ class Joiner:
         self._counts: tuple[int, ...] | None = None  # of the last set: most are alike
 
     def join(self, value: Any, messages: Mapping[int, Message]) -> Message:
-        """Give the message of one key.
+        """Return the message of one key.
 
         Parameters
         ----------
@@ -78,11 +78,11 @@ class Joiner:
         return Message(
             data=Merged(header, {self._names[i]: messages[i] for i in there}),
             parts=parts,
-            arrived=max([messages[i].arrived for i in there]),
+            received_ns=max([messages[i].received_ns for i in there]),
         )
 
     def _sources_of(self, counts: tuple[int, ...]) -> tuple[list[dict[str, Any]], bytes]:
-        """Give the sources with their numbers of parts, and how they end a header's text."""
+        """Return the sources with their numbers of parts, and how they end a header's text."""
         if counts != self._counts:
             pairs = zip(self._names, counts, strict=True)
             self._sources = [{"name": name, "parts": count} for name, count in pairs]
@@ -92,7 +92,7 @@ class Joiner:
 
 
 def parts_of(header: Any, parts: Sequence[Part]) -> dict[str, Sequence[Part]]:
-    """Give each source's parts, by name, of those that have any.
+    """Return each source's parts, by name, of those that have any.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def parts_of(header: Any, parts: Sequence[Part]) -> dict[str, Sequence[Part]]:
 
 
 def encode(value: Any) -> list[Part]:
-    """Give the parts of a `Merged`, its messages' parts as they are.
+    """Return the parts of a `Merged`, its messages' parts as they are.
 
     Raises
     ------

@@ -19,7 +19,7 @@ class Waiting(dict[int, Message]):
         self.since = since
 
 
-class Shelf:
+class PendingKeys:
     """Keys and their messages.
 
     Parameters
@@ -42,12 +42,12 @@ class Shelf:
         return key in self._waiting
 
     def lowest(self) -> tuple[Key, Waiting]:
-        """Give the lowest key, and what there is of it."""
+        """Return the lowest key, and what there is of it."""
         key = self._lowest_first[0]
         return key, self._waiting[key]
 
     def oldest(self) -> tuple[Key, Waiting] | None:
-        """Give the key that came first and what there is of it, None if none waits."""
+        """Return the key that came first and what there is of it, None if none waits."""
         return next(iter(self._waiting.items())) if self._waiting else None
 
     def add(self, key: Key, stream: int, message: Message, now: float) -> Waiting:
@@ -72,12 +72,12 @@ class Shelf:
         return self._take(key)
 
     def has_gone_by(self, key: Key) -> bool:
-        """Tell whether a key, or one above it, has gone by."""
+        """Return True if a key, or one above it, has gone by."""
         below = self._front is not None and not key > self._front
         return below or key in self._passed
 
     def has_of(self, stream: int, key: Key) -> bool:
-        """Tell whether a stream has brought its message of a key, as far as is known."""
+        """Return True if a stream has brought its message of a key, as far as is known."""
         return stream in self._waiting.get(key, ()) or stream in self._passed.get(key, ())
 
     def forget(self) -> None:

@@ -66,13 +66,13 @@ class Strategy:
         self.wanted.discard(stream)
 
     def take(self, most: int, now: float) -> list[Message]:
-        """Give the messages that go out now, about `most` at once; an empty list if none does."""
+        """Return the messages that go out now, about `most` at once; an empty list if none does."""
         raise NotImplementedError
 
     def deadline(self) -> float | None:
-        """Give the time at which `take` is due even if nothing comes; None if it never is."""
+        """Return the time at which `take` is due even if nothing comes; None if it never is."""
         return None
 
     def held(self) -> int:
-        """Give the number of messages that were put and neither given nor counted as lost."""
+        """Return the number of messages that were put and neither given nor counted as lost."""
         return sum(map(len, self.queues))

@@ -85,7 +85,7 @@ class RoundRobinStrategy(Turns):
         self.last_stream_read: int | None = None
 
     def next(self, streams: Sequence[Any]) -> int:
-        """Give the index of the stream to take from next.
+        """Return the index of the stream to take from next.
 
         Parameters
         ----------
@@ -111,12 +111,12 @@ class RoundRobinStrategy(Turns):
         return taken
 
     def _to_go(self) -> int:
-        """Give how many messages are left of this round."""
+        """Return how many messages are left of this round."""
         done = self._turn if self._turn is not None else (self.last_stream_read or 0) + 1
         return len(self._open) - done or len(self._open)
 
     def _whole_rounds(self, most: int) -> list[Message]:
-        """Give whole rounds at once, where one begins now, at least one if all have a message."""
+        """Return whole rounds at once, where one begins now, at least one if all have a message."""
         streams = self._open
         begins = (
             self.last_stream_read in (None, len(streams) - 1)
@@ -167,7 +167,7 @@ class Arrival(Strategy):
 
 
 def strategy_of(strategy: Any = None) -> Strategy:
-    """Give the strategy that is meant: itself, one of a class, one that asks mflow's; RoundRobin.
+    """Return the strategy that is meant: itself, one of a class, one that asks mflow's; RoundRobin.
 
     Raises
     ------

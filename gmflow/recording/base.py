@@ -20,12 +20,12 @@ class Unfit(ValueError):
 
 
 def flat_types() -> set[type]:
-    """Give a set for `view_of` to add to; it has bytes, which the fast paths look for."""
+    """Return a set for `view_of` to add to; it has bytes, which the fast paths look for."""
     return {bytes}
 
 
 def view_of(part: Part, flat: set[type]) -> Part:
-    """Give a part whose type is not known to be flat, if it is flat.
+    """Return a part whose type is not known to be flat, if it is flat.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def view_of(part: Part, flat: set[type]) -> Part:
 
 
 def kept_of(part: Part, flat: set[type]) -> Part:
-    """Give a part that is kept for a while, as `view_of`; a copy of what may change meanwhile.
+    """Return a part that is kept for a while, as `view_of`; a copy of what may change meanwhile.
 
     The memory of frames could be written to, but not without a receiver who works in place: they
     are not copied.
@@ -82,7 +82,7 @@ class Closable(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what was opened; repeatable."""
+        """Return back what was opened; repeatable."""
 
     def __enter__(self: C) -> C:
         return self
@@ -109,11 +109,11 @@ class Reader(Closable):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Give the number of messages."""
+        """Return the number of messages."""
 
     @abstractmethod
     def messages(self, first: int = 0, last: int | None = None) -> Iterator[Message]:
-        """Give the messages in the order in which they were recorded, each with its parts.
+        """Return the messages in the order in which they were recorded, each with its parts.
 
         `Message.arrived` says when it came, `Message.source` from where, as far as that is known.
 

@@ -27,7 +27,7 @@ Path = str | os.PathLike[str]
 
 
 def kind_of(path: Path) -> Literal["mcap", "hdf5", "folder"]:
-    """Give the kind of recording that is written at a path."""
+    """Return the kind of recording that is written at a path."""
     return ENDINGS.get(os.path.splitext(os.fspath(path))[1].lower(), "folder")
 
 
@@ -97,7 +97,7 @@ def open_reader(path: Path) -> Reader:
 
 
 def _begin(path: Path) -> bytes:
-    """Give the first 8 bytes of a file; none of what is no file.
+    """Return the first 8 bytes of a file; none of what is no file.
 
     Raises
     ------

@@ -11,14 +11,14 @@ import numpy as np
 from ..handlers.bsread.bsread_message import BsreadMessage, Value
 from ..message import Part, size_of
 from .figures import figures, kind
-from .words import MOST_LINES, cut, many, named, number, size, time_of, word
+from .words import MAX_LINES, cut, many, named, number, size, time_of, word
 
-MOST_WIDTH = 40
+MAX_WIDTH = 40
 """Columns for the names of channels, at most."""
 
 
 def lines(parts: Sequence[Part], message: BsreadMessage) -> Iterator[str]:
-    """Give the lines: channels without a value are counted, and shown with a dash."""
+    """Return the lines: channels without a value are counted, and shown with a dash."""
     values: dict[str, Value] = message.data
     time = time_of(message.global_timestamp, message.global_timestamp_offset)
     count = many(len(values), "channel")
@@ -35,14 +35,14 @@ def lines(parts: Sequence[Part], message: BsreadMessage) -> Iterator[str]:
 def _channels(message: BsreadMessage, values: dict[str, Value]) -> Iterator[str]:
     layout = message.layout()
     described = {} if layout is None else {channel.name: channel for channel in layout.channels}
-    shown = list(islice(values.items(), MOST_LINES))
-    width = min(MOST_WIDTH, max((len(name) for name, _ in shown), default=0))
+    shown = list(islice(values.items(), MAX_LINES))
+    width = min(MAX_WIDTH, max((len(name) for name, _ in shown), default=0))
     for name, value in shown:
         compression = getattr(described.get(name), "compression", None) or ""
         how = f"  {compression}" if compression not in ("", "none") else ""
         yield f"{cut(name, width):<{width}}  {_value(value.value)}{how}"
-    if len(values) > MOST_LINES:
-        yield f"... and {len(values) - MOST_LINES} more"
+    if len(values) > MAX_LINES:
+        yield f"... and {len(values) - MAX_LINES} more"
 
 
 def _value(value: Any) -> str:

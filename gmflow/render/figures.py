@@ -18,13 +18,13 @@ BLOCK = 1 << 17
 
 
 def kind(array: Array) -> str:
-    """Give shape and type: ``1065 x 1030 uint16``."""
+    """Return shape and type: ``1065 x 1030 uint16``."""
     order = " big-endian" if array.dtype.byteorder == ">" else ""
     return f"{by(array.shape)} {array.dtype.name}{order}".lstrip()
 
 
 def figures(array: Array, marks_masked: bool = False) -> str:
-    """Give ``min 0 mean 0.31 max 17``, and what was left out.
+    """Return ``min 0 mean 0.31 max 17``, and what was left out.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def _numbers(array: Array, is_valid: Callable[[Array], Array] | None = None, wha
 
 
 def _blocks(array: Array) -> Iterator[Array]:
-    """Give all values, some at a time, without a copy where they lie side by side."""
+    """Return all values, some at a time, without a copy where they lie side by side."""
     flags = ["external_loop", "buffered"]
     with np.nditer(array, flags, buffersize=BLOCK) as blocks:  # type: ignore[arg-type]
         yield from blocks

@@ -17,11 +17,11 @@ from ..message import Part, header_of, size_of
 from . import bsread_lines as bsread
 from . import series_lines as dectris
 from .figures import figures, kind
-from .words import MOST_LINES, WIDTH, cut, many, named, shortened, size, sizes, text_of, word
+from .words import MAX_LINES, WIDTH, cut, many, named, shortened, size, sizes, text_of, word
 
 
 def lines_of(parts: Sequence[Part], value: Any, error: DecodeError | None) -> list[str]:
-    """Give the lines for a message, at least one."""
+    """Return the lines for a message, at least one."""
     header = header_of(parts)
     if error is not None or value is None:
         return [*_unread(parts, header), *_reasons(error)]
@@ -70,9 +70,9 @@ def _segment(array: Any) -> str:
 def _merged(parts: Sequence[Part], value: Merged) -> Iterator[str]:
     key = f"{word(value.header.get('key'))} {word(value.header.get('value'))}"
     yield named("merged-1.0", f"{key}  {size(size_of(parts)):>8}  {many(len(value), 'source')}")
-    for name, message in islice(value.items(), MOST_LINES):
+    for name, message in islice(value.items(), MAX_LINES):
         first, *more = lines_of(message.parts, message.data, message.error)
         yield f"{word(name)}: {first}"
         yield from (f"    {line}" for line in more)
-    if len(value) > MOST_LINES:
-        yield f"... and {len(value) - MOST_LINES} more"
+    if len(value) > MAX_LINES:
+        yield f"... and {len(value) - MAX_LINES} more"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..replay.listing import MOST_COUNTED
+from ..replay.listing import MAX_COUNTED
 from .words import cut, many, number, printable, size, time_of
 
 MEGA = 1e6
@@ -17,7 +17,7 @@ NUMBERED = "series counter numbers count expected missing duplicates out_of_orde
 
 
 def text_of(listing: dict[str, Any]) -> str:
-    """Give the lines, each with its line end; what came over the network is escaped."""
+    """Return the lines, each with its line end; what came over the network is escaped."""
     lines = [*_head(listing), "", *_totals(listing, "htype")]
     if len(listing["sources"]) > 1:
         lines += ["", *_totals(listing, "source")]
@@ -96,7 +96,7 @@ def _key(row: dict[str, Any], name: str) -> str:
 
 
 def _source(row: dict[str, Any]) -> str:
-    """Give a source's name without the word that a topology begins it with."""
+    """Return a source's name without the word that a topology begins it with."""
     return str(row["source"]).removeprefix("source ")
 
 
@@ -106,12 +106,12 @@ def _named(text: str) -> str:
 
 def _more(others: dict[str, int]) -> Iterator[str]:
     if others["rows"]:
-        least = "at least " if others["rows"] >= MOST_COUNTED else ""
+        least = "at least " if others["rows"] >= MAX_COUNTED else ""
         yield f"... and {least}{others['rows']} more, with {many(others['messages'], 'message')}"
 
 
 def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Give the lines of a table: the first column from the left, all others from the right."""
+    """Return the lines of a table: the first column from the left, all others from the right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         first, *rest = (

@@ -24,7 +24,7 @@ ENERGY = "photon_energy", "incident_energy"
 
 
 def lines(parts: Sequence[Part], item: SeriesStart | Image | SeriesEnd) -> Iterator[str]:
-    """Give the lines for a series' start, an image or its end."""
+    """Return the lines for a series' start, an image or its end."""
     name = item.header.get("htype") or f"stream2 {word(item.header.get('type'))}"
     first, *more = _LINES[type(item)](parts, item)
     yield named(name, f"series {number(item.series)}{first}")
@@ -56,7 +56,7 @@ def _detector(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _tables(start: SeriesStart) -> Iterator[str]:
-    """Give a line for the tables of each channel, and one for the count-rate table."""
+    """Return a line for the tables of each channel, and one for the count-rate table."""
     for channel in dict.fromkeys([*start.flatfields, *start.masks]):
         flatfield, mask = start.flatfields.get(channel), start.masks.get(channel)
         words = [] if channel == CHANNEL else [word(channel)]
@@ -90,7 +90,7 @@ def _pixels(channel: str, array: Array, encoding: str) -> str:
 
 
 def _encoding(parts: Sequence[Part]) -> str:
-    """Give how the pixels were sent, where the message says it in JSON."""
+    """Return how the pixels were sent, where the message says it in JSON."""
     if len(parts) < 2:
         return ""
     return f"{word(loads(parts[1]).get('encoding')):<9}"

@@ -35,7 +35,7 @@ class Summaries:
         self._number = 0
 
     def text(self, parts: Sequence[Part]) -> str:
-        """Give the lines for the next message, each with its line end.
+        """Return the lines for the next message, each with its line end.
 
         The first begins with the number of the message, from 0, and its htype. Further ones are
         indented; one that begins with ``!`` says why the message can't be decoded.

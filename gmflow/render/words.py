@@ -23,10 +23,10 @@ FIRST_MILLISECOND = 100_000_000_000
 WIDTH = 120
 """Characters of a text that are shown, of one that may be long."""
 
-MOST_LINES = 32
+MAX_LINES = 32
 """Channels, arrays or sources of a message that are shown, each on a line."""
 
-MOST_BITS = 128
+MAX_BITS = 128
 """Longer whole numbers are not written out."""
 
 
@@ -44,12 +44,12 @@ def _escaped(character: str) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """Give a text, or its beginning if it is longer than `width`."""
+    """Return a text, or its beginning if it is longer than `width`."""
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def word(value: Any, width: int = 40) -> str:
-    """Give a text or a number of a header, whatever stands there."""
+    """Return a text or a number of a header, whatever stands there."""
     if isinstance(value, str):
         return cut(value, width)
     if isinstance(value, bool):
@@ -60,34 +60,34 @@ def word(value: Any, width: int = 40) -> str:
 
 
 def named(htype: Any, rest: str) -> str:
-    """Give a first line, with the htype in a column of its own."""
+    """Return a first line, with the htype in a column of its own."""
     if isinstance(htype, list) and len(htype) == 1:
         htype = htype[0]  # as old PSI senders write it
     return f"{word(htype, 24):<16}  {rest}"
 
 
 def shortened(lines: Sequence[str]) -> list[str]:
-    """Give the first lines of many, and how many more there are."""
-    if len(lines) <= MOST_LINES:
+    """Return the first lines of many, and how many more there are."""
+    if len(lines) <= MAX_LINES:
         return list(lines)
-    return [*lines[:MOST_LINES], f"... and {len(lines) - MOST_LINES} more"]
+    return [*lines[:MAX_LINES], f"... and {len(lines) - MAX_LINES} more"]
 
 
 def number(value: int | float) -> str:
-    """Give a whole number in full, another with six digits."""
+    """Return a whole number in full, another with six digits."""
     if isinstance(value, float):
         return f"{value:.6g}"
     bits = value.bit_length()
-    return str(value) if bits <= MOST_BITS else f"(a number of {bits} bits)"
+    return str(value) if bits <= MAX_BITS else f"(a number of {bits} bits)"
 
 
 def many(count: int, what: str) -> str:
-    """Give ``1 channel``, ``2 channels``."""
+    """Return ``1 channel``, ``2 channels``."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def size(count: int) -> str:
-    """Give a number of bytes, in decimal units."""
+    """Return a number of bytes, in decimal units."""
     if count < 1000:
         return f"{count} B"
     if count < 999_950:
@@ -98,7 +98,7 @@ def size(count: int) -> str:
 
 
 def sizes(parts: Sequence[Part], most: int = 6) -> str:
-    """Give the number of parts and their sizes, those past `most` as a count."""
+    """Return the number of parts and their sizes, those past `most` as a count."""
     if not parts:
         return "0 parts"
     shown = " + ".join(size(len(part)) for part in parts[:most])
@@ -108,12 +108,12 @@ def sizes(parts: Sequence[Part], most: int = 6) -> str:
 
 
 def by(shape: Sequence[int]) -> str:
-    """Give a shape in NumPy's order: rows x columns."""
+    """Return a shape in NumPy's order: rows x columns."""
     return cut(" x ".join(map(str, shape)), 60)
 
 
 def text_of(part: Part, width: int) -> str:
-    """Give the beginning of a part as text on one line, what is no text as escapes."""
+    """Return the beginning of a part as text on one line, what is no text as escapes."""
     begun = bytes(memoryview(part)[: 4 * width])
     try:
         text = begun.decode("utf-8")
@@ -126,7 +126,7 @@ def text_of(part: Part, width: int) -> str:
 
 
 def time_of(seconds: int | None, nanoseconds: int | None) -> str:
-    """Give a global timestamp as a time in UTC, or as it is where it is none."""
+    """Return a global timestamp as a time in UTC, or as it is where it is none."""
     if seconds is None:
         return "no timestamp"
     rest = nanoseconds or 0

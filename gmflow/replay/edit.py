@@ -20,7 +20,7 @@ from ..validation import refuse
 from . import edit_cbor as changing_cbor
 from . import edit_json as changing_json
 
-MOST_LEVELS = 16
+MAX_LEVELS = 16
 """Objects within one another that a key may lead through, with its own."""
 
 IN_STREAM2: Mapping[str, str] = MappingProxyType({"series": "series_id", "frame": "image_id"})
@@ -28,7 +28,7 @@ IN_STREAM2: Mapping[str, str] = MappingProxyType({"series": "series_id", "frame"
 
 
 def setter(assignments: Sequence[str]) -> Setter:
-    """Give what sets values in the headers of messages.
+    """Return what sets values in the headers of messages.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Setter:
         return [self._assignments[index].key for index in sorted(self._added)]
 
     def __call__(self, message: Message) -> Message:
-        """Give a message with the values, and else like this one, which stays as it is.
+        """Return a message with the values, and else like this one, which stays as it is.
 
         Raises
         ------
@@ -91,10 +91,12 @@ class Setter:
         if self._added:
             self._added.difference_update([index for index, is_old in enumerate(found) if is_old])
         parts = [header, *message.parts[1:]]
-        return Message(message.statistics, None, parts, message.source, arrived=message.arrived)
+        return Message(
+            message.statistics, None, parts, message.source, received_ns=message.received_ns
+        )
 
     def _changed(self, part: Part, found: list[bool]) -> bytes | None:
-        """Give a header with the values, and note of each key whether it was there.
+        """Return a header with the values, and note of each key whether it was there.
 
         None, or a ValueError, if that can't be done.
         """
@@ -131,8 +133,8 @@ class _Assignment:
         self.path = self.key.split(".")
         if not equals or not all(self.path) or not _is_utf_8(text):
             refuse("what is to be set", text, "key=value, as series=7 or global_timestamp.sec=0")
-        if len(self.path) > MOST_LEVELS:
-            refuse("what is to be set", text, f"a key with up to {MOST_LEVELS} levels")
+        if len(self.path) > MAX_LEVELS:
+            refuse("what is to be set", text, f"a key with up to {MAX_LEVELS} levels")
         try:
             self._value = json.loads(value, parse_constant=_no_json)
             self.json = value.strip()

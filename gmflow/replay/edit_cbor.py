@@ -13,7 +13,7 @@ from ..sequence.stream2 import begins_map
 SELF_DESCRIBED = b"\xd9\xd9\xf7"
 """Tag 55799, with which CBOR says what it is; it may stand before a message."""
 
-MOST_DEPTH = 64
+MAX_DEPTH = 64
 """Containers and tags within one another, at most."""
 
 BYTES, TEXT, ARRAY, MAP, TAG = 2, 3, 4, 5, 6
@@ -29,7 +29,7 @@ def is_map(part: Part) -> bool:
 
 
 def with_value(part: Part, path: Sequence[str], value: bytes) -> tuple[bytes, bool]:
-    """Give a map with another value under a key, and whether the key was there.
+    """Return a map with another value under a key, and whether the key was there.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def with_value(part: Part, path: Sequence[str], value: bytes) -> tuple[bytes, bo
 
 
 def _find(view: memoryview, at: int, name: bytes) -> tuple[int, int]:
-    """Give where the value of a key begins in the map that begins there; 0 and its end if nowhere.
+    """Return where the value of a key begins in the map at `at`; 0 and its end if nowhere.
 
     A key that comes in pieces is not compared.
     """
@@ -93,7 +93,7 @@ def _with_member(view: memoryview, start: int, end: int, member: bytes) -> bytes
 
 
 def _skip(view: memoryview, at: int) -> int:
-    """Give where the item that begins there ends."""
+    """Return where the item that begins there ends."""
     left = [1]  # items that are still to come in each container; below 0 until a break
     while left:
         if left[-1] == 0:
@@ -110,13 +110,13 @@ def _skip(view: memoryview, at: int) -> int:
             at += size
         elif inside:
             left.append(inside)
-        if at > len(view) or len(left) > MOST_DEPTH:
+        if at > len(view) or len(left) > MAX_DEPTH:
             raise ValueError("the map is cut, or nested too deeply")
     return at
 
 
 def _head(view: memoryview, at: int) -> tuple[int, int, int]:
-    """Give the major type of the item that begins there, its size, and where its head ends.
+    """Return the major type of the item that begins there, its size, and where its head ends.
 
     The size is the number, count or tag in the head; -1 where none is given.
     """
@@ -147,5 +147,5 @@ def _text(text: str) -> bytes:
 
 
 def _nested(path: Sequence[str], value: bytes) -> bytes:
-    """Give maps within one another that hold a value."""
+    """Return maps within one another that hold a value."""
     return b"".join([_head_of(MAP, 1) + _text(name) for name in path]) + value

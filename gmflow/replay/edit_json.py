@@ -21,7 +21,7 @@ _Span: TypeAlias = tuple[int, int, int]
 
 
 def with_value(text: str, path: Sequence[str], value: str) -> tuple[str, bool]:
-    """Give a JSON object's text with another value under a key, and whether the key was there.
+    """Return a JSON object's text with another value under a key, and whether the key was there.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def with_value(text: str, path: Sequence[str], value: str) -> tuple[str, bool]:
 
 
 def _find(text: str, start: int, name: str) -> tuple[_Span | None, _Span | None, int]:
-    """Give a member of the object that starts there, its last one, and where text goes on after.
+    """Return a member of the object that starts there, its last one, and where text goes on after.
 
     What goes on is no white space.
     """
@@ -100,6 +100,6 @@ def _with_member(text: str, start: int, last: _Span | None, name: str, value: st
 
 
 def _nested(path: Sequence[str], value: str) -> str:
-    """Give the text of objects within one another that hold a value."""
+    """Return the text of objects within one another that hold a value."""
     opening = "".join([f"{{{dumps(name)}:" for name in path])
     return f"{opening}{value}{'}' * len(path)}"

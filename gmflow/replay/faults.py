@@ -14,7 +14,7 @@ from random import Random
 from ..message import Message, Part
 from ..validation import refuse
 
-MOST_GARBAGE = 16
+MAX_GARBAGE = 16
 """Bytes of a part that is added."""
 
 
@@ -27,7 +27,7 @@ class Faults:
         The probability, from 0 to 1, that a message is left out; comes twice in a row; comes
         after the next one that goes out; is damaged. A message that is damaged has one of these,
         with equal probability among those that are possible: a byte of a part is changed, a part
-        is cut, the last part is missing (of at least two), a part of up to `MOST_GARBAGE` random
+        is cut, the last part is missing (of at least two), a part of up to `MAX_GARBAGE` random
         bytes is added at the end.
     seed : int, optional
         With the same seed the same messages get the same faults; by default it is another each
@@ -66,7 +66,7 @@ class Faults:
         self.corrupted = 0
 
     def apply(self, messages: Iterable[Message]) -> Iterator[Message]:
-        """Give the messages with faults; at most one message is held back.
+        """Return the messages with faults; at most one message is held back.
 
         Messages that came are not changed: a damaged one is another message, which shares the
         parts that are whole. Where all probabilities are 0, the messages come as they are.
@@ -76,7 +76,7 @@ class Faults:
         return self._reordered(self._faulty(messages))
 
     def _faulty(self, messages: Iterable[Message]) -> Iterator[tuple[Message, int, bool]]:
-        """Give what is not dropped: each message, how often it comes, and if it comes later."""
+        """Return what is not dropped: each message, how often it comes, and if it comes later."""
         draw = self._random.random
         for message in messages:
             drop, corrupt, duplicate, reorder = draw(), draw(), draw(), draw()
@@ -113,29 +113,29 @@ def _probability(name: str, value: float) -> float:
 
 
 def _damaged(message: Message, random: Random) -> Message:
-    """Give another message that is like this one but for one damage."""
+    """Return another message that is like this one but for one damage."""
     parts = list(message.parts)
     filled = [index for index, part in enumerate(parts) if len(part)]
     ways = ["change", "cut"] if filled else []
     ways += ["lose", "add"] if len(parts) > 1 else ["add"]
     way = random.choice(ways)
     if way == "add":
-        parts.append(random.randbytes(random.randint(1, MOST_GARBAGE)))
+        parts.append(random.randbytes(random.randint(1, MAX_GARBAGE)))
     elif way == "lose":
         del parts[-1]
     else:
         index = random.choice(filled)
         parts[index] = (_changed if way == "change" else _cut)(parts[index], random)
-    return Message(message.statistics, None, parts, message.source, arrived=message.arrived)
+    return Message(message.statistics, None, parts, message.source, received_ns=message.received_ns)
 
 
 def _changed(part: Part, random: Random) -> bytes:
-    """Give a part with another byte somewhere."""
+    """Return a part with another byte somewhere."""
     changed = bytearray(part)
     changed[random.randrange(len(changed))] ^= random.randint(1, 255)
     return bytes(changed)
 
 
 def _cut(part: Part, random: Random) -> bytes:
-    """Give less of a part; nothing at the least."""
+    """Return less of a part; nothing at the least."""
     return bytes(memoryview(part)[: random.randrange(len(part))])

@@ -13,10 +13,10 @@ from ..sequence.tally import Tally, Track
 from ..sequence.tracker import images_announced
 from .select import Numbers, numbers_of
 
-MOST_ROWS = 50
+MAX_ROWS = 50
 """Rows of a table; what belongs to others is counted together."""
 
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 """Other rows that are told apart, to say how many there are."""
 
 BATCH = 256
@@ -44,18 +44,18 @@ class Rows(Generic[Key, Row]):
 
     @property
     def more(self) -> dict[str, int]:
-        """How many more ``rows`` there would be, up to `MOST_COUNTED`, and their ``messages``."""
+        """How many more ``rows`` there would be, up to `MAX_COUNTED`, and their ``messages``."""
         return {"rows": len(self._others), "messages": self._left_out}
 
     def of(self, key: Key, make: Callable[[], Row]) -> Row | None:
-        """Give the row of a key, a new one if it has none; None if there are too many."""
+        """Return the row of a key, a new one if it has none; None if there are too many."""
         row = self.by_key.get(key)
         if row is None:
-            if len(self.by_key) < MOST_ROWS:
+            if len(self.by_key) < MAX_ROWS:
                 self.by_key[key] = row = make()
                 return row
             self._left_out += 1
-            if len(self._others) < MOST_COUNTED:
+            if len(self._others) < MAX_COUNTED:
                 self._others.add(hash(key))
         return row
 
@@ -82,7 +82,7 @@ class Totals:
         self.bytes += size
 
     def as_dict(self) -> dict[str, Any]:
-        """Give all counts by their names."""
+        """Return all counts by their names."""
         names = ("messages", "bytes", "parts", "least_parts", "most_parts")
         return {name: getattr(self, name) for name in names}
 
@@ -164,7 +164,7 @@ class Numbered:
         self._numbers = []
 
     def as_dict(self) -> dict[str, Any]:
-        """Give all counts by their names."""
+        """Return all counts by their names."""
         self.settle()
         names = ("counter", "count", "first", "last", "expected", "ended")
         found = ("missing", "duplicates", "out_of_order", "restarts")
@@ -174,7 +174,7 @@ class Numbered:
         }
 
 
-MOST_LETTERS = 60
+MAX_LETTERS = 60
 """Of an htype or of a source's name; what follows is cut off."""
 
 RowKey: TypeAlias = tuple[str, "int | None", bool, int]
@@ -214,8 +214,8 @@ class Listing:
 
     def add(self, message: Message) -> None:
         """Count the next message."""
-        parts, size, arrived = len(message.parts), message.size, message.arrived
-        source = message.source[:MOST_LETTERS]
+        parts, size, received_ns = len(message.parts), message.size, message.received_ns
+        source = message.source[:MAX_LETTERS]
         numbers = numbers_of(message)
         self._all.add(parts, size)
         for rows, key in ((self._htypes, _name_of(message, numbers)), (self._sources, source)):
@@ -224,17 +224,11 @@ class Listing:
                 row.add(parts, size)
         if numbers.frame is not None or numbers.series is not None:
             self._follow(message, source, numbers)
-        if arrived > 0:
-            self._note_time(arrived)
-
-    def text(self) -> str:
-        """Give the table, a few lines that each have their end."""
-        from ..render.listing_table import text_of  # late: it brings NumPy
-
-        return text_of(self.as_dict())
+        if received_ns > 0:
+            self._note_time(received_ns)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give all that is known.
+        """Return all that is known.
 
         Returns
         -------
@@ -245,7 +239,7 @@ class Listing:
             and ``rate`` (messages a second, or None); ``problem``, ``damages``; and the lists
             ``htypes``, ``sources`` and ``numbered``. Each of their rows has its own ``htype``,
             ``source``, or ``source``, ``series`` (or None) and ``counter``; what a row of
-            `numbered` counts is as of `Continuity.snapshot`. For each of these
+            `numbered` counts is as of `SequenceTracker.snapshot`. For each of these
             lists, ``more`` says how many ``rows`` there would be above the first 50, and how many
             ``messages`` they have.
         """
@@ -286,7 +280,7 @@ class Listing:
             row.end()
 
     def _row_of(self, source: str, series: int | None, kind: str) -> Numbered | None:
-        """Give the row of a series; a start after an end begins another one."""
+        """Return the row of a series; a start after an end begins another one."""
         is_pulse = kind == "pulse"
         make = PULSES if is_pulse else IMAGES
         if series is None or is_pulse:
@@ -298,19 +292,19 @@ class Listing:
             row = self._numbered.of((source, series, is_pulse, run + 1), make)
         return row
 
-    def _note_time(self, arrived: int) -> None:
-        if not self._timed or arrived < self._first:
-            self._first = arrived
-        if arrived > self._last:
-            self._last = arrived
+    def _note_time(self, received_ns: int) -> None:
+        if not self._timed or received_ns < self._first:
+            self._first = received_ns
+        if received_ns > self._last:
+            self._last = received_ns
         self._timed += 1
 
 
 def _name_of(message: Message, numbers: Numbers) -> str:
-    """Give what a message is listed as: its htype, or what it is instead."""
+    """Return what a message is listed as: its htype, or what it is instead."""
     htype = htype_of(message)
     if htype:
-        return htype[:MOST_LETTERS]
+        return htype[:MAX_LETTERS]
     if message.header:
         return "no htype"
     if numbers.kind:
@@ -319,7 +313,7 @@ def _name_of(message: Message, numbers: Numbers) -> str:
 
 
 def _expected(start: Message) -> int | None:
-    """Give the number of images that the start of a series announces, if it does."""
+    """Return the number of images that the start of a series announces, if it does."""
     if not start.header:
         return stream2.images(start.parts[0])
     return images_announced(start)

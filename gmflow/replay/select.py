@@ -50,7 +50,7 @@ NOTHING = Numbers("", None, None)
 
 
 def numbers(text: str, name: str) -> Range:
-    """Give the range that a text names: ``5``, ``5:``, ``:9`` or ``5:9``, which is 5 to 9.
+    """Return the range that a text names: ``5``, ``5:``, ``:9`` or ``5:9``, which is 5 to 9.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def numbers(text: str, name: str) -> Range:
 def select(
     messages: Iterable[Message], series: Range | None = None, frames: Range | None = None
 ) -> Iterator[Message]:
-    """Give the messages of some series and frames, in order; None for all of them."""
+    """Return the messages of some series and frames, in order; None for all of them."""
     if series is not None:
         messages = by_series(messages, *series)
     if frames is not None:
@@ -90,7 +90,7 @@ def select(
 def by_series(
     messages: Iterable[Message], first: int = 0, last: int | None = None
 ) -> Iterator[Message]:
-    """Give the messages that belong to a series from `first` to `last`: start, images and end.
+    """Return the messages that belong to a series from `first` to `last`: start, images and end.
 
     Those that name no series, as all of bsread, are left out.
     """
@@ -102,7 +102,7 @@ def by_series(
 def by_frames(
     messages: Iterable[Message], first: int = 0, last: int | None = None
 ) -> Iterator[Message]:
-    """Give the messages whose own number is from `first` to `last`, and the edges of all series.
+    """Return the messages whose own number is from `first` to `last`, and the edges of all series.
 
     Others that have no number are left out.
     """
@@ -113,7 +113,7 @@ def by_frames(
 
 
 def numbers_of(message: Message) -> Numbers:
-    """Give what a message says that it is; see `Numbers`."""
+    """Return what a message says that it is; see `Numbers`."""
     htype = htype_of(message)
     if htype == MERGED:
         message = _first_of(message)
@@ -132,7 +132,7 @@ def numbers_of(message: Message) -> Numbers:
 
 
 def _first_of(merged: Message) -> Message:
-    """Give part 0 of the first message in a merged one, which may be merged from merged ones."""
+    """Return part 0 of the first message in a merged one, which may be merged from merged ones."""
     message = merged
     for part in merged.parts[1:]:
         message = Message(parts=(part,))

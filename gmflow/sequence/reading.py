@@ -15,11 +15,11 @@ from typing import Any, TypeAlias
 from ..burst import BETWEEN
 from ..message import Part
 
-MOST_PATIENCE = 4096
+MAX_PATIENCE = 4096
 """Headers of another form that are parsed, at most, before that form is learnt."""
 
-LONGEST = 1024
-MOST_TOKENS = 128
+MAX_LEARNT_BYTES = 1024
+MAX_TOKENS = 128
 """Bytes and tokens of a header whose form is learnt, at most: that takes longer than to parse it,
 0.05 ms a number, and nothing else runs meanwhile."""
 
@@ -39,12 +39,12 @@ _is_text = re.compile(TEXT).fullmatch
 
 
 def whole(value: Any) -> int | None:
-    """Give a value of a header if it can count something, else None."""
+    """Return a value of a header if it can count something, else None."""
     return value if type(value) is int and abs(value) < 1 << 63 else None
 
 
 def matters(joined: bytes) -> bool:
-    """Tell whether a parser might find a counter, or the beginning or end of a series."""
+    """Return True if a parser might find a counter, or the beginning or end of a series."""
     return any(word in joined for word in MENTIONS)
 
 
@@ -72,18 +72,18 @@ class Form:
         self._steady = False  # the same, the next one is likely to repeat it
 
     def goes_on(self, joined: bytes, count: int, first: int, step: int) -> bool:
-        """Tell whether so many headers are like the last one, and are numbered on from `first`."""
+        """Return True if the headers are like the last one, and are numbered on from `first`."""
         if not self._steady:
             return False
         numbers = tuple(range(first, first + count * step, step))
         return joined == self._text * count % numbers + BETWEEN
 
     def stands(self, joined: bytes, count: int, number: int) -> bool:
-        """Tell whether so many headers are like the last one, and all have the same number."""
+        """Return True if so many headers are like the last one, and all have the same number."""
         return self._steady and joined == self._text % number * count + BETWEEN
 
     def read_all(self, joined: bytes, texts: Sequence[Part]) -> Found | None:
-        """Give the numbers of headers, or None if not all are of this form and of one series."""
+        """Return the numbers of headers, or None if not all are of this form and of one series."""
         self._steady = False
         count = len(texts)
         rows: Sequence[Any] = self._find_all(joined)
@@ -100,7 +100,7 @@ class Form:
         return series, list(map(int, rows))
 
     def read(self, text: Part) -> Found | None:
-        """Give the number of one header, or None if it is not of this form."""
+        """Return the number of one header, or None if it is not of this form."""
         text = b"%b%b%b" % (BETWEEN, bytes(text), BETWEEN)
         match = self._match(text)
         if match is None or match.end() != len(text) - 1:
@@ -120,7 +120,7 @@ class Form:
 
 
 def form_of(text: bytes, header: Mapping[str, Any], counter: str) -> Form | None:
-    """Give the form of a header, or None if it is so odd or long that it is for a parser.
+    """Return the form of a header, or None if it is so odd or long that it is for a parser.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ def form_of(text: bytes, header: Mapping[str, Any], counter: str) -> Form | None
     counter : str
         The key of its counter; a `frame` counts within its ``series``.
     """
-    tokens = _tokens(text) if len(text) <= LONGEST else []
-    if len(tokens) > MOST_TOKENS or b"\\" in text or b"".join(tokens) != text:
+    tokens = _tokens(text) if len(text) <= MAX_LEARNT_BYTES else []
+    if len(tokens) > MAX_TOKENS or b"\\" in text or b"".join(tokens) != text:
         return None
     own = {"frame", "series"} if counter == "frame" else {counter}
     wanted = {key for key in own if whole(header.get(key)) is not None}
@@ -151,7 +151,7 @@ def form_of(text: bytes, header: Mapping[str, Any], counter: str) -> Form | None
 
 
 def _keyed(tokens: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
-    """Give each token, and for a value of the outermost object its key, else an empty text."""
+    """Return each token, and for a value of the outermost object its key, else an empty text."""
     depth, key = 0, ""
     for token in tokens:
         if token.endswith(b":"):
@@ -165,7 +165,7 @@ def _keyed(tokens: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
 
 
 def _alike(token: bytes) -> bytes:
-    """Give what matches a token and others of its kind: numbers and plain texts may differ."""
+    """Return what matches a token and others of its kind: numbers and plain texts may differ."""
     if _is_number(token):
         return NUMBER
     return TEXT if _is_text(token) else re.escape(token)

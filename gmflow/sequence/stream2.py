@@ -15,7 +15,7 @@ NUMBER = rb"([\0-\x17]|\x18.|\x19..|\x1a.{4}|\x1b.{8})"
 """A whole number from 0 up in CBOR."""
 
 begins_map = re.compile(rb"(?:\xd9\xd9\xf7)?[\xa0-\xbf]").match
-"""Tells whether a part 0 can be a message of stream v2 by how it begins."""
+"""Return True if a part 0 can be a message of stream v2 by how it begins."""
 
 _read = re.compile(
     rb"(?:\xd9\xd9\xf7)?(?:[\xa0-\xb7]|\xb8.|\xbf)\x64type(?:\x65(image|start)|\x63(end))"
@@ -25,7 +25,7 @@ _read = re.compile(
 
 
 def read_all(messages: Sequence[Message]) -> Iterator[tuple[bytes, int, int | None, Part]]:
-    """Give what each message is, the number of its series, its own if it has one, and its part.
+    """Return what each message is, the number of its series, its own if it has one, and its part.
 
     Messages that don't begin as DECTRIS's do are left out.
     """
@@ -38,7 +38,7 @@ def read_all(messages: Sequence[Message]) -> Iterator[tuple[bytes, int, int | No
 
 
 def images(start: Part) -> int | None:
-    """Give the number of images that a start announces, if it does and cbor2 is there to tell."""
+    """Return the number of images that a start announces, if it does and cbor2 is there to tell."""
     from ..handlers.stream2.cbor_map import read
     from ..handlers.stream2.stream2_decoder import (
         ARRAYS,  # late: they bring NumPy, which forwarding does without

@@ -6,7 +6,7 @@ from bisect import bisect
 from collections.abc import Sequence
 from math import gcd
 
-MOST_GAPS = 256
+MAX_GAPS = 256
 """Gaps that are remembered of a track; the numbers of older ones stay missing, come what may."""
 
 RUN = 3
@@ -155,7 +155,7 @@ class Track:
     def _move_to(self, number: int) -> None:
         if self._tally.move(number - self.highest):
             self._gaps.append((self.highest, number))
-            if len(self._gaps) > MOST_GAPS:
+            if len(self._gaps) > MAX_GAPS:
                 self._known_from = self._gaps.pop(0)[1]
         self.highest = number
         if self._behind:

@@ -14,19 +14,19 @@ from ..errors import ConfigError
 from ..jsonwire import loads, opens
 from ..message import Message, Part
 from . import stream2
-from .reading import MOST_PATIENCE, Form, form_of, matters, whole
+from .reading import MAX_PATIENCE, Form, form_of, matters, whole
 from .tally import Tally, Track
 
-__all__ = ["Continuity", "images_announced"]
+__all__ = ["SequenceTracker", "images_announced"]
 
 COUNTERS = ("frame", "pulse_id")
 """The keys of part 0 that count messages; the first one that is there is followed."""
 
-MOST_SERIES = 8
+MAX_SERIES = 8
 """Series that are remembered at once: images of the last ones may still come late."""
 
 
-class Continuity:
+class SequenceTracker:
     """Follows the counter of a stream: ``frame`` within its ``series``, or ``pulse_id``.
 
     Which one, the first message that has one decides; in DECTRIS's stream v2, whose messages are
@@ -90,7 +90,7 @@ class Continuity:
                     self._follow_one(message, text)
 
     def snapshot(self, now: float) -> dict[str, Any] | None:
-        """Give what was found by the time `now`; None before the first message.
+        """Return what was found by the time `now`; None before the first message.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class Continuity:
         }
 
     def _follow_all(self, form: Form, joined: bytes, texts: Sequence[Part]) -> bool:
-        """Follow messages of one form; tell whether they are."""
+        """Follow messages of one form; return True if they are."""
         track, step, count = self._track, self._tally.step, len(texts)
         if track is not None and step:
             if form.stands(joined, count, track.highest):  # first, because it costs next to nothing
@@ -143,7 +143,7 @@ class Continuity:
         self._track_of(series).follow(numbers)
 
     def _follow_stream2(self, messages: Sequence[Message]) -> bool:
-        """Follow messages of DECTRIS's stream v2; tell whether the first one can be one."""
+        """Follow messages of DECTRIS's stream v2; return True if the first one can be one."""
         parts = messages[0].parts
         if not parts or not stream2.begins_map(parts[0]):
             return False
@@ -169,7 +169,7 @@ class Continuity:
         """Learn the form of headers; after each time, more must have been of another form."""
         self._misfits += 1
         if self._misfits >= self._patience:
-            self._misfits, self._patience = 0, min(4 * self._patience, MOST_PATIENCE)
+            self._misfits, self._patience = 0, min(4 * self._patience, MAX_PATIENCE)
             self._form = form_of(text, header, self._counter or "") or self._form
 
     def _mark(self, message: Message) -> None:
@@ -206,7 +206,7 @@ class Continuity:
         known = series is not None and (begins or newest is not None)
         self._tracks[series] = track = Track(self._tally, 0 if known else None)
         self._newest = series
-        while len(self._tracks) > MOST_SERIES:
+        while len(self._tracks) > MAX_SERIES:
             oldest = next(iter(self._tracks))
             del self._tracks[oldest]
             self._totals.pop(oldest, None)
@@ -214,7 +214,7 @@ class Continuity:
 
 
 def images_announced(start: Message) -> int | None:
-    """Give the number of images that a dheader-1.0 announces, if it does."""
+    """Return the number of images that a dheader-1.0 announces, if it does."""
     try:
         config = loads(start.parts[1])
         number, triggers = whole(config["nimages"]), whole(config.get("ntrigger", 1))

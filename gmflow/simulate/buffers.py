@@ -16,7 +16,7 @@ WINDOWS = 1021
 
 
 def raw(size: int, count: int | None = None) -> Iterator[list[Part]]:
-    """Give mflow's m_generate stream: raw-1.0 messages of zeros.
+    """Return mflow's m_generate stream: raw-1.0 messages of zeros.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def _raw(size: int) -> Iterator[list[Part]]:
 
 
 def array(size: int, count: int | None = None, seed: int = 0) -> Iterator[list[Part]]:
-    """Give array-1.0 messages of random int32, each other than those before it.
+    """Return array-1.0 messages of random int32, each other than those before it.
 
     The contents are windows on one buffer of random numbers that move on by a number a
     message, and are back after `WINDOWS` messages: nothing is drawn or copied.
@@ -67,7 +67,7 @@ def _array(length: int, seed: int) -> Iterator[list[Part]]:
 
 
 def _numbered(header: dict[str, Any]) -> Iterator[bytes]:
-    """Give a header again and again, with the number of each as its ``frame``."""
+    """Return a header again and again, with the number of each as its ``frame``."""
     begun = dumps(header).removesuffix(b"}")  # written once: JSON would be half of the work
     for frame in count_up():
         yield b'%s, "frame": %d}' % (begun, frame)

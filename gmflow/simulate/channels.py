@@ -20,7 +20,7 @@ DEFAULT = (
     "image:uint16[512x1024],events:uint8[256],charge:float32:modulo=10,name:string"
 )
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Bytes that a value may have."""
 
 EXAMPLE = "image:uint16[512x1024]:lz4"
@@ -35,7 +35,7 @@ NUMBERED = re.compile(r"(modulo|offset)=(\d{1,9})")
 
 
 def read_channels(text: str) -> list[dict[str, Any]]:
-    """Give the channels that a text describes, as a data header lists them.
+    """Return the channels that a text describes, as a data header lists them.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def read_channels(text: str) -> list[dict[str, Any]]:
     except DecodeError as error:
         raise ConfigError(str(error)) from None
     for described, channel in zip(channels, read, strict=True):
-        if (channel.size or 0) > MOST_BYTES:
+        if (channel.size or 0) > MAX_BYTES:
             raise ConfigError(
-                f"channel {channel.name!r:.80} has {channel.size} bytes; up to {MOST_BYTES} are"
+                f"channel {channel.name!r:.80} has {channel.size} bytes; up to {MAX_BYTES} are"
                 " possible"
             )
         _check_turns(channel.name, described)
@@ -103,7 +103,7 @@ def _channel(text: str) -> dict[str, Any]:
 
 
 def _type(text: str, piece: str) -> tuple[str, str]:
-    """Give the type and the shape that the piece behind the name says, "" for what it doesn't."""
+    """Return the type and the shape that the piece behind the name says, "" for what it doesn't."""
     type_, shape = _shaped(text, piece)
     if type_ and type_.lower() not in TYPES:
         types, options = ", ".join(TYPES), ", ".join(OPTIONS)
@@ -119,7 +119,7 @@ def _shaped(text: str, piece: str) -> tuple[str, str]:
 
 
 def _option(word: str) -> dict[str, Any]:
-    """Give what an option says of its channel; nothing if it is none."""
+    """Return what an option says of its channel; nothing if it is none."""
     if word in ("none", *COMPRESSIONS):
         return {"compression": word}
     if word in ORDERS:
@@ -133,7 +133,7 @@ def _unread(text: str, piece: str, reason: str) -> ConfigError:
 
 
 def _check_turns(name: str, described: dict[str, Any]) -> None:
-    """See that a channel has a value at some pulse."""
+    """Validate that a channel has a value at some pulse."""
     modulo, offset = described.get("modulo", 1), described.get("offset", 0)
     if type(modulo) is not int or type(offset) is not int or not 0 <= offset < modulo:
         raise ConfigError(

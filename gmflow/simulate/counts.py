@@ -9,7 +9,7 @@ from ..errors import ConfigError
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    """Give a setting as an int, also one of NumPy's.
+    """Return a setting as an int, also one of NumPy's.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def optional_count(count: Any) -> int | None:
-    """Give how many are wanted; None is without end.
+    """Return how many are wanted; None is without end.
 
     Raises
     ------

@@ -162,7 +162,7 @@ class Detector:
         return peak, pixels, np.where(off, 0, counts)
 
     def frame(self, series: int, frame: int) -> Array:
-        """Give the counts of one frame, as (rows, columns)."""
+        """Return the counts of one frame, as (rows, columns)."""
         rng = self.random(3, series, frame)
         image = self.background(int(rng.integers(len(self.noise)))).copy()
         flat = image.reshape(-1)
@@ -171,7 +171,7 @@ class Detector:
         return image
 
     def background(self, index: int) -> Array:
-        """Give one realisation of the noise; makes it where it was not drawn before."""
+        """Return one realisation of the noise; makes it where it was not drawn before."""
         image = self.noise[index]
         if image is None:
             counts = np.minimum(self.random(4, index).poisson(self.expected), self.masked - 1)
@@ -180,7 +180,7 @@ class Detector:
         return image
 
     def bright(self, rng: np.random.Generator, frame: int) -> tuple[Array, Array]:
-        """Give the pixels that Bragg spots light up in a frame, each once, and their counts."""
+        """Return the pixels that Bragg spots light up in a frame, each once, and their counts."""
         peak, pixels, counts = self.spots
         distance = (frame - peak + TURN / 2) % TURN - TURN / 2
         seen = abs(distance) < 4
@@ -191,5 +191,5 @@ class Detector:
         return unique, np.bincount(index, drawn[lit], len(unique)).astype(np.int64)
 
     def random(self, *purpose: int) -> np.random.Generator:
-        """Give the generator for one purpose, the same each time."""
+        """Return the generator for one purpose, the same each time."""
         return np.random.default_rng([*purpose, self.seed])

@@ -34,7 +34,7 @@ def eiger(
     header_detail: str = "all",
     frame_time: float = 0.01,
 ) -> Iterator[list[Part]]:
-    """Give one series of DECTRIS stream v1: its header, its images, its end.
+    """Return one series of DECTRIS stream v1: its header, its images, its end.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def eiger_series(
     header_detail: str = "all",
     frame_time: float = 0.01,
 ) -> Iterator[list[Part]]:
-    """Give one series like `eiger` after the other, numbered up from `series`.
+    """Return one series like `eiger` after the other, numbered up from `series`.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def stream2(
     channels: Sequence[str] = CHANNELS,
     frame_time: float = 0.01,
 ) -> Iterator[list[Part]]:
-    """Give one series of DECTRIS stream v2: its start, its images, its end.
+    """Return one series of DECTRIS stream v2: its start, its images, its end.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def stream2_series(
     channels: Sequence[str] = CHANNELS,
     frame_time: float = 0.01,
 ) -> Iterator[list[Part]]:
-    """Give one series like `stream2` after the other, numbered up from `series`.
+    """Return one series like `stream2` after the other, numbered up from `series`.
 
     Parameters
     ----------
@@ -198,6 +198,6 @@ class _Run:
         return Image(series, frame, {"series_date": DATE}, arrays, **times)
 
     def counts(self, array: Array, index: int) -> Array:
-        """Give what a channel counts where the first one counts `array`."""
+        """Return what a channel counts where the first one counts `array`."""
         masked = array.dtype.type(self.detector.masked)
         return array if not index else np.where(array == masked, masked, array >> index)

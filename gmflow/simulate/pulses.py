@@ -32,7 +32,7 @@ def bsread(
     compression: str = "none",
     start_pulse_id: int = 0,
 ) -> Iterator[list[Part]]:
-    """Give messages of htype bsr_m-1.1, of one pulse after the other.
+    """Return messages of htype bsr_m-1.1, of one pulse after the other.
 
     Parameters
     ----------

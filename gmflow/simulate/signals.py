@@ -26,7 +26,7 @@ HEIGHT, NOISE = 50, 5
 
 
 def signal(channel: Channel, seed: list[int]) -> Callable[[int], Any]:
-    """Give a function of the pulse's number, from 0, that gives the channel's value.
+    """Return a function of the pulse's number, from 0, that gives the channel's value.
 
     Parameters
     ----------

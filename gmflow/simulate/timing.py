@@ -31,7 +31,7 @@ class Timing:
         self.exposure = self.period - self.period // 1000
 
     def times(self, frame: int) -> dict[str, int]:
-        """Give a frame's ``real_time``, ``start_time`` and ``stop_time`` in nanoseconds."""
+        """Return a frame's ``real_time``, ``start_time`` and ``stop_time`` in nanoseconds."""
         start = frame * self.period
         return {
             "real_time": self.exposure,

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cli.peers import Peers
-from tests.cli.scripts import Scripts
+from tests.support.peers import Peers
+from tests.support.scripts import Scripts
 
 
 @pytest.fixture

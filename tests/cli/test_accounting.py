@@ -10,8 +10,8 @@ import zmq
 
 from gmflow import Topology
 from gmflow.merging import Arrival, ByKey
-from tests.cli.scripts import free_address, row
-from tests.green.helpers import books, endpoint, peer, until
+from tests.support.green import books, endpoint, peer, until
+from tests.support.scripts import free_address, row
 
 UPSTREAM = ["missing", "duplicates", "out_of_order", "restarts"]
 
@@ -46,13 +46,13 @@ def stats(scripts, peers):
 
 
 def objects(out):
-    """Give what lines of JSON hold: standard output must have nothing else."""
+    """Return what lines of JSON hold: standard output must have nothing else."""
     assert out.endswith("\n")
     return [json.loads(line) for line in out.splitlines()]
 
 
 def next_counted(script):
-    """Give the next snapshot that knows of messages."""
+    """Return the next snapshot that knows of messages."""
     while source_of(found := json.loads(script.out.next("{")))["upstream"] is None:
         pass
     return found
@@ -209,7 +209,7 @@ def pulses(numbers, text):
 
 
 def strange(frames):
-    """Give messages of which some can't be decoded, and some are of no known htype."""
+    """Return messages of which some can't be decoded, and some are of no known htype."""
     for number, parts in enumerate(numbered(frames)):
         yield [[b"{"], [b'{"htype": "nonsense"}'], parts][number % 3]
 
@@ -253,8 +253,8 @@ def everything(topology, source, there, viewer):
     ]
     keyed = topology.merge(*feeds, strategy=ByKey(window=8, patience=0.05), name="keyed")
     odd = topology.feed(strange(range(300)), name="strange")
-    arrived = topology.merge(source, odd, strategy=Arrival, name="arrived")
-    turns = topology.merge(arrived, keyed, name="turns")
+    arrivals = topology.merge(source, odd, strategy=Arrival, name="arrived")
+    turns = topology.merge(arrivals, keyed, name="turns")
     for policy in ("block", "drop_newest", "drop_oldest"):
         options = {**to_pull, "when_full": policy, "name": policy}
         topology.output(turns, there, "PUSH", 3, offset=1, **options)
@@ -262,6 +262,6 @@ def everything(topology, source, there, viewer):
     topology.output(turns, there, share=(1, 3), block=2, series=True, **to_pull)
     topology.output(turns, viewer, "PUB", name="pub", **to_pull)
     topology.tap(turns, "tcp://127.0.0.1:*", linger=0, name="tap")
-    topology.sink(arrived, lambda message: gevent.sleep(0), name="sink")
+    topology.sink(arrivals, lambda message: gevent.sleep(0), name="sink")
     topology.sink(turns, lambda message: None, decode=False, name="raw")
     return turns

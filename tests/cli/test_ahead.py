@@ -8,7 +8,7 @@ import pytest
 from gmflow.cli.ahead import BATCH, BATCH_BYTES, Ahead
 from gmflow.errors import RecordingError
 from gmflow.message import Message
-from tests.green.helpers import ticker, until
+from tests.support.green import ticker, until
 
 
 def numbered(count, size=0):

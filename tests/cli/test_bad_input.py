@@ -5,7 +5,7 @@ import re
 import pytest
 import zmq
 
-from tests.cli.scripts import free_address, row, rows
+from tests.support.scripts import free_address, row, rows
 
 GARBAGE = {
     "not JSON": [b"this is no JSON", b"data"],

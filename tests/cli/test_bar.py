@@ -15,9 +15,9 @@ import zmq
 
 from gmflow.cli.console import File, Log
 from gmflow.cli.progress_bar import Bar
-from gmflow.green.threads import off_hub
-from tests.cli.recordings import record
-from tests.cli.scripts import free_address, until
+from gmflow.green.threads import in_worker_thread
+from tests.support.recordings import record
+from tests.support.scripts import free_address, until
 
 pytest.importorskip("tqdm")
 
@@ -173,7 +173,7 @@ def test_what_is_logged_has_a_line_of_its_own(terminal):
             getLogger("tests").warning("it is late")
             gevent.joinall(log.last())
             bar.show(50, 50)
-            off_hub(getLogger("tests").warning, "it is later")
+            in_worker_thread(getLogger("tests").warning, "it is later")
             bar.note(100, 100)
             screen.write(bar.end())
             getLogger("tests").warning("it is over")

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 from gmflow.recording import open_reader
-from tests.cli.recordings import record, recorded, times_of
-from tests.cli.scripts import BIN, DEADLINE, until
+from tests.support.recordings import record, recorded, times_of
+from tests.support.scripts import BIN, DEADLINE, until
 
 MESSAGES = [
     [b'{"htype": "raw-1.0", "series": %d, "frame": %d}' % (n // 20, n % 20), bytes(n), b""]
@@ -100,7 +100,7 @@ def test_nothing_is_made_of_nothing(scripts, recording, tmp_path):
 
 @pytest.fixture
 def refused(scripts):
-    """See that a conversion is refused with one line; give it."""
+    """Validate that a conversion is refused with one line; give it."""
 
     def run(status, recording, other):
         result = scripts.run("m_replay", "-o", other, recording)

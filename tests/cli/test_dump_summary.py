@@ -8,14 +8,14 @@ import signal
 import pytest
 import zmq
 
-from tests.cli.scripts import complaints, free_address, row
+from tests.support.scripts import complaints, free_address, row
 
 HOSTILE = b'{"htype": "\x1b]0;owned\x07", "a": "\\u001b[2J"}'
 
 
 @pytest.fixture
 def generated(scripts):
-    """Give the lines that m_dump prints of so many messages of m_generate."""
+    """Return the lines that m_dump prints of so many messages of m_generate."""
 
     def lines(count, *arguments):
         address = free_address()
@@ -31,7 +31,7 @@ def generated(scripts):
 
 
 def firsts(lines):
-    """Give the first line of each message."""
+    """Return the first line of each message."""
     return [line for line in lines if re.match(r" *\d+  \S", line)]
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.captures import needs_captures, read_capture
-from tests.cli.scripts import complaints, free_address, row, rows
+from tests.support.captures import needs_captures, read_capture
+from tests.support.scripts import complaints, free_address, row, rows
 
 
 def write(folder, messages):

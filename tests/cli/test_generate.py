@@ -11,7 +11,7 @@ import pytest
 import zmq
 
 from gmflow.simulate import bsread, eiger, stream2
-from tests.cli.scripts import DEADLINE, free_address, is_bound, port_of, row
+from tests.support.scripts import DEADLINE, free_address, is_bound, port_of, row
 
 SMALL = ["--shape", "40x30"]
 
@@ -34,7 +34,7 @@ def refused(scripts):
 
 @pytest.fixture
 def received(scripts, peers):
-    """Give the messages that m_generate sends."""
+    """Return the messages that m_generate sends."""
 
     def messages(count, *arguments):
         address = free_address()

@@ -6,13 +6,13 @@ import signal
 import pytest
 import zmq
 
-from tests.cli.scripts import free_address, row, until
+from tests.support.scripts import free_address, row, until
 
 HTYPE = "raw-1.0"
 
 
 def pulse(source, number, **more):
-    """Give a message of a source, whose pulse_id is a number."""
+    """Return a message of a source, whose pulse_id is a number."""
     header = {"htype": HTYPE, "pulse_id": number, **more}
     return [json.dumps(header).encode(), f"{source} {number}".encode()]
 
@@ -26,7 +26,7 @@ def addresses(number):
 
 
 def nodes(out):
-    """Give the nodes of the last line of JSON; every one must add up."""
+    """Return the nodes of the last line of JSON; every one must add up."""
     found = json.loads(out.splitlines()[-1])["nodes"]
     for name, node in found.items():
         unmatched = sum(sum(causes.values()) for causes in node["unmatched"].values())
@@ -36,7 +36,7 @@ def nodes(out):
 
 
 def sets_of(received):
-    """Give each merged message's value, the names that it has, and its data parts."""
+    """Return each merged message's value, the names that it has, and its data parts."""
     for header, *parts in received:
         header = json.loads(header)
         assert header["htype"] == "merged-1.0"

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 import zmq
 
-from tests.cli.scripts import BIN, DEADLINE, NAMES, complaints, free_address, proc_only, row
+from tests.support.scripts import BIN, DEADLINE, NAMES, complaints, free_address, proc_only, row
 
 LONGEST = 2.0
 SMALL = ["-s", "0.001"]

@@ -16,7 +16,7 @@ import zmq
 
 from gmflow.recording import open_reader
 from gmflow.recording.base import PROMISE
-from tests.cli.scripts import complaints, free_address, row, until
+from tests.support.scripts import complaints, free_address, row, until
 
 KILLS, TOGETHER = 20, 5
 LATE = 0.5
@@ -43,7 +43,7 @@ def path(request, tmp_path):
 
 
 def frames(path):
-    """Give the frame numbers in a recording; each message must be whole."""
+    """Return the frame numbers in a recording; each message must be whole."""
     if path.suffix == ".h5":
         import h5py
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 import zmq
 
-from tests.cli.recordings import record
-from tests.cli.scripts import BIN, DEADLINE, complaints, free_address, row, until
+from tests.support.recordings import record
+from tests.support.scripts import BIN, DEADLINE, complaints, free_address, row, until
 
 MESSAGES = [
     [b'{"htype": "raw-1.0", "series": %d, "frame": %d}' % (n // 20, n % 20), b"data %d" % n, b""]

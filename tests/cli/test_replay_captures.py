@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import zmq
 
-from tests.captures import FOLDER, capture_names, needs_captures, read_capture
-from tests.cli.peers import Peers
-from tests.cli.recordings import recorded
-from tests.cli.scripts import Scripts, complaints, free_address
+from tests.support.captures import FOLDER, capture_names, needs_captures, read_capture
+from tests.support.peers import Peers
+from tests.support.recordings import recorded
+from tests.support.scripts import Scripts, complaints, free_address
 
 pytestmark = [needs_captures, pytest.mark.timeout(150)]
 

@@ -12,8 +12,16 @@ import zmq
 
 from gmflow.cli.pacing import Recorded
 from gmflow.message import Message
-from tests.cli.recordings import record
-from tests.cli.scripts import DEADLINE, complaints, free_address, is_bound, proc_only, row, until
+from tests.support.recordings import record
+from tests.support.scripts import (
+    DEADLINE,
+    complaints,
+    free_address,
+    is_bound,
+    proc_only,
+    row,
+    until,
+)
 
 BEGIN = 1_700_000_000_000_000_000
 MILLI = 1_000_000
@@ -26,7 +34,7 @@ WHOLE = DUE[-1]
 
 
 def messages_at(gaps):
-    """Give messages, and times with these gaps in milliseconds before each."""
+    """Return messages, and times with these gaps in milliseconds before each."""
     times = [BEGIN + int(sum(gaps[: n + 1]) * MILLI) for n in range(len(gaps))]
     return [[b"%d" % n] for n in range(len(gaps))], times
 
@@ -57,7 +65,7 @@ def timed(scripts, peers):
 
 
 def assert_due(times, due):
-    """See that no message came early, and that all of them took not much longer than they should.
+    """Validate that no message came early, and that all took not much longer than they should.
 
     How late each is, is a matter of the machine.
     """
@@ -109,9 +117,9 @@ def test_a_clock_that_was_set_back(timed, tmp_path):
 
 
 def due(times, speed=1.0):
-    """Give when messages that came at these milliseconds are due."""
-    messages = (Message(arrived=BEGIN + int(time * MILLI)) for time in times)
-    return [message.arrived / MILLI for message in Recorded(speed).stamp(messages)]
+    """Return when messages that came at these milliseconds are due."""
+    messages = (Message(received_ns=BEGIN + int(time * MILLI)) for time in times)
+    return [message.received_ns / MILLI for message in Recorded(speed).stamp(messages)]
 
 
 @pytest.mark.parametrize(
@@ -135,8 +143,14 @@ def test_two_sources_take_as_long_as_they_took():
 
 
 def test_messages_without_a_time_come_with_those_before():
-    messages = [Message(arrived=time) for time in (0, BEGIN, 0, BEGIN + MILLI, 0)]
-    assert [each.arrived for each in Recorded(1.0).stamp(iter(messages))] == [0, 0, 0, MILLI, MILLI]
+    messages = [Message(received_ns=time) for time in (0, BEGIN, 0, BEGIN + MILLI, 0)]
+    assert [each.received_ns for each in Recorded(1.0).stamp(iter(messages))] == [
+        0,
+        0,
+        0,
+        MILLI,
+        MILLI,
+    ]
 
 
 def test_reordered_messages_take_no_longer(timed, recording):

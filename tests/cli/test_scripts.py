@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 import gmflow
-from tests.cli.scripts import NAMES, free_address, port_of, row, rows, until
+from tests.support.scripts import NAMES, free_address, port_of, row, rows, until
 
 MESSAGES = [[b'{"htype": "raw-1.0", "frame": %d}' % n, b"data %d" % n, b""] for n in range(100)]
 

@@ -9,7 +9,7 @@ import time
 import pytest
 import zmq
 
-from tests.cli.scripts import (
+from tests.support.scripts import (
     NAMES,
     Script,
     complaints,
@@ -50,7 +50,7 @@ CUT_OFF = (
 
 
 def cleanly(name, err):
-    """Tell whether standard error has nothing but what was cut off; m_dump's summary goes there."""
+    """Return True if standard error has nothing but what was cut off, or m_dump's summary."""
     return name == "m_dump" or complaints(err) in ("", *CUT_OFF)
 
 

@@ -6,7 +6,7 @@ import pytest
 import zmq
 
 from gmflow.config import MERGE, OUTPUT, SOURCE
-from tests.cli.scripts import free_address, until
+from tests.support.scripts import free_address, until
 
 EIGER = [b'{"htype": "dheader-1.0", "series": %d}', b'{"htype": "dseries_end-1.0", "series": %d}']
 

@@ -7,7 +7,7 @@ import socket
 import pytest
 import zmq
 
-from tests.cli.scripts import NAMES, free_address, until
+from tests.support.scripts import NAMES, free_address, until
 
 HARD = 10.0
 """Seconds that a refusal may take, on a machine that is busy, too."""

@@ -10,7 +10,7 @@ import pytest
 
 import gmflow
 from gmflow.handlers.bsread.bsread_message import BsreadMessage, Value
-from tests.compat.peers import PATIENCE, Programs, free_port, running
+from tests.support.programs import PATIENCE, Programs, free_port, running
 
 pytest.importorskip(
     "bsread", reason="psi-bsread is not installed (it doesn't come for Python 3.13)"

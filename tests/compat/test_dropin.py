@@ -19,7 +19,7 @@ import pytest
 import gmflow
 import gmflow.mflow
 import gmflow.utils
-from tests.compat.peers import free_port, running
+from tests.support.programs import free_port, running
 
 mflow = pytest.importorskip("mflow", reason="psi-mflow is not installed")
 inner: Any = importlib.import_module("mflow.mflow")
@@ -638,7 +638,7 @@ NOT_TAKEN_OVER = {
 
 
 def public_names(module: Any) -> list[str]:
-    """Give the names a module offers, without the modules and classes it imported for itself."""
+    """Return the names a module offers, without the modules and classes it imported for itself."""
     names = []
     for name, value in vars(module).items():
         home = "mflow" if isinstance(value, int) else getattr(value, "__module__", "mflow")

@@ -12,8 +12,8 @@ from gmflow.message import Message
 from gmflow.recording.folder.folder_reader import FolderReader
 from gmflow.recording.folder.folder_writer import FolderWriter
 from gmflow.recording.folder.names import part_name
-from tests.captures import capture_names, needs_captures, read_capture
-from tests.compat.peers import HERE, PATIENCE, Programs, free_port, running, until
+from tests.support.captures import capture_names, needs_captures, read_capture
+from tests.support.programs import HERE, PATIENCE, Programs, free_port, running, until
 
 pytest.importorskip("mflow.cli", reason="psi-mflow is not installed")
 
@@ -39,7 +39,7 @@ def programs() -> Iterator[Programs]:
 
 @contextmanager
 def socket(kind: int) -> Iterator[zmq.Socket]:
-    """Give a plain pyzmq socket that never waits for longer than `PATIENCE`."""
+    """Return a plain pyzmq socket that never waits for longer than `PATIENCE`."""
     with zmq.Context() as context, context.socket(kind) as socket:
         socket.set(zmq.LINGER, 0)
         socket.set(zmq.RCVTIMEO, int(PATIENCE * 1000))
@@ -48,7 +48,7 @@ def socket(kind: int) -> Iterator[zmq.Socket]:
 
 
 def replay(programs: Programs, library: str, folder: Path, count: int) -> list[list[bytes]]:
-    """Give what a plain peer receives of a replayed folder; there must be no more of it."""
+    """Return what a plain peer receives of a replayed folder; there must be no more of it."""
     address = f"tcp://127.0.0.1:{free_port()}"
     with socket(zmq.PULL) as peer:
         peer.connect(address)
@@ -82,7 +82,7 @@ def dump(
 def write(folder: Path, messages: Sequence[Sequence[bytes]]) -> Path:
     with FolderWriter(folder) as writer:
         writer.write(
-            [Message(parts=parts, arrived=time.time_ns(), source="a,b") for parts in messages]
+            [Message(parts=parts, received_ns=time.time_ns(), source="a,b") for parts in messages]
         )
     return folder
 
@@ -97,7 +97,7 @@ def test_what_mflow_has_dumped_is_read_and_replayed(programs: Programs, tmp_path
     dump(programs, "mflow", tmp_path, MESSAGES)
     found = read(tmp_path)
     assert [message.parts for message in found] == MESSAGES
-    assert {(message.arrived, message.source) for message in found} == {(0, "")}
+    assert {(message.received_ns, message.source) for message in found} == {(0, "")}
     assert replay(programs, "gmflow", tmp_path, len(MESSAGES)) == MESSAGES
 
 
@@ -114,9 +114,9 @@ def test_what_gmflow_has_dumped_is_replayed_by_mflow(programs: Programs, tmp_pat
     dump(programs, "gmflow", tmp_path, MESSAGES)
     found = read(tmp_path)
     assert [message.parts for message in found] == MESSAGES
-    arrived = [message.arrived for message in found]
-    assert arrived == sorted(arrived)
-    assert begin <= arrived[0] <= arrived[-1] <= time.time_ns()
+    received_ns = [message.received_ns for message in found]
+    assert received_ns == sorted(received_ns)
+    assert begin <= received_ns[0] <= received_ns[-1] <= time.time_ns()
     assert replay(programs, "mflow", tmp_path, len(MESSAGES)) == MESSAGES
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.compat.peers import HERE, Program, Programs, free_port, running, until
+from tests.support.programs import HERE, Program, Programs, free_port, running, until
 
 pytest.importorskip("mflow.cli", reason="psi-mflow is not installed")
 
@@ -144,7 +144,7 @@ def test_both_dumps_show_the_same_on_the_screen(scripts: Scripts, recording: Pat
 
 
 def summary(lines: list[str]) -> dict[str, str]:
-    """Give what m_stats has counted in all, by name."""
+    """Return what m_stats has counted in all, by name."""
     pattern = re.compile(r"(Messages received|Total bytes received): +([0-9.]+) ")
     return dict(match.groups() for line in lines if (match := pattern.match(line)))
 

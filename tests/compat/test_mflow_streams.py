@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.compat.peers import HERE, free_port, running
-from tests.compat.stream_peer import plain
+from tests.support.programs import HERE, free_port, running
+from tests.support.stream_peer import plain
 
 pytest.importorskip("mflow", reason="psi-mflow is not installed")
 
@@ -43,7 +43,7 @@ def raw_value(*segments: bytes | None) -> dict[str, Any]:
 
 
 def parts_of(value: dict[str, Any]) -> list[bytes]:
-    """Give the parts of a message; written here so that neither library says what is right."""
+    """Return the parts of a message; written here so that neither library says what is right."""
     parts = [json.dumps(value["header"]).encode()]
     for segment in value["data"]:
         if segment is None:
@@ -54,7 +54,7 @@ def parts_of(value: dict[str, Any]) -> list[bytes]:
 
 
 def frozen(value: dict[str, Any]) -> dict[str, Any]:
-    """Give a value as `stream_peer` wants it."""
+    """Return a value as `stream_peer` wants it."""
     data = [
         segment
         if isinstance(segment, bytes)
@@ -98,7 +98,7 @@ class Exchanges:
         self._made: dict[tuple[str, ...], dict[str, list[Any]]] = {}
 
     def __call__(self, sender: str, how: str, mode: str) -> dict[str, list[Any]]:
-        """Give the lines of each receiver, in the order of the messages."""
+        """Return the lines of each receiver, in the order of the messages."""
         key = (sender, how, mode)
         if key not in self._made:
             values = list(WHOLE.values() if how == "forward" else IN_PARTS.values())

@@ -50,7 +50,7 @@ def module(request):
 
 
 def play(module, clock, steps=STEPS, **arguments):
-    """Give all that can be seen of the statistics after each step."""
+    """Return all that can be seen of the statistics after each step."""
     clock.now = START
     statistics = module.ThroughputStatistics(**arguments)
     seen = []

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.decoder import MOST_RUNNING, Decoder
-from gmflow.deferred import Later
+from gmflow.decoder import MAX_RUNNING, Decoder
+from gmflow.deferred import Deferred
 from gmflow.errors import (
     ConfigError,
     DecodeError,
@@ -307,24 +307,24 @@ def test_running_generators_are_bounded():
     decoder = Decoder()
     for _ in range(100):
         decoder.decode(message(), make())
-    assert len(closed) == 100 - MOST_RUNNING
+    assert len(closed) == 100 - MAX_RUNNING
 
 
 class TestLater:
     """A handler may yield work instead of a value."""
 
     def test_its_result_is_the_value(self):
-        decoder = Decoder({"x": lambda receiver: Later(pow, 2, 10)})
+        decoder = Decoder({"x": lambda receiver: Deferred(pow, 2, 10)})
         assert decoder.decode(X) == 1024
         assert decoder.statistics.messages_received == 1
 
     def test_none_skips(self):
-        decoder = Decoder({"x": lambda receiver: Later(lambda: None)})
+        decoder = Decoder({"x": lambda receiver: Deferred(lambda: None)})
         assert decoder.decode(X) is None
         assert decoder.statistics.messages_skipped == 1
 
     def test_what_it_raises_fails_the_message(self):
-        decoder = Decoder({"x": lambda receiver: Later(int, "no number")})
+        decoder = Decoder({"x": lambda receiver: Deferred(int, "no number")})
         with pytest.raises(HandlerError, match="ValueError: invalid literal") as caught:
             decoder.decode(X)
         assert caught.value.parts == X
@@ -336,7 +336,7 @@ class TestLater:
             number = 0
             while True:
                 number += 1
-                yield Later(lambda number: 1 // (number - 2), number)
+                yield Deferred(lambda number: 1 // (number - 2), number)
 
         decoder = Decoder({"x": count})
         assert decoder.decode(X) == -1
@@ -345,8 +345,8 @@ class TestLater:
         assert decoder.decode(X) == 1
 
     def test_it_can_not_be_left_again(self):
-        decoder = Decoder({"x": lambda receiver: Later(lambda: Later(int))})
-        with pytest.raises(HandlerError, match="a Later gave another Later"):
+        decoder = Decoder({"x": lambda receiver: Deferred(lambda: Deferred(int))})
+        with pytest.raises(HandlerError, match="a Deferred gave another Deferred"):
             decoder.decode(X)
 
     def test_an_error_that_can_not_be_shown(self):
@@ -361,13 +361,13 @@ class TestLater:
             Decoder({"x": shy}).decode(X)
 
     def test_nothing_is_kept_of_a_message_whose_work_failed(self):
-        decoder = Decoder({"x": lambda receiver: Later(int, "?")})
+        decoder = Decoder({"x": lambda receiver: Deferred(int, "?")})
         with pytest.raises(HandlerError):
             decoder.decode(X)
         assert decoder.receiver.parts == ()
 
     def test_messages_within_a_message(self):
-        table = {"x": lambda receiver: Later(int, "7"), "y": lambda receiver: Later(int, "?")}
+        table = {"x": lambda receiver: Deferred(int, "7"), "y": lambda receiver: Deferred(int, "?")}
         decoder = Decoder({**DEFAULT, **table})
         sources = [{"name": name, "parts": 1} for name in ("a", "b", "c")]
         header = {"htype": "merged-1.0", "key": "frame", "value": 1, "sources": sources}
@@ -406,14 +406,14 @@ class TestTable:
 
 
 class TestWrongLater:
-    """What is not the work of a `Later` is said where the handler yields it."""
+    """What is not the work of a `Deferred` is said where the handler yields it."""
 
-    @pytest.mark.parametrize("make", [lambda: Later(5), lambda: Later(int, size="big")])
+    @pytest.mark.parametrize("make", [lambda: Deferred(5), lambda: Deferred(int, size="big")])
     def test_the_handler_is_named(self, make):
         def careless(receiver):
             return make()
 
-        with pytest.raises(HandlerError, match=r"careless failed .*TypeError: Later"):
+        with pytest.raises(HandlerError, match=r"careless failed .*TypeError: Deferred"):
             Decoder({"x": careless}).decode(X)
 
 

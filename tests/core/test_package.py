@@ -40,7 +40,7 @@ def recipe() -> str:
 
 
 def items(recipe: str, section: str, key: str) -> list[str]:
-    """Give the list under a key of one of the recipe's sections."""
+    """Return the list under a key of one of the recipe's sections."""
     match = re.search(rf"^{section}:\n(?:(?: .*)?\n)*?  {key}:\n((?:    - .+\n)+)", recipe, re.M)
     assert match, f"the recipe has no list {section}/{key}"
     return re.findall(r"- (.+)", match[1])

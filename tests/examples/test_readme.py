@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gmflow.config import parse
-from tests.cli.scripts import free_address, port_of
+from tests.support.scripts import free_address, port_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -63,7 +63,7 @@ os._exit(0)  # the plain sockets need no good-bye
 
 
 def blocks(language: str) -> list[object]:
-    """Give each block of a language on every page, named by page and line."""
+    """Return each block of a language on every page, named by page and line."""
     found = []
     for page in PAGES:
         text = page.read_text("utf-8")
@@ -74,7 +74,7 @@ def blocks(language: str) -> list[object]:
 
 
 def on_free_ports(program: str) -> tuple[str, list[tuple[str, int]], list[tuple[int, bool]]]:
-    """Give a program with other addresses, the hosts and ports it reads from, and its outputs.
+    """Return a program with other addresses, the hosts and ports it reads from, and its outputs.
 
     Of each output its port, and whether it publishes.
     """

@@ -177,11 +177,11 @@ class Web:
 def test_the_web_service_answers_under_flood_and_loses_nothing(start: Start) -> None:
     sender = start("-c", SENDER)
     web = Web(start, line_of(sender))
-    taker = start("-c", TAKER, web.nodes()["output"]["address"])
+    consumer = start("-c", TAKER, web.nodes()["output"]["address"])
     read_under_flood(web.received)
     assert web.get("/favicon.ico")[0] == 404
     sent, frame = end_of_stream(sender)
-    assert int(line_of(taker)) == sent
+    assert int(line_of(consumer)) == sent
     last = json.loads(orderly_end(web.process))["nodes"]
     assert last["source"]["received"] == last["output"]["sent"] == sent
     assert last["source"]["upstream"]["missing"] == frame + 1 - sent
@@ -244,13 +244,13 @@ def test_the_tango_device_answers_under_flood_and_loses_nothing(
     tango = Tango(start, line_of(sender), tmp_path)
     assert (tango.read("State"), tango.received(), tango.read("frame")) == ("STANDBY", 0, -1)
     assert tango.call("Start") is None
-    taker = start("-c", TAKER, tango.nodes()["output"]["address"])
+    consumer = start("-c", TAKER, tango.nodes()["output"]["address"])
     read_under_flood(tango.received)
     assert tango.read("State") == "RUNNING"
     assert until(lambda: tango.read("rate"), lambda hertz: hertz > 0)
     assert "Stop it first" in tango.call("Start")["error"]
     sent, frame = end_of_stream(sender)
-    assert int(line_of(taker)) == sent
+    assert int(line_of(consumer)) == sent
     until(tango.received, lambda value: value == sent)
     found = {name: tango.read(name) for name in ("sent", "frame", "missing")}
     assert found == {"sent": sent, "frame": frame, "missing": frame + 1 - sent}

@@ -116,7 +116,7 @@ class Merge:
         return True
 
     def _until(self) -> float | None:
-        """Give the time at which the stream with the longest time-out gives up."""
+        """Return the time at which the stream with the longest time-out gives up."""
         timeouts = [stream.receive_timeout for stream in self.streams]
         seconds = [timeout / 1000 for timeout in timeouts if timeout is not None]
         return monotonic() + max(seconds) if len(seconds) == len(timeouts) else None

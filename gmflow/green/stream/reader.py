@@ -7,18 +7,18 @@ from logging import DEBUG, getLogger
 from time import monotonic
 
 from ...decoder import Handler
-from ...deferred import Later
+from ...deferred import Deferred
 from ...errors import ConfigError, ConnectError, DecodeError
 from ...message import Message, Part
 from ..decode_pool import Decoding
-from ..transport.receive import Inbox
+from ..transport.receive import MessageReceiver
 from ..transport.socket import Socket
 
 logger = getLogger(__name__)
 
 
 def raises_on(on_error: str) -> bool:
-    """Tell whether ``on_error`` says to raise.
+    """Return True if ``on_error`` says to raise.
 
     Raises
     ------
@@ -58,7 +58,7 @@ class Reader:
     ) -> None:
         self._socket = socket
         self._readiness = socket.readiness
-        self._inbox = Inbox(socket)
+        self._inbox = MessageReceiver(socket)
         self._decoding = decoding
         self._receive: Callable[[float | None], Sequence[Part] | None] = self._inbox.receive
         if decoding.most > 1:
@@ -71,7 +71,7 @@ class Reader:
         self._busy = False
 
     def receive(self, handler: Handler | None, block: bool, raises: bool) -> Message | None:
-        """Give the next message; None if there is none in time or it is not to be had.
+        """Return the next message; None if there is none in time or it is not to be had.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class Reader:
         return message
 
     def each(self, raises: bool) -> Iterator[Message]:
-        """Give message after message until the time-out passes or the socket is closed."""
+        """Return message after message until the time-out passes or the socket is closed."""
         while not self._closed():
             try:
                 message = self._next(None, self.timeout)
@@ -105,7 +105,7 @@ class Reader:
                 self._say_why(message, raises)
 
     def _next(self, handler: Handler | None, timeout: float | None) -> Message | None:
-        """Give the next message with its data or its error; None if there is none in time."""
+        """Return the next message with its data or its error; None if there is none in time."""
         if self._decoding.entries:
             return self._first(handler)
         parts = self._receive(timeout)
@@ -117,7 +117,7 @@ class Reader:
         except DecodeError as error:
             message.error = error
             return message
-        if type(value) is not Later:  # as most are: no need to put it in and take it out
+        if type(value) is not Deferred:  # as most are: no need to put it in and take it out
             message.data = value
             return message
         return message if self._decoding.put(message, value, handler) else self._first(handler)
@@ -131,7 +131,7 @@ class Reader:
         return parts
 
     def _first(self, handler: Handler | None) -> Message:
-        """Give the first message that is in, as soon as it is decoded."""
+        """Return the first message that is in, as soon as it is decoded."""
         if self._busy:
             raise ConnectError(
                 "another greenlet already receives from this stream: let one greenlet own it"
@@ -158,7 +158,7 @@ class Reader:
             pass
 
     def _take_one(self, timeout: float | None) -> bool:
-        """Take one more message for the threads; tell whether one came before a thread was done."""
+        """Take a message for the threads; return True if one came before a thread was done."""
         parts = self._inbox.receive(timeout)
         if parts is not None:
             self._decoding.begin(Message(self._statistics, None, parts))

@@ -14,7 +14,7 @@ from ...handlers.series import Image, SeriesEnd, SeriesStart
 from ...message import Part
 from ...statistics import Statistics
 from ...validation import shown
-from ..transport.send import Outbox, check_part
+from ..transport.send import MessageSender, check_part
 from ..transport.socket import Socket
 
 Encoder: TypeAlias = Callable[[Any], list[Part]]
@@ -38,7 +38,7 @@ class Sender:
     def __init__(
         self, socket: Socket, statistics: Statistics, timeout: float | None, copy: bool
     ) -> None:
-        self._outbox = Outbox(socket)
+        self._outbox = MessageSender(socket)
         self._statistics = statistics
         self._timeout = timeout
         self._copy = copy
@@ -119,7 +119,7 @@ class Sender:
 
 
 def htype_of(value: Any) -> Any:
-    """Give the htype in a value's header; `NOT_JSON` for an item of a series that has none.
+    """Return the htype in a value's header; `NOT_JSON` for an item of a series that has none.
 
     Raises
     ------

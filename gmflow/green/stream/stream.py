@@ -221,7 +221,7 @@ class Stream(Watched):
         return self.receive(DEFAULT["raw-1.0"], block)
 
     def __iter__(self) -> Iterator[Message]:
-        """Give message after message, until the receive time-out passes or the stream closes."""
+        """Return message after message, until the receive time-out passes or the stream closes."""
         reader = self._reader or self._refuse("receive")
         return reader.each(self._raises)
 

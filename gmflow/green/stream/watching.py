@@ -12,12 +12,10 @@ from zmq.backend import Socket as _Backend
 from ...errors import ConnectError
 from ..transport.connections import Health, WatchedSocket
 from ..transport.monitor import Monitor, SocketEventListener
+from ..transport.socket import TOPICS_COUNT
 
 LOOK = 0.002
 """Seconds between two looks at what is waited for."""
-
-TOPICS_COUNT = 116
-"""ZMQ_TOPICS_COUNT of libzmq's zmq.h: older pyzmq has no name for it."""
 
 
 class Watched:
@@ -95,7 +93,7 @@ class Watched:
             self._listener.stop()
 
     def _new_health(self, address: str) -> Health | None:
-        """Give what is to watch a new socket; the peers of inproc are no connections."""
+        """Return what is to watch a new socket; the peers of inproc are no connections."""
         self._gone = 0
         return None if str(address).startswith("inproc://") else Health(address)
 
@@ -129,7 +127,7 @@ class Watched:
         return True
 
     def _subscribed(self, socket: WatchedSocket) -> bool:
-        """Tell whether a topic is subscribed to by a peer that is there.
+        """Return True if a topic is subscribed to by a peer that is there.
 
         libzmq counts topics, but not that they go with a peer: those there when it was alone.
         """

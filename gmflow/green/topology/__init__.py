@@ -5,23 +5,23 @@
 
 from .links import Inlet, Splitter
 from .merger import Merger
-from .node import Giver, Node, Taker
+from .node import Consumer, Node, Producer
 from .output import Output, Sink
 from .source import Bursts, Feed, Origin, Source
 from .topology import Topology
 
 __all__ = [
     "Bursts",
+    "Consumer",
     "Feed",
-    "Giver",
     "Inlet",
     "Merger",
     "Node",
     "Origin",
     "Output",
+    "Producer",
     "Sink",
     "Source",
     "Splitter",
-    "Taker",
     "Topology",
 ]

@@ -8,14 +8,14 @@ from ...config import ByKeyConfig, MergeConfig, TapConfig, TopologyConfig
 from ...merging import Arrival, ByKey, RoundRobin, Strategy
 
 if TYPE_CHECKING:
-    from .node import Giver
+    from .node import Producer
     from .topology import Topology
 
 
 def add_nodes(topology: Topology, config: TopologyConfig) -> None:
     """Add the sources, the merger if there is one, and the streams, in this order."""
     sources = [topology.source(**vars(source)) for source in config.sources]
-    node: Giver = sources[0]
+    node: Producer = sources[0]
     if config.merge is not None:
         node = topology.merge(*sources, strategy=_strategy(config.merge))
     for stream in config.streams:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from ...filters import choices_of
-from .node import Giver
-from .output import Consumer, Output, Sink
-from .runner import Group
+from ...filters import filters_of
+from .node import Producer
+from .output import Output, Sink, SinkFunction
+from .runner import Runner
 from .settings import socket_settings
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from .tap import Tap
 
 
-class Endings(Group):
+class Endings(Runner):
     """A group that nodes can be added to which messages end at."""
 
     def output(
         self,
-        node: Giver,
+        node: Producer,
         address: str,
         mode: str | int = "PUSH",
         modulo: int = 1,
@@ -47,7 +47,7 @@ class Endings(Group):
 
         Parameters
         ----------
-        node : Giver
+        node : Producer
             Where its messages come from.
         address : str
             ``tcp://*:port`` is bound to, anything else connected to.
@@ -93,14 +93,14 @@ class Endings(Group):
             settings["options"] = {"XPUB_NODROP": 1, **settings["options"]}
         if when_full is None:
             when_full = "drop_newest" if publishes else "block"
-        choices = choices_of(modulo, offset, htypes, share, block, series)
+        filters = filters_of(modulo, offset, htypes, share, block, series)
         name = self._name(name, f"output {address}")
-        output = Output(name, node, address, settings, choices, when_full, rate, series)
+        output = Output(name, node, address, settings, filters, when_full, rate, series)
         return self.attach(output)
 
     def tap(
         self,
-        node: Giver,
+        node: Producer,
         address: str,
         *,
         rate: float | None = 20.0,
@@ -114,7 +114,7 @@ class Endings(Group):
 
         Parameters
         ----------
-        node : Giver
+        node : Producer
             Where its messages come from.
         address : str
             ``tcp://*:port`` is bound to, anything else connected to.
@@ -141,13 +141,18 @@ class Endings(Group):
         return self.attach(Tap(name, node, address, settings, rate))
 
     def sink(
-        self, node: Giver, function: Consumer, *, decode: bool = True, name: str | None = None
+        self,
+        node: Producer,
+        function: SinkFunction,
+        *,
+        decode: bool = True,
+        name: str | None = None,
     ) -> Sink:
         """Add a node that hands each message to a function, or to a generator's ``yield``.
 
         Parameters
         ----------
-        node : Giver
+        node : Producer
             Where its messages come from.
         function : callable or generator
             ``function(message)``, or a generator (function) that gets ``message = yield``.
@@ -160,7 +165,7 @@ class Endings(Group):
 
     def recorder(
         self,
-        node: Giver,
+        node: Producer,
         path: str | PathLike[str],
         *,
         skip: int | None = None,
@@ -171,7 +176,7 @@ class Endings(Group):
 
         Parameters
         ----------
-        node : Giver
+        node : Producer
             Where its messages come from.
         path : path
             A folder, or a file whose ending says of what kind: ``.mcap``, or ``.h5``, ``.hdf5``

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import ConfigError
-from ...filters import Choice, is_series_edge
+from ...filters import Filter, is_series_edge
 from ...message import Message, size_of_all
 from ...statistics import NodeStatistics
 from ..channel import Channel
@@ -29,7 +29,7 @@ class Inlet:
     ----------
     statistics : NodeStatistics
         The node's counters.
-    choices : sequence of Choice, optional
+    choices : sequence of Filter, optional
         Which messages the node takes; all by default. Each chooses of what the last one left.
     when_full : {"block", "drop_newest", "drop_oldest"}, optional
         What to do with a message for which the channel has no room.
@@ -47,7 +47,7 @@ class Inlet:
     def __init__(
         self,
         statistics: NodeStatistics,
-        choices: Sequence[Choice] = (),
+        filters: Sequence[Filter] = (),
         when_full: str = "block",
         channel: Channel | None = None,
         series: bool = False,
@@ -56,7 +56,7 @@ class Inlet:
             raise ConfigError(f"when_full is {when_full!r}; it can be {', '.join(POLICIES)}")
         self.channel = Channel() if channel is None else channel
         self._policy = when_full
-        self._choices = choices
+        self._choices = filters
         self._statistics = statistics
         self._series = series
 
@@ -130,7 +130,7 @@ class Inlet:
                     break
 
     def _make_room(self, edge: bool) -> bool:
-        """Take a message out for one that comes; tell whether there was one that may go."""
+        """Take a message out for one that comes; return True if there was one that may go."""
         if self._policy == "drop_newest":
             return edge and self.channel.displace_image(newest=True)
         return self.channel.displace_image() or (edge and self.channel.displace() is not None)
@@ -152,7 +152,7 @@ class Splitter:
         return min(c.capacity for c in channels), min(c.capacity_bytes for c in channels)
 
     def send(self, messages: Sequence[Message], size: int) -> None:
-        """Give messages, `size` bytes in all, to every inlet; wait where one is full and blocks."""
+        """Pass messages, `size` bytes in all, to every inlet; wait where one is full and blocks."""
         for inlet in self.inlets:
             inlet.accept(messages, size)
 

@@ -16,28 +16,28 @@ from ...message import Message, size_of_all
 from ..channel import CAPACITY, CAPACITY_BYTES, Channel
 from ..yielding import MOMENT
 from .links import Inlet
-from .node import Giver
+from .node import Producer
 
-MOST = 16_384
-MOST_BYTES = 256 << 20
+MAX_WAITING = 16_384
+MAX_WAITING_BYTES = 256 << 20
 """Messages, and bytes, that wait in all channels together, where there are many."""
 
 
-class Tributary(Channel):
+class InputChannel(Channel):
     """A channel that tells a gathering when it has something, or is at its end.
 
     Parameters
     ----------
     place : int
         Which of the gathering's channels it is.
-    gathering : Gathering
+    gathering : InputChannels
         Whom it tells.
     capacity, capacity_bytes : int
         As of `Channel`.
     """
 
     def __init__(
-        self, place: int, gathering: Gathering, capacity: int, capacity_bytes: int
+        self, place: int, gathering: InputChannels, capacity: int, capacity_bytes: int
     ) -> None:
         super().__init__(capacity, capacity_bytes)
         self._place = place
@@ -49,7 +49,7 @@ class Tributary(Channel):
             self._gathering.ring(self._place)
 
 
-class Gathering:
+class InputChannels:
     """Several channels with one reader.
 
     Parameters
@@ -67,8 +67,11 @@ class Gathering:
     """
 
     def __init__(self, count: int) -> None:
-        room = max(1, min(CAPACITY, MOST // count)), min(CAPACITY_BYTES, MOST_BYTES // count)
-        self.channels = [Tributary(place, self, *room) for place in range(count)]
+        room = (
+            max(1, min(CAPACITY, MAX_WAITING // count)),
+            min(CAPACITY_BYTES, MAX_WAITING_BYTES // count),
+        )
+        self.channels = [InputChannel(place, self, *room) for place in range(count)]
         self.ready: dict[int, None] = {}
         self._reader: Any = None
         self._called = False
@@ -109,14 +112,14 @@ class Gathering:
             self._reader.switch(late)
 
 
-class Merger(Giver):
+class Merger(Producer):
     """Merges the messages of its nodes as the strategy says; it ends with the last of them.
 
     Parameters
     ----------
     name : str
         What it is called in reports.
-    nodes : sequence of Giver
+    nodes : sequence of Producer
         The streams to merge.
     strategy : Strategy
         Says what goes out when; for this merger alone.
@@ -129,11 +132,11 @@ class Merger(Giver):
 
     kind = "merger"
 
-    def __init__(self, name: str, nodes: Sequence[Giver], strategy: Strategy) -> None:
+    def __init__(self, name: str, nodes: Sequence[Producer], strategy: Strategy) -> None:
         super().__init__(name)
         self._strategy = strategy
         strategy.start([node.name for node in nodes], self.statistics)
-        self._gathering = Gathering(len(nodes))
+        self._gathering = InputChannels(len(nodes))
         self._open = set(range(len(nodes)))
         self._sets = 0
         self._clock = Clock()
@@ -196,6 +199,6 @@ class Merger(Giver):
         super().close()
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the counters; ``sets`` counts the messages that are made of several."""
+        """Return the counters; ``sets`` counts the messages that are made of several."""
         sets = {"sets": self._sets} if self._strategy.joins else {}
         return {**super().snapshot(), **sets}

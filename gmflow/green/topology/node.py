@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from ...filters import Choice
+from ...filters import Filter
 from ...message import Message
 from ...statistics import NodeStatistics
 from ..channel import Channel
@@ -30,14 +30,14 @@ class Node:
         Its socket's address, or an empty text.
     statistics : NodeStatistics
         Its counters.
-    inputs : sequence of (Giver, Inlet)
+    inputs : sequence of (Producer, Inlet)
         Whose messages it takes, and what each of them come in by once it is connected.
     wants_data : bool
         Whether it takes them decoded.
     """
 
     kind = "node"
-    inputs: Sequence[tuple[Giver, Inlet]] = ()
+    inputs: Sequence[tuple[Producer, Inlet]] = ()
     wants_data = False
 
     def __init__(self, name: str, address: str = "") -> None:
@@ -47,10 +47,10 @@ class Node:
 
     def connect(self) -> None:
         """Have its givers give to it from now on: a topology does so where it adds the node."""
-        for giver, inlet in self.inputs:
+        for producer, inlet in self.inputs:
             if self.wants_data:
-                giver.want_data()
-            giver.splitter.inlets.append(inlet)
+                producer.want_data()
+            producer.splitter.inlets.append(inlet)
 
     def open(self, context: Context, thread: int = 0) -> None:
         """Get ready to run; what is wrong with an address shows here.
@@ -71,14 +71,14 @@ class Node:
         """Note that the topology is to stop."""
 
     def close(self) -> None:
-        """Give back what `open` took, and tell the neighbours that this node has ended."""
+        """Return back what `open` took, and tell the neighbours that this node has ended."""
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the node's kind, address and counters as a plain dict."""
+        """Return the node's kind, address and counters as a plain dict."""
         return {"kind": self.kind, "address": self.address, **self.statistics.snapshot()}
 
 
-class Giver(Node):
+class Producer(Node):
     """A node that passes messages on.
 
     Attributes
@@ -113,16 +113,16 @@ class Giver(Node):
         self.splitter.close()
 
 
-class Taker(Node):
+class Consumer(Node):
     """A node that messages end at.
 
     Parameters
     ----------
     name : str
         What it is called in reports.
-    node : Giver
+    node : Producer
         Where its messages come from.
-    choices : sequence of Choice, optional
+    choices : sequence of Filter, optional
         Which of them it takes.
     when_full : str, optional
         Its inlet's policy.
@@ -146,8 +146,8 @@ class Taker(Node):
     def __init__(
         self,
         name: str,
-        node: Giver,
-        choices: Sequence[Choice] = (),
+        node: Producer,
+        filters: Sequence[Filter] = (),
         when_full: str = "block",
         address: str = "",
         rate: float | None = None,
@@ -155,7 +155,7 @@ class Taker(Node):
         channel: Channel | None = None,
     ) -> None:
         super().__init__(name, address)
-        self.inlet = inlet_of(self.statistics, choices, when_full, rate, series, channel)
+        self.inlet = inlet_of(self.statistics, filters, when_full, rate, series, channel)
         self.satisfied = False
         self.inputs = ((node, self.inlet),)
         self._hand: deque[Message] = deque()

@@ -13,21 +13,21 @@ from typing import Any, TypeAlias
 import zmq
 
 from ...errors import ConfigError
-from ...filters import Choice
+from ...filters import Filter
 from ...message import Message, size_of_all
 from ..transport.receive import BURST
-from ..transport.send import Outbox
+from ..transport.send import MessageSender
 from ..transport.socket import Context, Socket
-from ..yielding import Breath
-from .node import Giver, Taker
+from ..yielding import HubYield
+from .node import Consumer, Producer
 from .port import Port
 
-Consumer: TypeAlias = Callable[..., Any] | Generator[Any, Message, Any]
+SinkFunction: TypeAlias = Callable[..., Any] | Generator[Any, Message, Any]
 """A function of a message, or a generator (or generator function without arguments) that gets
 each message from ``yield``."""
 
 
-class Output(Taker):
+class Output(Consumer):
     """Sends every message it takes, whole, to a socket.
 
     A PUB socket that doesn't block sends to the subscribers that have room; messages that at
@@ -36,7 +36,7 @@ class Output(Taker):
     Parameters
     ----------
     name, node, choices, when_full
-        As of `Taker`.
+        As of `SinkFunction`.
     address : str
         The socket's address.
     settings : dict
@@ -60,26 +60,26 @@ class Output(Taker):
     def __init__(
         self,
         name: str,
-        node: Giver,
+        node: Producer,
         address: str,
         settings: dict[str, Any],
-        choices: Sequence[Choice] = (),
+        filters: Sequence[Filter] = (),
         when_full: str = "block",
         rate: float | None = None,
         series: bool = False,
     ) -> None:
-        super().__init__(name, node, choices, when_full, address, rate, series)
+        super().__init__(name, node, filters, when_full, address, rate, series)
         self._port = Port(address, settings, name)
         self._linger: int = settings["linger"]
         self._socket: Socket | None = None
-        self._outbox: Outbox | None = None
+        self._outbox: MessageSender | None = None
         self.lingers = math.inf
         self._publishes = settings["mode"] == zmq.PUB and when_full != "block"
 
     def open(self, context: Context, thread: int = 0) -> None:
         self._socket = self._port.open(context, thread)
         self.address = self._port.address
-        self._outbox = Outbox(self._socket)
+        self._outbox = MessageSender(self._socket)
 
     def consume(self, hand: deque[Message]) -> None:
         assert self._outbox is not None
@@ -103,7 +103,7 @@ class Output(Taker):
         self.statistics.missed += 1
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the node's kind, address and counters; those of ``connection`` if it is TCP."""
+        """Return the node's kind, address and counters; those of ``connection`` if it is TCP."""
         return {**super().snapshot(), **self._port.snapshot()}
 
     def stop(self) -> None:
@@ -114,7 +114,7 @@ class Output(Taker):
         self._port.close(-1 if self.lingers == math.inf else int(self.lingers * 1000))
 
 
-class Sink(Taker):
+class Sink(Consumer):
     """Calls a function with each message, or drives a generator with it.
 
     A message that could not be decoded is counted as failed, one whose handler gave None as
@@ -123,16 +123,18 @@ class Sink(Taker):
     Parameters
     ----------
     name, node
-        As of `Taker`.
+        As of `SinkFunction`.
     function : callable or generator
-        See `Consumer`.
+        See `SinkFunction`.
     decode : bool, optional
         Whether messages need their values; otherwise they come with their parts alone.
     """
 
     kind = "sink"
 
-    def __init__(self, name: str, node: Giver, function: Consumer, decode: bool = True) -> None:
+    def __init__(
+        self, name: str, node: Producer, function: SinkFunction, decode: bool = True
+    ) -> None:
         super().__init__(name, node)
         self._function = _consumer(function)
         self._decode = self.wants_data = decode
@@ -144,7 +146,7 @@ class Sink(Taker):
         super().run()
 
     def consume(self, hand: deque[Message]) -> None:
-        breathe = Breath()
+        yield_to_hub = HubYield()
         while hand and not self.satisfied:
             message = hand[0]
             if self._decode and message.data is None:
@@ -153,7 +155,7 @@ class Sink(Taker):
                 self._pass(message)
                 self.done(message)
             hand.popleft()
-            breathe()
+            yield_to_hub()
 
     def _leave_out(self, message: Message) -> None:
         if message.error is not None:
@@ -179,7 +181,7 @@ class Sink(Taker):
             self._function.close()
 
 
-def _consumer(function: Any) -> Consumer:
+def _consumer(function: Any) -> SinkFunction:
     if not isgeneratorfunction(function):
         if isinstance(function, GeneratorType) or callable(function):
             return function  # type: ignore[no-any-return]

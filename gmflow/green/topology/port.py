@@ -61,7 +61,7 @@ class Port:
             self._socket.wake()
 
     def snapshot(self) -> dict[str, Any]:
-        """Give what a node's snapshot says of its connections; nothing where none are watched."""
+        """Return what a node's snapshot says of its connections; nothing where none are watched."""
         return {} if self._health is None else {"connection": self._health.connection}
 
     def close(self, linger: int | None = None) -> None:
@@ -71,7 +71,7 @@ class Port:
 
 
 def _loss(settings: dict[str, Any]) -> str:
-    """Give what is lost with a receiver that goes away, as the log says it.
+    """Return what is lost with a receiver that goes away, as the log says it.
 
     A bound socket drops the receiver's queue; one that connects keeps it for the next.
     """

@@ -13,7 +13,7 @@ from typing import Any
 from gevent import getcurrent
 from gevent.hub import get_hub
 
-from ...filters import Choice, check_rate, is_series_edge
+from ...filters import Filter, check_rate, is_series_edge
 from ...message import Message, size_of_all
 from ...statistics import NodeStatistics
 from ..channel import Channel
@@ -48,7 +48,7 @@ class PacedChannel(Channel):
         self._sleeper: Any = None  # the greenlet that waits for that
 
     def get(self) -> list[Message]:
-        """Give the messages whose turn it is, waiting for it; an empty list at the end."""
+        """Return the messages whose turn it is, waiting for it; an empty list at the end."""
         self._wait_for_messages()
         turn = max(self._turn, monotonic())
         while not self._closed and not self._free() and (left := turn - monotonic()) > 0:
@@ -71,7 +71,7 @@ class PacedChannel(Channel):
         return replaced
 
     def _free(self) -> int:
-        """Give how many messages there are before the first that has to wait for its turn."""
+        """Return how many messages there are before the first that has to wait for its turn."""
         if not self._series:
             return 0
         places = enumerate(self._messages)
@@ -121,12 +121,12 @@ class PacedInlet(Inlet):
     def __init__(
         self,
         statistics: NodeStatistics,
-        choices: Sequence[Choice],
+        filters: Sequence[Filter],
         when_full: str,
         rate: float,
         series: bool = False,
     ) -> None:
-        super().__init__(statistics, choices, when_full, PacedChannel(rate, series), series)
+        super().__init__(statistics, filters, when_full, PacedChannel(rate, series), series)
 
     def put(self, messages: Sequence[Message], size: int) -> None:
         if self.channel.broken:
@@ -144,13 +144,13 @@ class PacedInlet(Inlet):
 
 def inlet_of(
     statistics: NodeStatistics,
-    choices: Sequence[Choice] = (),
+    filters: Sequence[Filter] = (),
     when_full: str = "block",
     rate: float | None = None,
     series: bool = False,
     channel: Channel | None = None,
 ) -> Inlet:
-    """Give the inlet of a node: a `PacedInlet` where there is a rate."""
+    """Return the inlet of a node: a `PacedInlet` where there is a rate."""
     if rate is None:
-        return Inlet(statistics, choices, when_full, channel, series)
-    return PacedInlet(statistics, choices, when_full, rate, series)
+        return Inlet(statistics, filters, when_full, channel, series)
+    return PacedInlet(statistics, filters, when_full, rate, series)

@@ -23,7 +23,7 @@ from ...recording.base import PROMISE
 from ..channel import Channel
 from ..threads import NativeThread, SecondThread
 from ..transport.socket import Context
-from .node import Giver, Taker
+from .node import Consumer, Producer
 
 CAPACITY = 1024
 """Messages that wait while others are being written, at most,"""
@@ -41,7 +41,7 @@ PATIENCE = 0.5
 """Seconds that a stop waits for a disk that doesn't answer."""
 
 
-class Pen:
+class RecordingThread:
     """A recording's writer in native threads; each method of it waits there for its call.
 
     Parameters
@@ -121,13 +121,13 @@ class Pen:
                 begin, size = end, 0
 
 
-class Recorder(Taker):
+class Recorder(Consumer):
     """Writes messages into a recording.
 
     Parameters
     ----------
     name, node
-        As of `Taker`.
+        As of `Consumer`.
     path : path
         The recording: a folder, or a file whose ending says of what kind; see
         `gmflow.recording.open_writer`.
@@ -142,7 +142,7 @@ class Recorder(Taker):
     def __init__(
         self,
         name: str,
-        node: Giver,
+        node: Producer,
         path: str | os.PathLike[str],
         skip: int | None = None,
         when_full: str = "block",
@@ -151,7 +151,7 @@ class Recorder(Taker):
         super().__init__(name, node, when_full=when_full, channel=channel)
         self._path = path
         self._skip = skip
-        self._pen: Pen | None = None
+        self._pen: RecordingThread | None = None
         self._taken = 0
         self._ended = self._closed = False
 
@@ -167,7 +167,9 @@ class Recorder(Taker):
         return self._pen is not None and not self._pen.has_ended
 
     def open(self, context: Context, thread: int = 0) -> None:
-        self._pen = Pen(self._path, self._skip)  # here: it belongs to the hub that runs the node
+        self._pen = RecordingThread(
+            self._path, self._skip
+        )  # here: it belongs to the hub that runs the node
         self._pen.open()
 
     def run(self) -> None:
@@ -192,12 +194,12 @@ class Recorder(Taker):
         self.statistics.left_over += len(self.inlet.channel) + taken
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the node's kind, address and counters; sent is what a kill would not lose."""
+        """Return the node's kind, address and counters; sent is what a kill would not lose."""
         if self._pen is not None and not self._closed:
             self._count(self._pen)
         return super().snapshot()
 
-    def _record(self, pen: Pen) -> None:
+    def _record(self, pen: RecordingThread) -> None:
         while (messages := self._next_messages(pen)) != []:
             if messages:
                 self._taken += len(messages)
@@ -207,7 +209,7 @@ class Recorder(Taker):
         pen.close()
         self._ended = True
 
-    def _end(self, pen: Pen) -> None:
+    def _end(self, pen: RecordingThread) -> None:
         """Close the recording, unless that was done or the disk doesn't answer."""
         pen.stop()
         if not self._ended:
@@ -215,20 +217,20 @@ class Recorder(Taker):
             with Timeout(PATIENCE, False):
                 pen.close()
 
-    def _next_messages(self, pen: Pen) -> list[Message] | None:
-        """Give what has come; an empty list at the end, None where it is time to commit."""
+    def _next_messages(self, pen: RecordingThread) -> list[Message] | None:
+        """Return what has come; an empty list at the end, None where it is time to commit."""
         get = self.inlet.channel.get
         wait = PROMISE / 2 if self._left(pen) else None
         messages: list[Message] | None = with_timeout(wait, get, timeout_value=None)
         return messages
 
-    def _left(self, pen: Pen) -> int:
+    def _left(self, pen: RecordingThread) -> int:
         """Count what has come and is not written."""
         done = pen.writer.written + pen.writer.refused if pen.writer else 0
         return len(self.inlet.channel) + self._taken - done
 
-    def _too_slow(self, pen: Pen) -> RecordingError | None:
-        """Give the error of a disk that has not written everything when it had to."""
+    def _too_slow(self, pen: RecordingThread) -> RecordingError | None:
+        """Return the error of a disk that has not written everything when it had to."""
         left = self._left(pen)
         if not left:
             return None
@@ -237,7 +239,7 @@ class Recorder(Taker):
             f"{os.fspath(self._path)} lacks {what}: the disk was too slow, or doesn't answer"
         )
 
-    def _count(self, pen: Pen) -> None:
+    def _count(self, pen: RecordingThread) -> None:
         if pen.writer is not None:
             self.statistics.sent = pen.writer.written
             self.statistics.bytes_sent = pen.writer.bytes_written

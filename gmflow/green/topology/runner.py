@@ -18,9 +18,9 @@ from gevent.hub import get_thread_ident
 
 from ...errors import ConfigError, ConnectError
 from ...validation import check_text
-from ..threads import end_context, off_hub
+from ..threads import end_context, in_worker_thread
 from ..transport.socket import Context
-from .node import Giver, Node, Taker
+from .node import Consumer, Node, Producer
 from .output import Output
 
 logger = getLogger(__name__)
@@ -31,7 +31,7 @@ IO_THREADS = 4
 """I/O threads of ZeroMQ for a topology, at most."""
 
 
-class Group:
+class Runner:
     """Nodes that run each in a greenlet of its own.
 
     The first node that fails stops the others, and `join` raises its error.
@@ -60,8 +60,8 @@ class Group:
         self._check_not_started()
         if node.name in self._nodes:
             raise ConfigError(f"a node is called {node.name!r:.80} already: give another name")
-        for giver, _ in node.inputs:
-            self._giver(giver)
+        for producer, _ in node.inputs:
+            self._giver(producer)
         node.connect()
         self._nodes[node.name] = node
         return node
@@ -83,13 +83,13 @@ class Group:
         threads = self._io_threads(context)
         opened: list[Node] = []
         try:
-            for node in sorted(self._nodes.values(), key=lambda node: isinstance(node, Giver)):
+            for node in sorted(self._nodes.values(), key=lambda node: isinstance(node, Producer)):
                 opened.append(node)  # a source would take messages that then could go nowhere
                 node.open(context, next(threads) if isinstance(node, Output) else 0)
         except BaseException:
             for node in opened:
                 node.close()
-            off_hub(context.term)
+            in_worker_thread(context.term)
             raise
         self._started = monotonic()
         self._finished.clear()
@@ -150,7 +150,7 @@ class Group:
             self.stop()
 
     def statistics(self) -> dict[str, Any]:
-        """Give one snapshot of everything: ``seconds``, and ``nodes`` by name.
+        """Return one snapshot of everything: ``seconds``, and ``nodes`` by name.
 
         Returns
         -------
@@ -163,8 +163,8 @@ class Group:
             "nodes": {name: node.snapshot() for name, node in self._nodes.items()},
         }
 
-    def _giver(self, node: Any) -> Giver:
-        if not isinstance(node, Giver):
+    def _giver(self, node: Any) -> Producer:
+        if not isinstance(node, Producer):
             raise ConfigError(f"{node!r:.80} gives no messages: name a source, feed or merger")
         if self._nodes.get(node.name) is not node:
             raise ConfigError(f"{node.name!r} is of another topology")
@@ -182,7 +182,7 @@ class Group:
         if self._context is not None:
             raise ConfigError("the topology has started before: make a new one")
         for node in self._nodes.values():
-            if isinstance(node, Giver) and not node.splitter.inlets:
+            if isinstance(node, Producer) and not node.splitter.inlets:
                 raise ConfigError(f"messages of {node.name!r} go nowhere: add an output or a sink")
 
     def _io_threads(self, context: Context) -> Iterator[int]:
@@ -205,7 +205,7 @@ class Group:
             gevent.spawn(self.stop)
         finally:
             node.close()
-        if isinstance(node, Taker) and node.satisfied:
+        if isinstance(node, Consumer) and node.satisfied:
             gevent.spawn(self.stop)
 
     def _finish(self, context: Context) -> None:
@@ -215,12 +215,12 @@ class Group:
         self._finished.set()
 
     def _linger(self) -> float:
-        """Give the longest time that an output may linger, in seconds."""
+        """Return the longest time that an output may linger, in seconds."""
         outputs = [node for node in self._nodes.values() if isinstance(node, Output)]
         return max((output.lingers for output in outputs), default=math.inf)
 
     def _name(self, wanted: str | None, usual: str) -> str:
-        """Give a node's name: the wanted one, or the usual, with a number where it is taken."""
+        """Return a node's name: the wanted one, or the usual, with a number where it is taken."""
         if wanted is None:
             wanted = usual
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...deferred import MOST_THREADS
+from ...deferred import MAX_THREADS
 from ...errors import ConfigError
 from ...validation import FORM, check_whole, conn_type_of, refuse
 from ..transport.open_socket import check_settings, mode_of
@@ -19,7 +19,7 @@ def socket_settings(
     options: Mapping[str, Any] | None,
     **others: Any,
 ) -> dict[str, Any]:
-    """Give the arguments of `gmflow.green.transport.open_socket.open_socket` without the address.
+    """Return the arguments of `gmflow.green.transport.open_socket.open_socket` without the address.
 
     Parameters
     ----------
@@ -51,24 +51,24 @@ def socket_settings(
 
 
 def check_count(count: Any) -> None:
-    """See that a count of messages is None or a whole number; raises ConfigError otherwise."""
+    """Validate that a count of messages is None or a whole number; raises ConfigError otherwise."""
     if count is not None:
         check_whole("count", count, 0)
 
 
 def check_threads(threads: Any) -> None:
-    """See that a number of threads is a whole number in range; raises ConfigError otherwise."""
-    check_whole("decode_threads", threads, 0, MOST_THREADS)
+    """Validate a number of threads; raises ConfigError if it is none."""
+    check_whole("decode_threads", threads, 0, MAX_THREADS)
 
 
 def check_messages(messages: Any) -> None:
-    """See that there is an iterable of messages, or raise ConfigError."""
+    """Validate that there is an iterable of messages, or raise ConfigError."""
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         refuse("messages", messages, "an iterable of messages, each a sequence of parts")
 
 
 def check_once(names: Iterable[str]) -> None:
-    """See that no node is given twice, or raise ConfigError."""
+    """Validate that no node is given twice, or raise ConfigError."""
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -16,13 +16,13 @@ from gevent import GreenletExit, getcurrent
 
 from ...burst import Burst
 from ...message import Message, Part, size_of, size_of_all
-from ...sequence.tracker import Continuity
+from ...sequence.tracker import SequenceTracker
 from ...statistics import Statistics
 from ..channel import CAPACITY_BYTES
-from ..transport.receive import BURST, Inbox
+from ..transport.receive import BURST, MessageReceiver
 from ..transport.socket import Context, Socket
-from ..yielding import Breath
-from .node import Giver
+from ..yielding import HubYield
+from .node import Producer
 from .port import Port
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = getLogger(__name__)
 
 
-class Origin(Giver):
+class Origin(Producer):
     """A node that messages begin at, and that can be asked to stop.
 
     Parameters
@@ -43,7 +43,7 @@ class Origin(Giver):
         Which handler reads which htype, beside the built-in ones, if a node after it wants values.
     address : str, optional
         Its socket's address.
-    continuity : Continuity, optional
+    continuity : SequenceTracker, optional
         What follows the messages, where some may be missing.
     threads : int, optional
         Native threads for what the handlers leave for later; 0 does it on the hub.
@@ -54,7 +54,7 @@ class Origin(Giver):
         name: str,
         handlers: Mapping[str, Handler] | None = None,
         address: str = "",
-        continuity: Continuity | None = None,
+        continuity: SequenceTracker | None = None,
         threads: int = 1,
     ) -> None:
         super().__init__(name, address)
@@ -125,12 +125,12 @@ class Origin(Giver):
 
     def _decode(self, messages: Sequence[Message], decoding: Decoding) -> None:
         """Decode messages, and pass on those that need not wait for a thread."""
-        breathe = Breath()
+        yield_to_hub = HubYield()
         left = len(messages)
         ready: list[Message] = []
         try:
             for message in messages:
-                breathe()
+                yield_to_hub()
                 while decoding.full:
                     given, ready = ready, []
                     self._give_ready(given)
@@ -192,7 +192,7 @@ class Source(Origin):
         step: int | None = None,
         threads: int = 1,
     ) -> None:
-        self._upstream = Continuity(step)
+        self._upstream = SequenceTracker(step)
         super().__init__(name, handlers, address, self._upstream, threads)
         self._closed: float | None = None
         self._left = count
@@ -205,7 +205,7 @@ class Source(Origin):
 
     def run(self) -> None:
         assert self._socket is not None
-        inbox, (capacity, room) = Inbox(self._socket), self.splitter.capacity
+        inbox, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
         longest, many = min(BURST, capacity), room < CAPACITY_BYTES  # many share a merger's room
         while not self._stopping and self._left != 0:
             most = longest if self._left is None else min(longest, self._left)
@@ -232,7 +232,7 @@ class Source(Origin):
         super().close()
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the node's kind, address and counters; ``upstream`` says what did not get here."""
+        """Return the node's kind, address and counters; ``upstream`` says what did not get here."""
         now = monotonic() if self._closed is None else self._closed
         upstream = self._upstream.snapshot(now)
         return {**super().snapshot(), **self._port.snapshot(), "upstream": upstream}
@@ -263,11 +263,11 @@ class Bursts(Origin):
         self._greenlet: Any = None
 
     def run(self) -> None:
-        breathe = Breath()
+        yield_to_hub = HubYield()
         for burst in self._each():
             self.give_parts(burst)
             self.give_rest()
-            breathe()
+            yield_to_hub()
 
     def _each(self) -> Iterator[Sequence[Sequence[Part]]]:
         while not self._stopping:

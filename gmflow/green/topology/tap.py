@@ -20,11 +20,10 @@ from ...burst import burst_of
 from ...errors import ConfigError
 from ...filters import EDGES, htype_of, is_series_edge
 from ...message import Message
-from ..stream.watching import TOPICS_COUNT
 from ..transport.poller import POLLIN
-from ..transport.receive import Inbox
-from ..transport.socket import Context, Socket
-from .node import Giver
+from ..transport.receive import MessageReceiver
+from ..transport.socket import TOPICS_COUNT, Context, Socket
+from .node import Producer
 from .output import Output
 
 HEADERS = ("dheader-", "bsr_m-")
@@ -46,7 +45,7 @@ class WhileSubscribed:
         self._topics = topics
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Give those of the next messages that are chosen."""
+        """Return those of the next messages that are chosen."""
         if self._topics:
             return messages
         if not _mention(messages, HEADERS):
@@ -71,7 +70,7 @@ class Newest:
         self._room = room
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Give those of the next messages that are chosen."""
+        """Return those of the next messages that are chosen."""
         room = self._room()
         if len(messages) <= room:
             return messages
@@ -88,12 +87,12 @@ class Newest:
 
 
 def is_header(message: Message) -> bool:
-    """Tell whether a viewer needs a message to read those that come after it."""
+    """Return True if a viewer needs a message to read those that come after it."""
     return htype_of(message).startswith(HEADERS)
 
 
 def _mention(messages: Sequence[Message], htypes: Sequence[str]) -> bool:
-    """Tell whether a burst may have messages of such htypes: one look, where to parse is slow."""
+    """Return True if a burst may have messages of such htypes: one look, where to parse is slow."""
     text = burst_of(messages).text
     return any(htype.encode() in text for htype in htypes)
 
@@ -165,13 +164,13 @@ class Subscriptions:
         self._doubtful.clear()
 
     def _sender_is_there(self) -> bool:
-        """Tell whether the peer that the last notice came from has not gone since."""
+        """Return True if the peer that the last notice came from has not gone since."""
         is_there = self._is_first(self._mark)
         self._socket.set(zmq.UNSUBSCRIBE, self._mark)
         return is_there
 
     def _is_first(self, topic: bytes) -> bool:
-        """Subscribe the peer that the last notice came from; tell whether nobody else had."""
+        """Subscribe the peer that the last notice came from; return True if nobody else had."""
         before = self._count()
         self._socket.set(zmq.SUBSCRIBE, topic)
         return self._count() > before
@@ -181,9 +180,9 @@ class Subscriptions:
 
 
 SHARE = 0.05
-"""The share of the hub's time that a tap takes, where `LONGEST_REST` is rest enough."""
+"""The share of the hub's time that a tap takes, where `MAX_REST` is rest enough."""
 
-LONGEST_REST = 0.05
+MAX_REST = 0.05
 """Seconds that it leaves the hub to others at a time, at most."""
 
 LAST_SUBSCRIBER = 98
@@ -225,22 +224,22 @@ class Tap(Output):
     kind = "tap"
 
     def __init__(
-        self, name: str, node: Giver, address: str, settings: dict[str, Any], rate: float | None
+        self, name: str, node: Producer, address: str, settings: dict[str, Any], rate: float | None
     ) -> None:
         self._topics: set[bytes] = set()  # that somebody is subscribed to
         watched = WhileSubscribed(self._topics)
         newest = Newest("full", self._room) if rate is None else Newest("rate", lambda: 1)
-        choices = watched, newest
-        super().__init__(name, node, address, settings, choices, "drop_oldest", rate, True)
+        filters = watched, newest
+        super().__init__(name, node, address, settings, filters, "drop_oldest", rate, True)
         self.stop()  # its linger holds at every end
         self._header: Message | None = None  # the latest of those that went out or by
-        self._inbox: Inbox | None = None
+        self._inbox: MessageReceiver | None = None
         self._subscriptions: Subscriptions | None = None
 
     def open(self, context: Context, thread: int = 0) -> None:
         super().open(context, thread)
         assert self._socket is not None
-        self._inbox = Inbox(self._socket)
+        self._inbox = MessageReceiver(self._socket)
         self._subscriptions = Subscriptions(self._socket, context, self._topics)
         self._answer_last(False)
 
@@ -264,10 +263,10 @@ class Tap(Output):
         hand.clear()
         self._look()
         if not self.inlet.channel.closed:  # else nothing shall wait for the end
-            gevent.sleep(min((monotonic() - began) / SHARE, LONGEST_REST))
+            gevent.sleep(min((monotonic() - began) / SHARE, MAX_REST))
 
     def snapshot(self) -> dict[str, Any]:
-        """Give the node's counters as a plain dict, with ``subscriptions``: how many topics."""
+        """Return the node's counters as a plain dict, with ``subscriptions``: how many topics."""
         return {**super().snapshot(), "subscriptions": len(self._topics)}
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from ...message import Part
 from ...validation import check_handlers
 from .endings import Endings
 from .merger import Merger
-from .node import Giver
+from .node import Producer
 from .settings import (
     check_count,
     check_messages,
@@ -123,7 +123,7 @@ class Topology(Endings):
 
     def merge(
         self,
-        *nodes: Giver,
+        *nodes: Producer,
         strategy: Any = None,
         name: str | None = None,
     ) -> Merger:
@@ -131,7 +131,7 @@ class Topology(Endings):
 
         Parameters
         ----------
-        *nodes : Giver
+        *nodes : Producer
             The streams.
         strategy : Strategy, class of one, or mflow's, optional
             In which order messages go on: `gmflow.merging.RoundRobin` by default, `Arrival` or

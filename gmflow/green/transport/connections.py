@@ -94,7 +94,7 @@ class Connections:
         return reason
 
     def snapshot(self) -> dict[str, int]:
-        """Give the counters as a plain dict."""
+        """Return the counters as a plain dict."""
         names = ("peers", "connected", "disconnected", "handshake_failed")
         return {name: getattr(self, name) for name in names}
 
@@ -162,7 +162,7 @@ class Health:
             self.look()  # libzmq signals only to who has looked and found nothing
 
     def open(self, socket: Socket) -> Any:
-        """Give a monitor of the socket, for `resume`; the one before it ends.
+        """Return a monitor of the socket, for `resume`; the one before it ends.
 
         None, with a warning, if the context has no room for more sockets.
         """
@@ -314,7 +314,7 @@ def open_monitor(socket: Socket, events: int, kind: Any = None) -> Any:
 
 
 def _receive(pair: Any) -> tuple[int, int] | None:
-    """Give the next event and its value, if there is one; the look takes the signal away."""
+    """Return the next event and its value, if there is one; the look takes the signal away."""
     try:
         if not _get(pair, zmq.EVENTS) & POLLIN:
             return None

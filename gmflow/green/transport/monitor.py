@@ -17,9 +17,9 @@ from typing import Any, TypeAlias
 import gevent
 import zmq
 
-from ..threads import off_hub, threads_are_green
+from ..threads import in_worker_thread, threads_are_green
 from .connections import EVENTS, Health, open_monitor
-from .receive import Inbox
+from .receive import MessageReceiver
 from .socket import Socket
 
 logger = getLogger(__name__)
@@ -94,7 +94,7 @@ class SocketEventListener:
         elif thread is not None and threads_are_green():
             thread.join()
         elif thread is not None:
-            off_hub(thread.join)
+            in_worker_thread(thread.join)
         if heir is not None and self._health is not None:
             self._health.resume(heir)
 
@@ -129,7 +129,7 @@ class SocketEventListener:
         pair.close(0)
 
     def _pass_on(self, event: Event | None) -> bool:
-        """Let the socket's health know; tell whether there may be more events."""
+        """Let the socket's health know; return True if there may be more events."""
         if event is None:
             return True
         if event["event"] == zmq.EVENT_MONITOR_STOPPED:
@@ -151,7 +151,7 @@ def _nothing() -> None:
 
 
 def _green(pair: Socket, seconds: float) -> Callable[[], Event | None]:
-    inbox = Inbox(pair)
+    inbox = MessageReceiver(pair)
 
     def receive() -> Event | None:
         parts = inbox.receive(seconds)
@@ -205,7 +205,7 @@ class ConnectionCountMonitor:
 def no_clients_timeout_notifier(
     no_client_action: Callable[[], None], no_client_timeout: float
 ) -> Callable[[int], None]:
-    """Give a callback for `ConnectionCountMonitor` that acts when no client is there for long.
+    """Return a callback for `ConnectionCountMonitor` that acts when no client is there for long.
 
     Parameters
     ----------

@@ -43,14 +43,14 @@ are not read, and its connection would be cut with messages in it; and libzmq be
 them to the program as messages.
 """
 
-LARGEST = 2**31 - 1
+MAX_OPTION = 2**31 - 1
 """What ZeroMQ can keep of a high-water mark or a linger."""
 
 MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB, "XPUB": zmq.XPUB}
 
 
 def mode_of(mode: Any, allowed: Sequence[str] = tuple(MODES)) -> int:
-    """Give the kind of socket that a name or ZeroMQ's constant stands for.
+    """Return the kind of socket that a name or ZeroMQ's constant stands for.
 
     Raises
     ------
@@ -67,15 +67,15 @@ def mode_of(mode: Any, allowed: Sequence[str] = tuple(MODES)) -> int:
 def check_settings(
     queue_size: Any = 100, linger: Any = 1000, topics: Any = (), options: Any = None
 ) -> None:
-    """See that arguments of `open_socket` are of the right kind.
+    """Validate that arguments of `open_socket` are of the right kind.
 
     Raises
     ------
     ConfigError
         If one isn't.
     """
-    check_whole("queue_size", queue_size, 0, LARGEST)
-    check_whole("linger", linger, -1, LARGEST)
+    check_whole("queue_size", queue_size, 0, MAX_OPTION)
+    check_whole("linger", linger, -1, MAX_OPTION)
     if not isinstance(topics, (str, bytes)) and (
         not isinstance(topics, Collection)
         or not all(isinstance(topic, (str, bytes)) for topic in topics)
@@ -155,7 +155,7 @@ def open_socket(
 
 
 def endpoint(socket: Socket, address: str) -> str:
-    """Give the address that others reach a socket at: the port that ``*`` or 0 became."""
+    """Return the address that others reach a socket at: the port that ``*`` or 0 became."""
     if not address.endswith((":*", ":0")):
         return address
     return socket.get(zmq.LAST_ENDPOINT).decode()  # type: ignore[union-attr]

@@ -17,7 +17,7 @@ from gevent.hub import get_hub, get_thread_ident
 from zmq.backend import Socket as _Backend
 
 from ...errors import ConnectError
-from ..yielding import Breath
+from ..yielding import HubYield
 
 CHECK = 1.0
 """Seconds after which a waiting socket is looked at even if libzmq signalled nothing."""
@@ -42,7 +42,7 @@ class Forks:
 os.register_at_fork(after_in_child=Forks.add)
 
 
-class Readiness:
+class SocketPoller:
     """Tells when a socket can be received from or sent to.
 
     The watchers hold no reference that would keep the socket alive.
@@ -64,7 +64,7 @@ class Readiness:
         self._socket = weakref.ref(socket)
         self._hub = get_hub()
         self._thread = self._hub.thread_ident
-        self._breathe = Breath()
+        self._yield_to_hub = HubYield()
         self._watchers: tuple[Any, ...] = ()
         self._waiting: dict[int, Any] = {}
         self._woken = False
@@ -82,7 +82,7 @@ class Readiness:
         """
         if get_thread_ident() != self._thread or Forks.count != self._forks:
             self._refuse()  # written out, as it is asked for every message
-        if monotonic() >= self._breathe.until and self._breathe():
+        if monotonic() >= self._yield_to_hub.until and self._yield_to_hub():
             self._check_owner()
             self._check_open()
 
@@ -166,7 +166,7 @@ class Readiness:
                 timer.start(self._switch, event, here, None, update=True)
             ready: bool | None = self._hub.switch()
         finally:
-            self._breathe.taken()
+            self._yield_to_hub.taken()
             self._waiting.pop(event, None)
             if timer is not None:
                 timer.stop()

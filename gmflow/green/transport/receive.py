@@ -29,7 +29,7 @@ SMALL = 1024
 _NOBLOCK = int(zmq.NOBLOCK)  # plain numbers: a flag made of enums costs 0.6 microseconds a call
 
 
-class Inbox:
+class MessageReceiver:
     """Receives from a socket.
 
     Parameters
@@ -52,7 +52,7 @@ class Inbox:
         self._torn = False
 
     def receive(self, timeout: float | None = None) -> Sequence[Part] | None:
-        """Give the parts of the next message; wait for it on the hub.
+        """Return the parts of the next message; wait for it on the hub.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Inbox:
     def receive_burst(
         self, most: int = BURST, most_bytes: int = BURST_BYTES, compact: bool = False
     ) -> list[Sequence[Part]]:
-        """Give the messages that are there, waiting for the first; none only after `Socket.wake`.
+        """Return the messages that are there, waiting for the first; none only after `Socket.wake`.
 
         Parameters
         ----------
@@ -122,7 +122,7 @@ class Inbox:
         return burst
 
     def _take(self, most: int, room: int, compact: bool) -> bool:
-        """Take messages; tell whether there may be more."""
+        """Take messages; return True if there may be more."""
         recv, take = self._recv, self._taken.append
         small = SMALL if compact else -1
         more = self._torn = True

@@ -34,7 +34,7 @@ _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
 _Frame = zmq.Frame
 
 
-class Outbox:
+class MessageSender:
     """Sends to a socket.
 
     Parameters
@@ -172,7 +172,7 @@ class Outbox:
 
 
 def _go_together(parts: Sequence[Part]) -> bool:
-    """Tell whether parts can be sent without a look at each, and without a breath between."""
+    """Return True if parts can be sent without a look at each, and without a breath between."""
     types = set(map(type, parts))
     if types == {_Frame}:
         return True  # they are shared, and cost nothing
@@ -182,14 +182,14 @@ def _go_together(parts: Sequence[Part]) -> bool:
 
 
 def _flags(lengths: Sequence[int]) -> Iterator[int]:
-    """Give the flags of every part of messages of so many parts."""
+    """Return the flags of every part of messages of so many parts."""
     if lengths.count(lengths[0]) == len(lengths):
         return cycle((*repeat(_MORE, lengths[0] - 1), _NOBLOCK))
     return chain.from_iterable((*repeat(_MORE, length - 1), _NOBLOCK) for length in lengths)
 
 
 def check_part(part: Part) -> None:
-    """See that a part will not be refused when the ones before it are on their way.
+    """Validate that a part will not be refused when the ones before it are on their way.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Green sockets: ZeroMQ's sockets, waited for on the hub through one watcher each.
 
 A `Socket` belongs to the thread that opened it. Whole messages are received through an
-`Inbox` and sent through an `Outbox`.
+`MessageReceiver` and sent through an `MessageSender`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from typing import Any
 import zmq
 import zmq.green
 
-from .poller import POLLIN, POLLOUT, Readiness
+from .poller import POLLIN, POLLOUT, SocketPoller
+
+TOPICS_COUNT = 116
+"""ZMQ_TOPICS_COUNT of libzmq's zmq.h: older pyzmq has no name for it."""
 
 
 class Socket(zmq.green.Socket):  # type: ignore[type-arg]
@@ -23,7 +26,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
 
     Attributes
     ----------
-    readiness : Readiness
+    readiness : SocketPoller
         What waits for it.
     """
 
@@ -33,7 +36,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._state_event.stop()  # zmq.green's own watcher looks and signals at every message
-        self.readiness = Readiness(self)
+        self.readiness = SocketPoller(self)
 
     @property
     def recovered(self) -> int:
@@ -41,7 +44,7 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         return int(self.readiness.recovered)
 
     def wake(self) -> None:
-        """Make a greenlet that waits in an `Inbox` or `Outbox` return empty-handed."""
+        """Make a greenlet that waits to receive or send return empty-handed."""
         self.readiness.wake()
 
     def _wait_read(self) -> None:  # zmq.green's recv waits here

@@ -1,6 +1,6 @@
 """bsr_m-1.0 and bsr_m-1.1, read message after message with the data headers so far in mind.
 
-Value: a `BsreadMessage`. Where channels are compressed, it comes as a `Later`.
+Value: a `BsreadMessage`. Where channels are compressed, it comes as a `Deferred`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Generator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from ...codecs import MOST_BYTES
-from ...deferred import Later, failed
+from ...codecs import MAX_BYTES
+from ...deferred import Deferred, failed
 from ...errors import DecodeError
 from ...jsonwire import JsonText
 from ...message import Part
@@ -25,7 +25,7 @@ OFFSETS = ("ns", "ns_offset")
 """The names that senders have given to the two halves of the global timestamp."""
 
 
-def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Later, None, None]:
+def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Deferred, None, None]:
     """Read message after message: what the handlers of both htypes run.
 
     Data headers are remembered, also past a message that can't be read.
@@ -38,8 +38,8 @@ def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Later, 
 
     Yields
     ------
-    BsreadMessage or Later
-        A `Later` that gives the message if some of its values are compressed, or that raises
+    BsreadMessage or Deferred
+        A `Deferred` that gives the message if some of its values are compressed, or that raises
         a `DecodeError` if it can't be read, which says of which channel, and why.
     """
     reader = _Reader(old)
@@ -48,7 +48,7 @@ def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Later, 
 
 
 def stamp_keys(stamp: Mapping[str, Any]) -> tuple[str, str]:
-    """Give the names that a global timestamp has for its seconds and its nanoseconds.
+    """Return the names that a global timestamp has for its seconds and its nanoseconds.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class _Reader:
         self._memory = Memory(old)
         self._last: Layout | None = None
 
-    def read(self, receiver: Receiver) -> BsreadMessage | Later:
+    def read(self, receiver: Receiver) -> BsreadMessage | Deferred:
         """Read a message; what is wrong with it is raised later: it would end the generator."""
         try:
             message, layout = _message(receiver, self._memory)
@@ -100,7 +100,7 @@ def _message(receiver: Receiver, memory: Memory) -> tuple[BsreadMessage, Layout]
 
 def _with_values(
     message: BsreadMessage, layout: Layout, parts: Sequence[Part]
-) -> BsreadMessage | Later:
+) -> BsreadMessage | Deferred:
     if not layout.compressed:
         return _read_values(message, layout.channels, parts)
     size = 0
@@ -110,15 +110,15 @@ def _with_values(
             size += layout.channels[index // 2 - 1].most_text(part)
         elif len(part):
             size += expected
-    if size > MOST_BYTES:
-        raise DecodeError(f"its values would be {size} bytes together; {MOST_BYTES} are allowed")
-    return Later(_read_values, message, layout.channels, parts, size=size)
+    if size > MAX_BYTES:
+        raise DecodeError(f"its values would be {size} bytes together; {MAX_BYTES} are allowed")
+    return Deferred(_read_values, message, layout.channels, parts, size=size)
 
 
 def _read_values(
     message: BsreadMessage, channels: tuple[Channel, ...], parts: Sequence[Part]
 ) -> BsreadMessage:
-    """Give the message with its values, which it has for itself: any thread may do it."""
+    """Return the message with its values, which it has for itself: any thread may do it."""
     data, values, stamps = message.data, islice(parts, 2, None, 2), islice(parts, 3, None, 2)
     for channel, part, stamp in zip(channels, values, stamps, strict=False):
         try:

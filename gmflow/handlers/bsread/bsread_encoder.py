@@ -19,7 +19,7 @@ from .data_header import Layout, make_layout
 
 
 def describe(name: Any, value: Any) -> dict[str, Any]:
-    """Give the entry of a data header for a value; for None, a float64.
+    """Return the entry of a data header for a value; for None, a float64.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def describe(name: Any, value: Any) -> dict[str, Any]:
 
 
 def channel_parts(channel: Channel, value: Value, part: Part | None = None) -> tuple[Part, bytes]:
-    """Give the two parts of a channel.
+    """Return the two parts of a channel.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def _value_part(channel: Channel, value: Any) -> Part:
 
 
 def _plain(channel: Channel, value: Any) -> Part:
-    """Give the bytes of a value that is not None, not compressed."""
+    """Return the bytes of a value that is not None, not compressed."""
     if channel.dtype is None:
         if not isinstance(value, str):
             raise TypeError(f"a string channel can't send {value!r:.40}")
@@ -146,7 +146,7 @@ def _check_exact(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> None:
 
 
 def encode(message: BsreadMessage) -> list[Part]:
-    """Give the parts of a message.
+    """Return the parts of a message.
 
     With a `data_header` its channels are written, in its order, types and byte orders, with
     its compressions; headers and compressed values that nobody changed go out byte for byte, a
@@ -208,7 +208,7 @@ def _is_old(message: BsreadMessage) -> bool:
 
 
 def _values(message: BsreadMessage, derived: bool) -> dict[str, Value]:
-    """Give each channel's `Value`; where the data header is derived, with a timestamp."""
+    """Return each channel's `Value`; where the data header is derived, with a timestamp."""
     stamp = (message.global_timestamp, message.global_timestamp_offset)
     values = {}
     for name, given in message.data.items():
@@ -232,7 +232,7 @@ def _check_names(layout: Layout, values: dict[str, Value]) -> None:
 
 
 def _header(message: BsreadMessage, layout: Layout) -> bytes:
-    """Give part 0: the header with what the attributes say, its text kept if that is the same."""
+    """Return part 0: the header with what the attributes say, its text kept if that is the same."""
     kept = message.header
     header = dict(kept)
     header.setdefault("htype", "bsr_m-1.1")
@@ -252,7 +252,7 @@ def _header(message: BsreadMessage, layout: Layout) -> bytes:
 
 
 def _stamp_entry(message: BsreadMessage) -> dict[str, Any]:
-    """Give the header's entry for the global timestamp, under the names it has there."""
+    """Return the header's entry for the global timestamp, under the names it has there."""
     kept = message.header.get("global_timestamp")
     times = [message.global_timestamp, message.global_timestamp_offset]
     times = [None if time is None else int(index(time)) for time in times]
@@ -269,7 +269,7 @@ def _stamp_entry(message: BsreadMessage) -> dict[str, Any]:
 
 
 def _kept_part(kept: tuple[Any, Part] | None, value: Any) -> Part | None:
-    """Give the part that a value was read from, if it is still the same value."""
+    """Return the part that a value was read from, if it is still the same value."""
     if kept is None or kept[0] is not value:
         return None
     changeable = isinstance(value, np.ndarray) and value.flags.writeable  # it came read-only

@@ -132,7 +132,7 @@ class BsreadMessage:
         self._layout = None
 
     def layout(self) -> Layout | None:
-        """Give the layout of `data_header`: the one received, if nobody changed it.
+        """Return the layout of `data_header`: the one received, if nobody changed it.
 
         Raises
         ------

@@ -64,7 +64,7 @@ class OutgoingChannel:
         return f"channel {self._given['name']!r:.80}"
 
     def value(self, pulse_id: int, data: Mapping[str, Any]) -> Value:
-        """Give the value at a pulse: that of `data`, else the channel's own.
+        """Return the value at a pulse: that of `data`, else the channel's own.
 
         Raises
         ------
@@ -150,7 +150,7 @@ def bsread_sender(
     data_compression: str | None = None,
     data_header_compression: str | None = None,
 ) -> BsreadSender:
-    """Give what makes the messages of a sender of bsread (bsr_m-1.1).
+    """Return what makes the messages of a sender of bsread (bsr_m-1.1).
 
     Parameters
     ----------
@@ -255,7 +255,7 @@ class BsreadSender:
         pulse_id: int | None = None,
         timestamp: Any = None,
     ) -> list[bytes]:
-        """Give the next message.
+        """Return the next message.
 
         Parameters
         ----------
@@ -299,7 +299,7 @@ class BsreadSender:
         return parts
 
     def messages(self, count: int | None = None) -> Iterator[list[bytes]]:
-        """Give so many messages, endless by default, with what the channels' functions give."""
+        """Return so many messages, endless by default, with what the channels' functions give."""
         if count is not None:
             check_whole("count", count, 0)
         return (self.parts() for _ in islice(count_up(), count))
@@ -315,7 +315,7 @@ class BsreadSender:
         return dumps(header)
 
     def _layout_for(self, values: list[Value]) -> Layout:
-        """Give the data header, made anew if a channel is new or has its first value."""
+        """Return the data header, made anew if a channel is new or has its first value."""
         decided = [
             channel.decide(value.value)
             for channel, value in zip(self._channels.values(), values, strict=True)
@@ -358,7 +358,7 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _stamp(timestamp: Any) -> tuple[int, int]:
-    """Give seconds and nanoseconds since 1970."""
+    """Return seconds and nanoseconds since 1970."""
     seconds, rest = -1, 0
     if timestamp is None:
         seconds, rest = divmod(time_ns(), SECOND)

@@ -57,7 +57,7 @@ COMPRESSIONS = ("lz4", "bitshuffle_lz4")
 
 
 def order_of(encoding: Any) -> str:
-    """Give the byte order, "<" or ">", that an encoding names; little by default.
+    """Return the byte order, "<" or ">", that an encoding names; little by default.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def order_of(encoding: Any) -> str:
 
 
 def dtype_of(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
-    """Give the dtype of a type, None for a string; float64 by default.
+    """Return the dtype of a type, None for a string; float64 by default.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def dtype_of(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
 
 
 def shape_of(described: Any) -> list[int]:
-    """Give a shape in NumPy's order of dimensions; [1] by default.
+    """Return a shape in NumPy's order of dimensions; [1] by default.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def shape_of(described: Any) -> list[int]:
 
 
 def compression_of(name: Any) -> str | None:
-    """Give the compression that a name means, one of `COMPRESSIONS`, or None for none.
+    """Return the compression that a name means, one of `COMPRESSIONS`, or None for none.
 
     Raises
     ------
@@ -177,7 +177,7 @@ class Channel(NamedTuple):
         return 1 if self.dtype is None else self.dtype.itemsize
 
     def read(self, part: Part) -> Any:
-        """Give the value in a part: a str, a NumPy scalar, or an array that is not copied.
+        """Return the value in a part: a str, a NumPy scalar, or an array that is not copied.
 
         Raises
         ------
@@ -194,7 +194,7 @@ class Channel(NamedTuple):
         return view_array(memoryview(part).toreadonly(), dtype, self.shape)
 
     def read_compressed(self, part: Part) -> Any:
-        """Give the value in a compressed part, as `read` does.
+        """Return the value in a compressed part, as `read` does.
 
         One that had no bytes before compression is an empty str, or an array of shape [0];
         of a channel without elements, one of its shape, and its part may be empty, too.
@@ -216,7 +216,7 @@ class Channel(NamedTuple):
         return self.read(plain)
 
     def most_text(self, part: Part) -> int:
-        """Give the bytes that the str in a compressed part takes, at most, before it is read."""
+        """Return the bytes that the str in a compressed part takes, at most, before it is read."""
         assert self.compression is not None
         ways = [way for way in SIZES[self.compression] if way.size <= len(part)]
         sizes = [way.unpack_from(part)[0] for way in ways]
@@ -224,7 +224,7 @@ class Channel(NamedTuple):
         return CHARACTER_BYTES * max(possible, default=0)
 
     def read_stamp(self, part: Part) -> tuple[int | None, int | None]:
-        """Give the seconds and nanoseconds in a timestamp part, None twice if it is empty.
+        """Return the seconds and nanoseconds in a timestamp part, None twice if it is empty.
 
         Raises
         ------
@@ -238,7 +238,7 @@ class Channel(NamedTuple):
         raise DecodeError(f"its timestamp has {len(part)} bytes, not 0 or 16")
 
     def write_stamp(self, seconds: int, offset: int) -> bytes:
-        """Give the timestamp part; `struct.error` if they are no unsigned 64-bit integers."""
+        """Return the timestamp part; `struct.error` if they are no unsigned 64-bit integers."""
         return STAMPS[self.order].pack(seconds, offset)
 
     def _without_elements(self) -> Any:
@@ -258,7 +258,7 @@ class Channel(NamedTuple):
 
 
 def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[Channel, ...]:
-    """Give the channels that a data header describes.
+    """Return the channels that a data header describes.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[Cha
 
 
 def too_few(parts: int | None, channels: int, name: str, lacking: str) -> MessageError:
-    """Give the error of a message whose parts end before a channel's value or timestamp."""
+    """Return the error of a message whose parts end before a channel's value or timestamp."""
     return MessageError(
         f"the message has {parts} parts, its {channels} channels need {2 + 2 * channels}: "
         f"channel {name!r:.80} has no {lacking}"
@@ -298,7 +298,7 @@ def too_few(parts: int | None, channels: int, name: str, lacking: str) -> Messag
 
 
 def read_channel(index: int, described: Any, old: bool = False, encoding: Any = None) -> Channel:
-    """Give the channel that an entry of a data header describes.
+    """Return the channel that an entry of a data header describes.
 
     Parameters
     ----------
@@ -339,7 +339,7 @@ def _check_names(channels: tuple[Channel, ...]) -> None:
 
 
 def _declared(part: Part, compression: str) -> list[int]:
-    """Give the size that a part says it had before compression, for each possible byte order."""
+    """Return the size that a part says it had before compression, for each possible byte order."""
     ways = SIZES[compression]
     if len(part) < ways[0].size:
         raise DecodeError(f"{len(part)} bytes are no {compression}: its size alone has more")

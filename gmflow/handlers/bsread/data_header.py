@@ -14,10 +14,10 @@ from ...jsonwire import loads
 from ...validation import shown
 from .channels import Channel, compression_of, read_channels
 
-MOST_TEXT = 1 << 24
+MAX_TEXT = 1 << 24
 """Bytes that a data header may have: a hundred thousand channels and more."""
 
-MOST_REMEMBERED = 16
+MAX_REMEMBERED = 16
 """Data headers that a reader remembers; the oldest is forgotten where more turn up."""
 
 
@@ -55,7 +55,7 @@ class Layout(NamedTuple):
 def read_layout(
     part: bytes, old: bool, compression: Any = None, parts: int | None = None
 ) -> Layout:
-    """Give the layout in part 1 of a message.
+    """Return the layout in part 1 of a message.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def read_layout(
 
 
 def make_layout(text: bytes, old: bool, compression: Any = None) -> Layout:
-    """Give the layout of a data header that is to be sent.
+    """Return the layout of a data header that is to be sent.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def make_layout(text: bytes, old: bool, compression: Any = None) -> Layout:
 
 
 def pack(text: bytes, channels: tuple[Channel, ...], compression: Any) -> Layout:
-    """Give the layout that sends this text, compressed so, with the hash of the part it makes.
+    """Return the layout that sends this text, compressed so, with the hash of the part it makes.
 
     Raises
     ------
@@ -137,7 +137,7 @@ class Memory:
         self._by_hash: dict[str, Layout] = {}
 
     def layout(self, part: bytes, hash_: Any, compression: Any, parts: int) -> Layout:
-        """Give the layout of a message: of its part 1, or if that is empty, of its hash.
+        """Return the layout of a message: of its part 1, or if that is empty, of its hash.
 
         It is read if its bytes are not those of one seen before, whatever the hash says.
 
@@ -179,7 +179,7 @@ class Memory:
         self._last, self._hash = layout, name
         if name is not None:
             self._by_hash.pop(name, None)
-            if len(self._by_hash) >= MOST_REMEMBERED:
+            if len(self._by_hash) >= MAX_REMEMBERED:
                 del self._by_hash[next(iter(self._by_hash))]
             self._by_hash[name] = layout
 
@@ -189,7 +189,7 @@ def _decompressed(part: bytes, compression: Any) -> bytes:
         name = compression_of(compression)
         if name is None:
             return part
-        return bytes(codec.decode(part, name, None, "<", itemsize=1, most=MOST_TEXT))
+        return bytes(codec.decode(part, name, None, "<", itemsize=1, most=MAX_TEXT))
     except DecodeError as error:
         raise DecodeError(f"the data header: {error}") from None
 

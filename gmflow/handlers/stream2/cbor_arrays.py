@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...codecs import MOST_BYTES, bslz4, lz4
+from ...codecs import MAX_BYTES, bslz4, lz4
 from ...errors import DecodeError, EncodeError
 from ...message import Part
 from ...validation import shown
@@ -42,7 +42,7 @@ TAGS = {dtype.str: tag for tag, dtype in TYPES.items() if tag != 68}
 COMPRESSIONS = ("bslz4", "lz4", "none")
 """How an array can be written: bitshuffle with LZ4, LZ4, or as it is."""
 
-MOST_DIMENSIONS = 32
+MAX_DIMENSIONS = 32
 """Dimensions of an array: as many as every version of NumPy has."""
 
 
@@ -79,7 +79,7 @@ class Packed:
         return 0 if self.compression == "none" else prod(self.shape) * self.dtype.itemsize
 
     def unpack(self) -> Array:
-        """Give the array, read-only.
+        """Return the array, read-only.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class Packed:
 
 
 def packed_of(value: Any, name: Any) -> Packed:
-    """Give the array that a tag stands for, still packed.
+    """Return the array that a tag stands for, still packed.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def packed_of(value: Any, name: Any) -> Packed:
 
 
 def array_of(value: Any) -> Array:
-    """Give the array that a tag stands for, wherever in a message it was.
+    """Return the array that a tag stands for, wherever in a message it was.
 
     Parameters
     ----------
@@ -139,13 +139,13 @@ def array_of(value: Any) -> Array:
 
 
 def is_array(value: Any) -> bool:
-    """Tell whether a value of a message is a tag that stands for an array."""
+    """Return True if a value of a message is a tag that stands for an array."""
     number, _ = content_of(value)
     return number in (ROW_MAJOR, COLUMN_MAJOR) or number in TYPES
 
 
 def tag_of(array: Array, compression: str) -> Any:
-    """Give the tag that stands for an array with its dimensions, row-major.
+    """Return the tag that stands for an array with its dimensions, row-major.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def tag_of(array: Array, compression: str) -> Any:
 
 
 def typed_tag_of(array: Array, compression: str) -> Any:
-    """Give the tag that stands for an array without its dimensions.
+    """Return the tag that stands for an array without its dimensions.
 
     Raises
     ------
@@ -203,13 +203,13 @@ def _packed(value: Any, name: Any) -> Packed:
     expected = prod(shape) * dtype.itemsize
     if size != expected:
         raise DecodeError(f"{size} bytes; shape {shown(shape)} of {dtype} needs {shown(expected)}")
-    if compression != "none" and size > MOST_BYTES:
-        raise DecodeError(f"{size} bytes would be decoded; {MOST_BYTES} are allowed")
+    if compression != "none" and size > MAX_BYTES:
+        raise DecodeError(f"{size} bytes would be decoded; {MAX_BYTES} are allowed")
     return Packed(name, dtype, shape, order, data, compression, itemsize)
 
 
 def _dimensions(value: Any) -> tuple[int, list[int] | None, Any]:
-    """Give order, shape and typed array; no shape where there is nothing but a typed array."""
+    """Return order, shape and typed array; no shape where there is nothing but a typed array."""
     number, content = content_of(value)
     if number not in (ROW_MAJOR, COLUMN_MAJOR):
         return ROW_MAJOR, None, value
@@ -217,13 +217,13 @@ def _dimensions(value: Any) -> tuple[int, list[int] | None, Any]:
         raise DecodeError(f"tag {number} holds {shown(content)}, not dimensions and elements")
     shape, typed = content
     item_count(shape)
-    if len(shape) > MOST_DIMENSIONS:
-        raise DecodeError(f"{len(shape)} dimensions; {MOST_DIMENSIONS} are possible")
+    if len(shape) > MAX_DIMENSIONS:
+        raise DecodeError(f"{len(shape)} dimensions; {MAX_DIMENSIONS} are possible")
     return number, shape, typed
 
 
 def _bytes(content: Any) -> tuple[str, int, Part]:
-    """Give compression, size of the shuffled elements, and data of a typed array."""
+    """Return compression, size of the shuffled elements, and data of a typed array."""
     number, value = content_of(content)
     if number is None and isinstance(value, (bytes, memoryview)):
         return "none", 1, value
@@ -238,5 +238,5 @@ def _bytes(content: Any) -> tuple[str, int, Part]:
 
 
 def _declared(data: Part) -> int:
-    """Give the size that HDF5's framing of compressed bytes begins with."""
+    """Return the size that HDF5's framing of compressed bytes begins with."""
     return int.from_bytes(data[:8], "big")

@@ -19,16 +19,16 @@ from ...validation import shown
 SELF_DESCRIBED = b"\xd9\xd9\xf7"
 """Tag 55799, with which CBOR says what it is; it may stand before a message."""
 
-MOST_DEPTH = 64
+MAX_DEPTH = 64
 """Containers and tags within one another, at most, in the value of a key."""
 
 DEPTH_OF_ARRAYS = 8
 """How many of these are read here before cbor2 goes on: a map of channels has 6."""
 
-MOST_CHANNELS = 256
+MAX_CHANNELS = 256
 """Channels of a message; detectors have 4 at most."""
 
-MOST_FIELDS = 4096
+MAX_FIELDS = 4096
 """Keys of a message; detectors send 30."""
 
 NUMBER, BYTES, ARRAY, MAP, TAG = 0, 2, 4, 5, 6
@@ -45,7 +45,7 @@ def is_map(part: Part) -> bool:
 
 
 def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
-    """Give the map that a part holds.
+    """Return the map that a part holds.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
 
 
 def write(message: dict[str, Any]) -> bytes:
-    """Give the part that holds a map, with the tag that describes itself.
+    """Return the part that holds a map, with the tag that describes itself.
 
     Raises
     ------
@@ -88,13 +88,13 @@ def write(message: dict[str, Any]) -> bytes:
 
 
 def content_of(value: Any) -> tuple[int | None, Any]:
-    """Give the number and the content of a tag; None and the value itself where it is none."""
+    """Return the number and the content of a tag; None and the value itself where it is none."""
     number = getattr(value, "tag", None)
     return (None, value) if number is None else (number, value.value)
 
 
 def library(error: type[GmflowError] = DecodeError) -> ModuleType:
-    """Give the library that does the work.
+    """Return the library that does the work.
 
     Raises
     ------
@@ -123,7 +123,7 @@ class _Reader:
         self._decode = cbor2.CBORDecoder(
             self._file,
             semantic_decoders=_Tags(cbor2.CBORTag),
-            max_depth=MOST_DEPTH,
+            max_depth=MAX_DEPTH,
             allow_duplicate_keys=False,
             strict_hashable_types=True,
         ).decode
@@ -142,8 +142,8 @@ class _Reader:
             raise DecodeError("the message is no map")
         message: dict[str, Any] = {}
         while count != 0 and (count > 0 or not self._ends()):
-            if len(message) >= MOST_FIELDS:
-                raise DecodeError(f"the message has more than {MOST_FIELDS} keys")
+            if len(message) >= MAX_FIELDS:
+                raise DecodeError(f"the message has more than {MAX_FIELDS} keys")
             key = self._key(message)
             message[key] = self._item(0) if key in arrays else self._decode()
             count -= 1
@@ -162,7 +162,7 @@ class _Reader:
                 return self._bytes(size)
             if kind == ARRAY and size <= 3:  # tags 40 and 56500
                 return [self._item(depth + 1) for _ in range(size)]
-            if kind == MAP and size <= MOST_CHANNELS:
+            if kind == MAP and size <= MAX_CHANNELS:
                 channels: dict[str, Any] = {}
                 for _ in range(size):
                     key = self._key(channels)
@@ -204,7 +204,7 @@ class _Reader:
         return kind, int.from_bytes(number, "big")
 
     def _ends(self) -> bool:
-        """Tell whether a map whose size is not given ends here, and read its end."""
+        """Return True if a map whose size is not given ends here, and read its end."""
         start = self._file.tell()
         if self._file.read(1) == b"\xff":
             return True

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from ...codecs import MOST_BYTES
-from ...deferred import Later, failed
+from ...codecs import MAX_BYTES
+from ...deferred import Deferred, failed
 from ...errors import DecodeError, MessageError
 from ...receiver import Receiver
 from ...validation import shown
 from ..series import Image, SeenSeries, SeriesEnd, SeriesStart
 from .cbor_arrays import Packed, array_of, is_array, packed_of
-from .cbor_map import MOST_CHANNELS, content_of, is_map, read
+from .cbor_map import MAX_CHANNELS, content_of, is_map, read
 from .stream2_encoder import encode, make_config
 
 __all__ = ["array_of", "encode", "make_config", "receive"]
@@ -38,10 +38,10 @@ def receive(receiver: Receiver) -> Generator[Any, None, None]:
     Yields
     ------
     SeriesStart
-        For a start, by a `Later`. ``header`` and ``config`` are its fields without the arrays.
+        For a start, by a `Deferred`. ``header`` and ``config`` are its fields without the arrays.
         Those that are not compressed are read-only views of the part.
     Image
-        For an image, by a `Later`. ``header`` is its fields without ``data``.
+        For an image, by a `Deferred`. ``header`` is its fields without ``data``.
     SeriesEnd
         For an end. ``expected`` is the start's ``number_of_images``, None where that was not
         seen. ``seen`` counts each image once, also one whose pixels can't be decoded; such
@@ -61,7 +61,7 @@ def receive(receiver: Receiver) -> Generator[Any, None, None]:
         yield _item(receiver, seen)
 
 
-def _item(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Later:
+def _item(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Deferred:
     """Read a message; what is wrong with it is raised later: a generator that raises forgets."""
     try:
         return _read(receiver, seen)
@@ -69,7 +69,7 @@ def _item(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Later:
         return failed(error)
 
 
-def _read(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Later:
+def _read(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Deferred:
     part = receiver.next(copy=True) if receiver.has_more() else b""
     if not is_map(part):
         receiver.header()
@@ -90,7 +90,7 @@ def _read(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Later:
     raise DecodeError(f"the message's type is {shown(kind)}; it can be start, image or end")
 
 
-def _image(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Later:
+def _image(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Deferred:
     series, frame = _number(message, "series_id"), _number(message, "image_id")
     seen.add(series, frame)
     data = message.pop("data", None)
@@ -108,7 +108,7 @@ def _image(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Later:
     return _later(image, {"arrays": data})
 
 
-def _start(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Later:
+def _start(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Deferred:
     series, expected = _number(message, "series_id"), message.get("number_of_images")
     if type(expected) is not int or expected < 0:
         expected = None
@@ -131,21 +131,21 @@ def _take(message: dict[Any, Any], key: str) -> dict[Any, Any]:
     return {key: message.pop(key)} if is_array(value) else {}
 
 
-def _later(item: Any, tables: dict[str, dict[Any, Any]]) -> Later:
-    """Give the work that fills in the arrays of an item: by attribute, then by channel."""
+def _later(item: Any, tables: dict[str, dict[Any, Any]]) -> Deferred:
+    """Return the work that fills in the arrays of an item: by attribute, then by channel."""
     try:
         packed = {name: _packed(table) for name, table in tables.items()}
         size = sum(array.work for arrays in packed.values() for array in arrays.values())
-        if size > MOST_BYTES:
-            raise DecodeError(f"it would decode to {size} bytes; {MOST_BYTES} are allowed")
+        if size > MAX_BYTES:
+            raise DecodeError(f"it would decode to {size} bytes; {MAX_BYTES} are allowed")
     except DecodeError as error:
         raise DecodeError(f"{_name(item)}: {error}") from None
-    return Later(_filled, item, packed, size=size)
+    return Deferred(_filled, item, packed, size=size)
 
 
 def _packed(table: dict[Any, Any]) -> dict[Any, Packed]:
-    if len(table) > MOST_CHANNELS:
-        raise DecodeError(f"{len(table)} channels; {MOST_CHANNELS} are possible")
+    if len(table) > MAX_CHANNELS:
+        raise DecodeError(f"{len(table)} channels; {MAX_CHANNELS} are possible")
     return {channel: packed_of(tag, channel) for channel, tag in table.items()}
 
 
@@ -165,7 +165,7 @@ def _name(item: SeriesStart | Image) -> str:
 
 
 def _header(message: dict[Any, Any]) -> dict[Any, Any]:
-    """Give a message's fields with its dates as texts."""
+    """Return a message's fields with its dates as texts."""
     for key, value in message.items():
         number, content = content_of(value)
         if number == 0 and isinstance(content, str):
@@ -181,7 +181,7 @@ def _number(message: dict[Any, Any], key: str) -> int:
 
 
 def _nanoseconds(message: dict[Any, Any], key: str) -> int | None:
-    """Give a time, which is [numerator, denominator] in seconds; None where there is none."""
+    """Return a time, which is [numerator, denominator] in seconds; None where there is none."""
     value = message.get(key)
     if value is None:
         return None

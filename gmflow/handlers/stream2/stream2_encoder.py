@@ -25,7 +25,7 @@ ELECTRONVOLT_ANGSTROM = 12_398.419843320026
 
 
 def encode(item: Any, compression: str | None = None) -> list[Part]:
-    """Give the parts of a message: one.
+    """Return the parts of a message: one.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def make_config(
     channels: Sequence[str] = ("threshold_1",),
     **fields: Any,
 ) -> dict[str, Any]:
-    """Give a configuration with every field that a detector sends.
+    """Return a configuration with every field that a detector sends.
 
     Parameters
     ----------
@@ -143,12 +143,12 @@ def _image(image: Image, compression: str) -> dict[str, Any]:
 
 
 def _fields(header: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give a header's fields, but not those of stream v1, which has an htype."""
+    """Return a header's fields, but not those of stream v1, which has an htype."""
     return {} if "htype" in header else header
 
 
 def _message(kind: str, series: int, header: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
-    """Give the fields of a message, the first ones in the order of detectors."""
+    """Return the fields of a message, the first ones in the order of detectors."""
     unique = header.get("series_unique_id", f"{series:026d}")  # as long as the detector's ULID
     own = {"type": kind, "series_id": int(series), "series_unique_id": unique, **fields}
     message = {**own, **header, **own}

@@ -59,7 +59,7 @@ class FolderReader(Reader):
         return len(self._numbers)
 
     def messages(self, first: int = 0, last: int | None = None) -> Iterator[Message]:
-        """Give the messages in the order of their numbers, each with its parts.
+        """Return the messages in the order of their numbers, each with its parts.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class FolderReader(Reader):
                 error.resume = index + 1 if index + 1 < len(self) else None
                 raise
             source = self._sources[self._source_of[index]]
-            yield Message(parts=parts, source=source, arrived=self._arrived[index])
+            yield Message(parts=parts, source=source, received_ns=self._arrived[index])
 
     def close(self) -> None:
         folder, self._folder = self._folder, -1
@@ -87,7 +87,7 @@ class FolderReader(Reader):
             os.close(folder)
 
     def _list(self) -> tuple[array[int], array[int]]:
-        """Give the numbers of the messages, in order, and how many parts each has."""
+        """Return the numbers of the messages, in order, and how many parts each has."""
         lengths = count_parts(self._path, self._folder)
         if lengths.pages:
             return lengths.listed()
@@ -111,7 +111,7 @@ class FolderReader(Reader):
             index = bisect_left(numbers, row.message)
             if index == count or numbers[index] != row.message:
                 continue
-            self._arrived[index] = row.arrived
+            self._arrived[index] = row.received_ns
             self._source_of[index] = known.setdefault(row.source, len(known))
             if index == count - 1:
                 last = row
@@ -144,7 +144,7 @@ class FolderReader(Reader):
                     column.pop(index)
 
     def _sizes(self, number: int, length: int) -> list[int]:
-        """Give the bytes of a message's parts, up to the first that is missing."""
+        """Return the bytes of a message's parts, up to the first that is missing."""
         sizes: list[int] = []
         with suppress(FileNotFoundError):
             for index in range(length):

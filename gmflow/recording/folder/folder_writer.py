@@ -21,7 +21,7 @@ from .times import Times, rows_of, write_all
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
-MOST_PARTS = 10_000
+MAX_PARTS = 10_000
 """Parts of an older message that are looked for one by one; more may be missing than there are."""
 
 
@@ -94,7 +94,7 @@ class FolderWriter(Writer):
             self._times.close()
 
     def _taken(self, messages: Sequence[Message]) -> list[Message]:
-        """Give the messages that can be written; refuse the others."""
+        """Return the messages that can be written; refuse the others."""
         taken = []
         for message in messages:
             try:
@@ -151,9 +151,9 @@ class FolderWriter(Writer):
                 raise self._unwritable(part_name(number, index), error) from error
 
     def _older_parts(self, number: int, first: int) -> Iterable[int]:
-        """Give the numbers of an older message's parts from one on; some may be missing."""
+        """Return the numbers of an older message's parts from one on; some may be missing."""
         end = self._older.of(number)
-        if end - first <= MOST_PARTS:
+        if end - first <= MAX_PARTS:
             return range(first, end)
         parts = list_parts(self._path, self._folder)
         return [part for message, part in parts if message == number and part >= first]

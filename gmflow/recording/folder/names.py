@@ -25,12 +25,12 @@ PAGE = 6
 
 
 def part_name(message: int, part: int) -> str:
-    """Give the name of one part's file; both numbers count from 0."""
+    """Return the name of one part's file; both numbers count from 0."""
     return f"{message:06d}_{part:03d}.raw"
 
 
 def is_empty(folder: Folder) -> bool:
-    """Tell whether a folder holds no recording yet; one that doesn't exist holds none.
+    """Return True if a folder holds no recording yet; one that doesn't exist holds none.
 
     Messages of a second recording in the same folder take the place of those of the first that
     have the same numbers; the others stay.
@@ -92,7 +92,7 @@ def open_folder(folder: Folder) -> int:
 
 
 def list_parts(folder: Folder, opened: int) -> Iterator[tuple[int, int]]:
-    """Give the message's and the part's number of each file of a recording, in no order.
+    """Return the message's and the part's number of each file of a recording, in no order.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Lengths:
             page[index] = length
 
     def of(self, number: int) -> int:
-        """Give the parts of a message; 0 if there is none of this number."""
+        """Return the parts of a message; 0 if there is none of this number."""
         page = self.pages.get(number >> PAGE)
         return page[number & (1 << PAGE) - 1] if page else 0
 
@@ -146,7 +146,7 @@ class Lengths:
         return max(self.pages, default=-1) + 1 << PAGE
 
     def listed(self) -> tuple[array[int], array[int]]:
-        """Give the numbers in order, and the length of each."""
+        """Return the numbers in order, and the length of each."""
         numbers, lengths = array("Q"), array("I")
         for begin, page in sorted(self.pages.items()):
             for index, length in enumerate(page, begin << PAGE):
@@ -157,7 +157,7 @@ class Lengths:
 
 
 def count_parts(folder: Folder, opened: int) -> Lengths:
-    """Give how many parts each message of a folder has: one more than the number of its last.
+    """Return how many parts each message of a folder has: one more than the number of its last.
 
     Parameters, errors
         As of `list_parts`.

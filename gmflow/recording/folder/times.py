@@ -43,7 +43,7 @@ class Row(NamedTuple):
     parts: int
     kept: int
     bytes: int
-    arrived: int
+    received_ns: int
     source: str
 
 
@@ -175,7 +175,7 @@ class Times:
 
 
 def rows_of(first: int, messages: Sequence[Message], kept: Sequence[Sequence[Part]]) -> bytes:
-    """Give the rows of messages, the first of which has the number `first`, as they are written.
+    """Return the rows of messages, the first of which has the number `first`, as they are written.
 
     Parameters
     ----------
@@ -187,7 +187,14 @@ def rows_of(first: int, messages: Sequence[Message], kept: Sequence[Sequence[Par
         For each the parts that are written.
     """
     rows = [
-        Row(number, len(message.parts), len(parts), size_of(parts), message.arrived, message.source)
+        Row(
+            number,
+            len(message.parts),
+            len(parts),
+            size_of(parts),
+            message.received_ns,
+            message.source,
+        )
         for number, (message, parts) in enumerate(zip(messages, kept, strict=True), first)
     ]
     text = StringIO()
@@ -196,7 +203,7 @@ def rows_of(first: int, messages: Sequence[Message], kept: Sequence[Sequence[Par
 
 
 def read_times(path: str, folder: int) -> Iterator[Row]:
-    """Give the rows of a recording's times, as far as they are whole; none where there are none.
+    """Return the rows of a recording's times, as far as they are whole; none where there are none.
 
     Parameters
     ----------
@@ -233,11 +240,13 @@ def _rows(lines: Iterator[str]) -> Iterator[Row]:
     with suppress(csv.Error):  # the end is cut within quotes
         for row in csv.reader((line for line in lines if line.endswith("\n")), strict=True):
             try:
-                message, parts, kept, size, arrived, source = row
-                found = Row(int(message), int(parts), int(kept), int(size), int(arrived), source)
+                message, parts, kept, size, received_ns, source = row
+                found = Row(
+                    int(message), int(parts), int(kept), int(size), int(received_ns), source
+                )
             except ValueError:
                 continue
-            if 0 <= found.arrived < LATEST:
+            if 0 <= found.received_ns < LATEST:
                 yield found
 
 

@@ -22,10 +22,10 @@ from .rows import Append, check_row, make_rows
 COUNTERS = ("frame", "pulse_id")
 """Keys of the header that get a column where they are whole numbers of 64 bits."""
 
-MOST_SEGMENTS = 1 << 10
+MAX_SEGMENTS = 1 << 10
 """Segments of a message: each has a dataset, and all of them are open."""
 
-MOST_REMEMBERED = 64
+MAX_REMEMBERED = 64
 """Layouts that are remembered; the least recently used is forgotten."""
 
 Arrays = Sequence["np.ndarray[Any, Any] | None"]
@@ -64,7 +64,7 @@ class ArraysFamily(Family):
             _check(layout)
             table = _Table(self._files.create(), layout)
         self._tables[layout] = table
-        if len(self._tables) > MOST_REMEMBERED:
+        if len(self._tables) > MAX_REMEMBERED:
             del self._tables[next(iter(self._tables))]
         table.append(message, value["header"], value["data"])
 
@@ -86,7 +86,7 @@ class _Table:
 
     def append(self, message: Message, header: dict[str, Any], arrays: Arrays) -> None:
         self._header(bytes(message.parts[0]))
-        self._arrived(message.arrived)
+        self._arrived(message.received_ns)
         for key, append in self._counters:
             append(header[key])
         for index, append in self._segments:
@@ -107,8 +107,8 @@ def _is_whole(value: Any) -> bool:
 def _check(layout: _Layout) -> None:
     """Refuse what HDF5 can't hold."""
     count = len(layout.dtypes)
-    if count > MOST_SEGMENTS:
-        raise DecodeError(f"it has {count} segments; up to {MOST_SEGMENTS} go into HDF5")
+    if count > MAX_SEGMENTS:
+        raise DecodeError(f"it has {count} segments; up to {MAX_SEGMENTS} go into HDF5")
     for dtype in set(layout.dtypes):
         if dtype is not None:
             check_row(dtype, layout.shape)

@@ -34,7 +34,7 @@ from .rows import (
     width_for,
 )
 
-MOST_CHANNELS = 1 << 12
+MAX_CHANNELS = 1 << 12
 """Channels of a message: each has four datasets, and all of them are open."""
 
 NUMBERS = ("pulse_id", "global_timestamp", "global_timestamp_offset", "arrived")
@@ -155,7 +155,7 @@ class _WithoutData:
 
 
 def row_shape(channel: Channel) -> tuple[int, ...]:
-    """Give the shape of a channel's values: none for numbers."""
+    """Return the shape of a channel's values: none for numbers."""
     return () if channel.is_scalar else tuple(channel.shape)
 
 
@@ -167,13 +167,13 @@ def _make_data(file: GrowingFile, path: str, channel: Channel, width: int) -> Ap
 
 
 def _signed(number: int | None) -> int:
-    """Give half of a timestamp as a signed integer of 64 bits: the same bits."""
+    """Return half of a timestamp as a signed integer of 64 bits: the same bits."""
     if number is None:
         return UNKNOWN_TIME
     return number if number < 1 << 63 else number - (1 << 64)
 
 
-MOST_REMEMBERED = 64
+MAX_REMEMBERED = 64
 """Sources, and data headers, that are remembered; the least recently used is forgotten."""
 
 
@@ -200,11 +200,11 @@ class BsreadFamily(Family):
         stream = _last(self._streams, layout.text)
         if stream is None:
             stream = _keep(self._streams, layout.text, _Stream(self._files, layout))
-        stream.add(read, bytes(parts[0]), message.arrived)
+        stream.add(read, bytes(parts[0]), message.received_ns)
 
 
 def _last(remembered: dict[Any, Any], key: str | bytes) -> Any:
-    """Give what is remembered under a key, or None; it stands last from now on."""
+    """Return what is remembered under a key, or None; it stands last from now on."""
     found = remembered.pop(key, None)
     if found is not None:
         remembered[key] = found
@@ -212,7 +212,7 @@ def _last(remembered: dict[Any, Any], key: str | bytes) -> Any:
 
 
 def _keep(remembered: dict[Any, Any], key: str | bytes, new: Any) -> Any:
-    if len(remembered) >= MOST_REMEMBERED:
+    if len(remembered) >= MAX_REMEMBERED:
         del remembered[next(iter(remembered))]
     remembered[key] = new
     return new
@@ -229,13 +229,13 @@ class _Stream:
         self._widths = [LEAST_WIDTH] * len(self._strings)
         self._table: Table | None = None
 
-    def add(self, read: BsreadMessage, header: bytes, arrived: int) -> None:
+    def add(self, read: BsreadMessage, header: bytes, received_ns: int) -> None:
         assert read.pulse_id is not None  # the handler has seen to it
         numbers = (
             whole(read.pulse_id, "pulse_id"),
             time_or_unknown(read.global_timestamp, "global_timestamp"),
             time_or_unknown(read.global_timestamp_offset, "global_timestamp's nanoseconds"),
-            arrived,
+            received_ns,
         )
         sizes = [_encode(read.data[name]) for name in self._strings]
         self._table_for(sizes).append(numbers, header, read.data)
@@ -258,8 +258,8 @@ class _Stream:
 def _check(layout: Layout) -> None:
     """Refuse channels that HDF5 can't hold."""
     channels = layout.channels
-    if len(channels) > MOST_CHANNELS:
-        raise DecodeError(f"it has {len(channels)} channels; up to {MOST_CHANNELS} go into HDF5")
+    if len(channels) > MAX_CHANNELS:
+        raise DecodeError(f"it has {len(channels)} channels; up to {MAX_CHANNELS} go into HDF5")
     for channel in channels:
         try:
             if channel.dtype is not None:
@@ -277,7 +277,7 @@ def _encode(value: Value) -> int:
 
 
 def _width(name: str, size: int, width: int) -> int:
-    """Give the width of a channel's strings in the next file."""
+    """Return the width of a channel's strings in the next file."""
     try:
         return width if size <= width else width_for(size)
     except DecodeError as error:

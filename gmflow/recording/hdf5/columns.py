@@ -11,10 +11,10 @@ from ...errors import RecordingError
 from ...message import Part
 from .loading import FAILURES
 
-MOST_ROWS = 1024
+MAX_ROWS = 1024
 """Rows of a column that are kept back at most, and that are a chunk."""
 
-MOST_KEPT = 1 << 18
+MAX_KEPT = 1 << 18
 """Bytes of a column that are kept back at most."""
 
 CHUNK_BYTES = 1 << 16
@@ -27,16 +27,16 @@ class Owner(Protocol):
     dirty: bool
 
     def failed(self, error: BaseException) -> RecordingError:
-        """Give what to raise."""
+        """Return what to raise."""
 
 
 def rows_a_chunk(dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
-    """Give how many rows of a column stand in one chunk."""
+    """Return how many rows of a column stand in one chunk."""
     return _rows(CHUNK_BYTES, dtype, shape)
 
 
 def _rows(size: int, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
-    return min(MOST_ROWS, max(size // max(dtype.itemsize * prod(shape), 1), 1))
+    return min(MAX_ROWS, max(size // max(dtype.itemsize * prod(shape), 1), 1))
 
 
 class Rows:
@@ -105,7 +105,7 @@ class Column:
     def __init__(self, owner: Owner, dataset: Any) -> None:
         self._owner = owner
         self._rows = Rows(owner, dataset)
-        self._most = _rows(MOST_KEPT, dataset.dtype, dataset.shape[1:])
+        self._most = _rows(MAX_KEPT, dataset.dtype, dataset.shape[1:])
         self._kept: list[Any] = []
 
     def __len__(self) -> int:
@@ -172,7 +172,7 @@ class Texts:
         self._size += len(text)
         self._end += len(text)
         self._ends.append(self._end)
-        if self._size >= MOST_KEPT:
+        if self._size >= MAX_KEPT:
             self.write()
 
     def write(self) -> None:

@@ -15,10 +15,10 @@ from .growing import GrowingFile
 
 logger = getLogger(__name__)
 
-MOST_OPEN = 64
+MAX_OPEN = 64
 """Files that are open at once."""
 
-MOST_DATASETS = 1 << 16
+MAX_DATASETS = 1 << 16
 """Datasets that grow in them, each of which takes about 26 KB of memory."""
 
 OLD = 24 * 3600
@@ -83,8 +83,8 @@ class Files:
             logger.warning(
                 "more layouts or series alternate than files can be open (%d files, %d datasets): "
                 "they are begun again and again, in more and more files",
-                MOST_OPEN,
-                MOST_DATASETS,
+                MAX_OPEN,
+                MAX_DATASETS,
             )
 
     def commit(self) -> None:
@@ -123,7 +123,7 @@ class Files:
             if not file.started:
                 file.close()
         self._open = [file for file in self._open if not file.closed]
-        while len(self._open) >= MOST_OPEN or self._datasets() > MOST_DATASETS:
+        while len(self._open) >= MAX_OPEN or self._datasets() > MAX_DATASETS:
             idle = [file for file in self._open if not file.dirty]
             file = idle[0] if idle else self._open[0]
             self._open.remove(file)
@@ -135,7 +135,7 @@ class Files:
         return sum(file.datasets for file in self._open)
 
     def _number(self, part: str) -> str:
-        """Give a file that is built the next name that is free; the first one has no choice."""
+        """Return a file that is built the next name that is free; the first one has no choice."""
         while True:
             path = self._numbered(self._next)
             self._next += 1
@@ -184,7 +184,7 @@ def _replacing(path: str) -> Callable[[str], str]:
 
 
 def _rename(part: str, path: str) -> None:
-    """Give a file another name, if it is free.
+    """Return a file another name, if it is free.
 
     Raises
     ------

@@ -53,7 +53,7 @@ class Picture:
     header: Any
     appendix: Any
     hash: bytes | None
-    arrived: int
+    received_ns: int
 
     @property
     def layout(self) -> Layout:
@@ -120,16 +120,16 @@ class Frames:
         self._frame.append(picture.frame)
         for column, time in zip(self._times, picture.times, strict=True):
             column.append(UNKNOWN_TIME if time is None else time)
-        self._arrived.append(picture.arrived)
+        self._arrived.append(picture.received_ns)
         self._header.append(picture.header)
         self._appendix.append(picture.appendix)
         if self._room:
             known = picture.hash or b""
             self._hash.append(known if len(known) <= self._room else b"")
 
-    def end(self, arrived: int) -> None:
+    def end(self, received_ns: int) -> None:
         """Note that the series ended."""
-        self._ends.append(arrived)
+        self._ends.append(received_ns)
 
 
 def _images(file: GrowingFile, name: str, channel: str, first: Stored) -> Chunks:
@@ -143,7 +143,7 @@ def ends_column(file: GrowingFile) -> Column:
 
 
 def check_range(name: str, number: int | None, dtype: str) -> None:
-    """See that a number has a place in a column.
+    """Validate that a number has a place in a column.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def check_range(name: str, number: int | None, dtype: str) -> None:
 
 
 def by_name(path: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the paths of arrays by channel: the only one has the path itself."""
+    """Return the paths of arrays by channel: the only one has the path itself."""
     if len(arrays) == 1:
         return {path: next(iter(arrays.values()))}
     return {f"{path}/{link_name(name)}": array for name, array in arrays.items()}

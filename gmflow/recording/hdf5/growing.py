@@ -332,7 +332,7 @@ class GrowingFile:
 
 
 def _content(value: Any) -> dict[str, Any]:
-    """Give what a dataset is made with."""
+    """Return what a dataset is made with."""
     if isinstance(value, str):
         text = value.encode(errors="surrogatepass")
         import h5py

@@ -28,7 +28,7 @@ COMMIT_AFTER = PROMISE / 2
 
 NUMBER = re.compile(r"\d+")
 
-MOST_REASONS = 100
+MAX_REASONS = 100
 """Reasons of refusals that are told apart; later ones are only counted."""
 
 
@@ -109,7 +109,7 @@ class Hdf5Writer(Writer):
         self._kept_bytes += message.size
 
     def _find(self, message: Message) -> Callable[[Message], None]:
-        """Give what stores a message."""
+        """Return what stores a message."""
         parts = message.parts
         if not parts:
             raise DecodeError("it has no parts")
@@ -127,7 +127,7 @@ class Hdf5Writer(Writer):
         """Count a message, and log why: once for all that differ in nothing but numbers."""
         self.refused += 1
         reason = NUMBER.sub("0", why)
-        if reason in self._reasons or len(self._reasons) >= MOST_REASONS:
+        if reason in self._reasons or len(self._reasons) >= MAX_REASONS:
             return
         self._reasons.add(reason)
         logger.warning("a message is not in the HDF5 file: %s", why)

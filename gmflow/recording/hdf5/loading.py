@@ -19,7 +19,7 @@ ERRNO = re.compile(r"errno = (\d+)")
 
 
 def library() -> ModuleType:
-    """Give h5py, which can write and read the filters of detectors from now on.
+    """Return h5py, which can write and read the filters of detectors from now on.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def library() -> ModuleType:
 
 
 def failure(path: str, error: BaseException) -> RecordingError:
-    """Give the error that says why a file can't be written."""
+    """Return the error that says why a file can't be written."""
     return RecordingError(f"{path} can't be written: {_reason(error)}; check the disk")
 
 

@@ -21,13 +21,13 @@ from .growing import GrowingFile
 Append: TypeAlias = Callable[[Any], None]
 """Adds a row to a dataset."""
 
-MOST_BYTES = (1 << 32) - 1
+MAX_BYTES = (1 << 32) - 1
 """Bytes that a chunk of HDF5 can have."""
 
-MOST_DIMENSIONS = 31
+MAX_DIMENSIONS = 31
 """Dimensions of a row: HDF5 has 32, and one counts the rows."""
 
-MOST_TEXT = 1 << 20
+MAX_TEXT = 1 << 20
 """Bytes of a string: every row of its dataset takes as many as the longest."""
 
 LEAST_WIDTH = 64
@@ -54,10 +54,10 @@ def check_row(dtype: np.dtype[Any], shape: Sequence[int]) -> None:
         py_create(dtype, logical=True)
     except (TypeError, ValueError):
         raise DecodeError(f"HDF5 has no type for {dtype!s:.80}") from None
-    if len(shape) > MOST_DIMENSIONS:
-        raise DecodeError(f"it has {len(shape)} dimensions; HDF5 holds {MOST_DIMENSIONS} a row")
+    if len(shape) > MAX_DIMENSIONS:
+        raise DecodeError(f"it has {len(shape)} dimensions; HDF5 holds {MAX_DIMENSIONS} a row")
     size = prod(shape) * dtype.itemsize
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise DecodeError(f"shape {list(shape)!r:.80} of {dtype!s:.40} is too large for a chunk")
 
 
@@ -101,20 +101,20 @@ def make_strings(file: GrowingFile, path: str, width: int, **attributes: Any) ->
 
 
 def width_for(size: int) -> int:
-    """Give the width of a dataset that holds a string of `size` bytes, and somewhat longer ones.
+    """Return the width of a dataset that holds a string of `size` bytes, and somewhat longer ones.
 
     Raises
     ------
     DecodeError
         If it is too long.
     """
-    if size > MOST_TEXT:
-        raise DecodeError(f"it has {size} bytes; strings of up to {MOST_TEXT} go into HDF5")
+    if size > MAX_TEXT:
+        raise DecodeError(f"it has {size} bytes; strings of up to {MAX_TEXT} go into HDF5")
     return max(LEAST_WIDTH, 1 << (size + size // 4).bit_length())
 
 
 def whole(number: int, what: str) -> int:
-    """Give a number that fits 64 bits, with its sign.
+    """Return a number that fits 64 bits, with its sign.
 
     Raises
     ------
@@ -127,12 +127,12 @@ def whole(number: int, what: str) -> int:
 
 
 def time_or_unknown(number: int | None, what: str) -> int:
-    """Give a number as `whole` does; `UNKNOWN_TIME` for None."""
+    """Return a number as `whole` does; `UNKNOWN_TIME` for None."""
     return UNKNOWN_TIME if number is None else whole(number, what)
 
 
 def link_name(name: str) -> str:
-    """Give the name of a link for any text: percent-encoded as in URLs where HDF5 forbids it.
+    """Return the name of a link for any text: percent-encoded as in URLs where HDF5 forbids it.
 
     That is ``/``, ``%`` itself, NUL, half of a surrogate pair, and the name ``.``; the empty
     name is a single ``%``. `urllib.parse.unquote` gives the text again.
@@ -141,7 +141,7 @@ def link_name(name: str) -> str:
 
 
 def attribute_text(text: str) -> str:
-    """Give a text as an attribute can hold it: as it is, or else as `link_name` writes it."""
+    """Return a text as an attribute can hold it: as it is, or else as `link_name` writes it."""
     return link_name(text) if _not_held.search(text) else text
 
 

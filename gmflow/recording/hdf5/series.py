@@ -22,7 +22,7 @@ logger = getLogger(__name__)
 
 SPECIFIC = f"{DETECTOR}/detectorSpecific"
 
-MOST_KEYS = 512
+MAX_KEYS = 512
 """Keys of a configuration that become datasets; all are in its text."""
 
 GROUPS = {
@@ -75,7 +75,7 @@ def write_start(
 
 
 def text_of(value: Any) -> str:
-    """Give the JSON of a value: as it came, where that is known; what JSON has not as objects."""
+    """Return the JSON of a value: as it came, where that is known; what JSON has not as objects."""
     text = getattr(value, "text", None)
     return json.dumps(_plain(value)) if text is None else bytes(text).decode()
 
@@ -103,9 +103,9 @@ def _readable(part: Any) -> str | bytes:
 
 
 def _simple(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Give numbers, texts and lists of numbers, each with its path."""
+    """Return numbers, texts and lists of numbers, each with its path."""
     paths = {f"{SPECIFIC}/config"}
-    for key, value in list(config.items())[:MOST_KEYS]:
+    for key, value in list(config.items())[:MAX_KEYS]:
         path = f"{SPECIFIC}/{link_name(key)}"
         if path not in paths and (isinstance(value, str) or _is_numeric(value)):
             paths.add(path)
@@ -144,7 +144,7 @@ class Start:
         return sum(table.nbytes for table in tables) + sum(map(len, self.left.values()))
 
     def equals(self, other: Start) -> bool:
-        """Tell whether another one says the same, in all that is stored of it."""
+        """Return True if another one says the same, in all that is stored of it."""
         mine, its = self.item, other.item
         return (
             (mine.header, mine.config) == (its.header, its.config)
@@ -208,7 +208,7 @@ class Series:
         return 0 if self._start is None else self._start.size
 
     def begins_again(self, source: str, start: Start) -> bool:
-        """Tell whether a start is the one that the series has.
+        """Return True if a start is the one that the series has.
 
         That of another source has to say more than its number.
         """
@@ -236,16 +236,16 @@ class Series:
         frames.add(picture)
         self._last = frames
 
-    def end(self, arrived: int) -> bool:
-        """Note the end; tell whether that could be done."""
+    def end(self, received_ns: int) -> bool:
+        """Note the end; return True if that could be done."""
         self.ended = True
         if self._last is not None:
             if not self._last.file.closed:
-                self._last.end(arrived)
+                self._last.end(received_ns)
                 self._start = None
             return not self._last.file.closed
         if self._start is not None:
-            self._ends.append(arrived)
+            self._ends.append(received_ns)
             self._pending = True
         return self._pending
 
@@ -276,8 +276,8 @@ class Series:
         file = self._build()
         frames = Frames(file, picture)
         file.start()
-        for arrived in self._ends:
-            frames.end(arrived)
+        for received_ns in self._ends:
+            frames.end(received_ns)
         self._ends, self._published, self._pending = [], None, False
         return frames
 
@@ -289,17 +289,17 @@ class Series:
         return file
 
     def _write_ends(self, column: Any) -> None:
-        for arrived in self._ends:
-            column.append(arrived)
+        for received_ns in self._ends:
+            column.append(received_ns)
 
 
-MOST_SERIES = 64
+MAX_SERIES = 64
 """Series that go on at once."""
 
-MOST_ENDED = 8
+MAX_ENDED = 8
 """Series that have ended, to which images may still come."""
 
-MOST_START_BYTES = 1 << 30
+MAX_START_BYTES = 1 << 30
 """Bytes of masks and flatfields that are kept for the files that a series may still begin."""
 
 
@@ -359,7 +359,7 @@ class SeriesFiles:
         self._keep(source, number, series)
         series.add(picture)
 
-    def end(self, source: str, number: int, arrived: int) -> None:
+    def end(self, source: str, number: int, received_ns: int) -> None:
         """Note the end of a series; images may still come.
 
         Raises
@@ -368,7 +368,7 @@ class SeriesFiles:
             If nothing of the series was recorded.
         """
         series = self._find(source, number)
-        if series is None or not series.end(arrived):
+        if series is None or not series.end(received_ns):
             raise DecodeError(f"series {number} ends, and no file of it is open")
 
     def commit(self) -> None:
@@ -383,7 +383,7 @@ class SeriesFiles:
             series.publish()
 
     def _find(self, source: str, number: int) -> Series | None:
-        """Give the series of a source, or else the latest of that number that has a start."""
+        """Return the series of a source, or else the latest of that number that has a start."""
         found = self._series.get((source, number))
         if found is None:
             for (_, other), series in reversed(self._series.items()):
@@ -399,15 +399,15 @@ class SeriesFiles:
 
     def _make_room(self) -> None:
         latest = list(dict.fromkeys(reversed(self._series.values())))
-        for series in [one for one in latest if one.ended][MOST_ENDED:]:
+        for series in [one for one in latest if one.ended][MAX_ENDED:]:
             self._drop(series)
-        for series in [one for one in latest if not one.ended][MOST_SERIES:]:
+        for series in [one for one in latest if not one.ended][MAX_SERIES:]:
             self._files.warn()
             self._drop(series)
         size = 0
         for series in latest:
             size += series.size
-            if size > MOST_START_BYTES and series is not latest[0]:
+            if size > MAX_START_BYTES and series is not latest[0]:
                 series.forget()
 
     def _drop(self, series: Series) -> None:

@@ -76,7 +76,7 @@ class EigerFamily(DetectorFamily):
             check_range("series", item.series, "u8")
             self._series.begin(message.source, item.series, _start(item, message))
         elif isinstance(item, SeriesEnd):
-            self._series.end(message.source, item.series, message.arrived)
+            self._series.end(message.source, item.series, message.received_ns)
         else:
             self._series.add(message.source, _blob_picture(item.arguments, message))
 
@@ -98,7 +98,7 @@ def _start(item: SeriesStart, message: Message) -> Start:
 
 
 def _blob_picture(found: tuple[Any, ...], message: Message) -> Picture:
-    """Give an image that was read, or raise what is wrong with it."""
+    """Return an image that was read, or raise what is wrong with it."""
     if isinstance(found[0], DecodeError):
         raise found[0]
     number, frame, value = found
@@ -118,7 +118,7 @@ def _blob_picture(found: tuple[Any, ...], message: Message) -> Picture:
         bytes(parts[0]),
         bytes(parts[APPENDIX]) if len(parts) > APPENDIX else b"",
         known.encode(errors="replace") if isinstance(known, str) else b"",
-        message.arrived,
+        message.received_ns,
     )
 
 
@@ -144,7 +144,7 @@ class Stream2Family(DetectorFamily):
 
     def _store(self, item: Any, message: Message) -> None:
         if isinstance(item, SeriesEnd):
-            self._series.end(message.source, item.series, message.arrived)
+            self._series.end(message.source, item.series, message.received_ns)
             return
         about = item.arguments[0]
         if isinstance(about, DecodeError):
@@ -154,11 +154,11 @@ class Stream2Family(DetectorFamily):
             start = Start(item(), _appendix(about.appendix))
             self._series.begin(message.source, about.series, start)
         else:
-            picture = _packed_picture(about, item.arguments[1]["arrays"], message.arrived)
+            picture = _packed_picture(about, item.arguments[1]["arrays"], message.received_ns)
             self._series.add(message.source, picture)
 
 
-def _packed_picture(image: Image, arrays: dict[str, Packed], arrived: int) -> Picture:
+def _packed_picture(image: Image, arrays: dict[str, Packed], received_ns: int) -> Picture:
     times = tuple(getattr(image, name) for name in TIMES)
     try:
         if not arrays:
@@ -177,12 +177,12 @@ def _packed_picture(image: Image, arrays: dict[str, Packed], arrived: int) -> Pi
         text_of(image.header).encode(),
         _appendix(image.appendix),
         None,
-        arrived,
+        received_ns,
     )
 
 
 def _appendix(value: Any) -> bytes:
-    """Give a user's own as bytes: a text and bytes as they are, all else as JSON."""
+    """Return a user's own as bytes: a text and bytes as they are, all else as JSON."""
     if value is None:
         return b""
     if isinstance(value, (bytes, memoryview)):

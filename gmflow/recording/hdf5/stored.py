@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...codecs import MOST_BYTES, bslz4, lz4, pixels
-from ...codecs.blocks import HEADER, LARGEST_BLOCK, LENGTH, Blocks, read_header
+from ...codecs import MAX_BYTES, bslz4, lz4, pixels
+from ...codecs.blocks import HEADER, LENGTH, MAX_BLOCK, Blocks, read_header
 from ...codecs.limits import check_size, flat
 from ...errors import DecodeError
 from ...handlers.dimage_1_0 import TYPES
@@ -32,7 +32,7 @@ BITSHUFFLE: Filters = ((32008, (0, 2)),)
 LZ4: Filters = ((32004, (0,)),)
 """Blocks of the size that the chunk says."""
 
-MOST_DIMENSIONS = 31
+MAX_DIMENSIONS = 31
 """Dimensions of an image: HDF5 has 32, and the images are counted by one."""
 
 
@@ -65,7 +65,7 @@ class Stored:
         return self.dtype.str, self.shape
 
     def plain(self) -> bytes:
-        """Give the pixels as they stand in a chunk without filters.
+        """Return the pixels as they stand in a chunk without filters.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Stored:
 
 
 def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
-    """Give the chunk of an image of stream v1.
+    """Return the chunk of an image of stream v1.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
 
 
 def of_packed(packed: Packed) -> Stored:
-    """Give the chunk of an array of stream v2.
+    """Return the chunk of an array of stream v2.
 
     Raises
     ------
@@ -130,8 +130,8 @@ def of_packed(packed: Packed) -> Stored:
 def _of_packed(packed: Packed) -> Stored:
     dtype, shape, decode = packed.dtype, tuple(packed.shape), packed.unpack
     size = _size(packed.shape, dtype)
-    if len(shape) > MOST_DIMENSIONS:
-        raise DecodeError(f"{len(shape)} dimensions; {MOST_DIMENSIONS} are possible")
+    if len(shape) > MAX_DIMENSIONS:
+        raise DecodeError(f"{len(shape)} dimensions; {MAX_DIMENSIONS} are possible")
     shuffled = packed.compression == "bslz4"
     if packed.order == COLUMN_MAJOR or (shuffled and packed.itemsize != dtype.itemsize):
         return _decoded(decode)
@@ -147,9 +147,9 @@ def _of_packed(packed: Packed) -> Stored:
 
 def _size(shape: list[int], dtype: np.dtype[Any]) -> int:
     size = prod(shape) * dtype.itemsize
-    if not shape or not 0 < size <= MOST_BYTES:
+    if not shape or not 0 < size <= MAX_BYTES:
         raise DecodeError(
-            f"shape {shown(shape)} of {dtype}: an image of 1 to {MOST_BYTES} bytes can be stored"
+            f"shape {shown(shape)} of {dtype}: an image of 1 to {MAX_BYTES} bytes can be stored"
         )
     return size
 
@@ -160,7 +160,7 @@ def _decoded(decode: Callable[[], np.ndarray[Any, Any]]) -> Stored:
 
 
 def _framed(data: memoryview, size: int, itemsize: int) -> Part:
-    """Give shuffled blocks behind the right header; `pixels.decode` says what senders write."""
+    """Return shuffled blocks behind the right header; `pixels.decode` says what senders write."""
     head = bytes(data[: HEADER.size])
     if head == bytes(HEADER.size) or any(head[:4]):
         start = 0 if any(head) else HEADER.size
@@ -185,7 +185,7 @@ def _check_shuffled(
 def _check_blocks(
     data: memoryview, start: int, size: int, block_bytes: int, left_over: int = 0
 ) -> None:
-    """See that a blob is neither cut nor too long: its blocks' lengths lead to its end."""
+    """Validate that a blob is neither cut nor too long: its blocks' lengths lead to its end."""
     runs = Blocks(data, start, size, block_bytes, stored=False).runs()
     end = runs[-1].end if runs else start
     if len(data) - end != left_over:
@@ -198,7 +198,7 @@ def _check_blocks(
 def _one_block(data: memoryview, size: int) -> bytes:
     """Frame one raw block; one that is as long as its content would be taken for stored."""
     check_size(size, len(data))
-    if size > LARGEST_BLOCK:
-        raise DecodeError(f"{size} bytes can't be one LZ4 block; up to {LARGEST_BLOCK} can")
+    if size > MAX_BLOCK:
+        raise DecodeError(f"{size} bytes can't be one LZ4 block; up to {MAX_BLOCK} can")
     block = lz4.decode_block(data, size) if len(data) == size else data
     return b"".join((HEADER.pack(size, size), LENGTH.pack(len(block)), block))

@@ -29,7 +29,7 @@ MASK = 0xFFFFFFFF
 
 
 def is_known(descriptor: int) -> bool:
-    """Tell whether a file begins as this module understands it, with the checksum that it makes.
+    """Return True if a file begins as this module understands it, with the checksum that it makes.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def settle(descriptor: int, end: int) -> None:
 
 
 def lookup3(data: bytes) -> int:
-    """Give the checksum of HDF5's metadata: hashlittle of lookup3.c, begun with 0."""
+    """Return the checksum of HDF5's metadata: hashlittle of lookup3.c, begun with 0."""
     a = b = c = (0xDEADBEEF + len(data)) & MASK
     last = max(len(data) - 1, 0) // WORDS.size * WORDS.size
     for position in range(0, last, WORDS.size):

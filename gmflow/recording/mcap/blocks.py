@@ -25,7 +25,7 @@ from .records import (
     unpack,
 )
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Bytes that a chunk may be decompressed to."""
 
 EXPANSION = 255
@@ -81,7 +81,7 @@ def read_block(file: McapFile, span: Span) -> Block:
 
 
 def messages_in(block: Block, sources: dict[int, str], skip: int = 0) -> Iterator[Message]:
-    """Give the messages of a block from one on, counted from 0.
+    """Return the messages of a block from one on, counted from 0.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def count_in(block: Block) -> int:
 
 
 def sources_in(block: Block) -> dict[int, str]:
-    """Give the sources of the channels that a block tells of.
+    """Return the sources of the channels that a block tells of.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def sources_in(block: Block) -> dict[int, str]:
 
 
 def source_of(content: bytes) -> tuple[int, str]:
-    """Give a channel's number and its source, from the content of its record.
+    """Return a channel's number and its source, from the content of its record.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def source_of(content: bytes) -> tuple[int, str]:
 
 
 def records_in(block: Block) -> Iterator[tuple[int, int, int]]:
-    """Give the opcode of each record, and where its content begins and ends."""
+    """Return the opcode of each record, and where its content begins and ends."""
     data, at, end = block
     while end - at >= RECORD.size:
         opcode, length = RECORD.unpack_from(data, at)
@@ -163,8 +163,8 @@ def records_in(block: Block) -> Iterator[tuple[int, int, int]]:
 
 
 def _decompress(name: bytes, data: memoryview, size: int) -> bytes:
-    if size > MOST_BYTES:
-        raise ValueError(f"it would decompress to {size} bytes; up to {MOST_BYTES} can be read")
+    if size > MAX_BYTES:
+        raise ValueError(f"it would decompress to {size} bytes; up to {MAX_BYTES} can be read")
     if name == b"zstd":
         return _zstd(data, size)
     if name == b"lz4":

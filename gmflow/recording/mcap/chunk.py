@@ -33,7 +33,7 @@ FULL = 4 << 20
 TOGETHER = 1 << 10
 """Small buffers that are joined at once: nobody else runs meanwhile."""
 
-MOST_PIECES = 1 << 15
+MAX_PIECES = 1 << 15
 """or so many buffers, of small messages: to join more at once would hold everybody else up."""
 
 HEAD = MESSAGE_RECORD.size - RECORD.size
@@ -85,12 +85,12 @@ class Chunk:
     @property
     def is_full(self) -> bool:
         """Whether it takes no more messages."""
-        return self._size >= FULL or len(self._pieces) > MOST_PIECES
+        return self._size >= FULL or len(self._pieces) > MAX_PIECES
 
     def fill(
         self, messages: Iterator[Message], channels: Mapping[str, int], flat: set[type]
     ) -> bool:
-        """Take messages; tell whether it is full, so that there may be more of them.
+        """Take messages; return True if it is full, so that there may be more of them.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Chunk:
                 place = len(pieces)
                 pieces.append(b"")
                 data, heads = add_message(message.parts, pieces, large, flat)
-                time = message.arrived
+                time = message.received_ns
                 length = HEAD + data + heads
                 pieces[place] = MESSAGE_RECORD.pack(
                     MESSAGE, length, channel, number & 0xFFFFFFFF, time, time
@@ -129,7 +129,7 @@ class Chunk:
                 size += RECORD.size + length
                 total += data
                 number += 1
-                if size >= FULL or place >= MOST_PIECES:
+                if size >= FULL or place >= MAX_PIECES:
                     break
         except Unfit:
             del pieces[place:], large[bisect_left(large, place) :]
@@ -141,7 +141,7 @@ class Chunk:
         return self.is_full
 
     def pack(self) -> Packed:
-        """Give it as it is in the file: to make its checksum takes about as long as to write it."""
+        """Return it as it is in the file; its checksum takes about as long as to write it."""
         body, crc = [], 0
         for buffer in self._buffers():  # one by one: others run while a checksum is made
             crc = crc32(buffer, crc)
@@ -155,7 +155,7 @@ class Chunk:
         return Packed([head, *body, indexes], self._size, start, end, counts, places, len(indexes))
 
     def _buffers(self) -> Iterator[Part]:
-        """Give its buffers, the small ones joined."""
+        """Return its buffers, the small ones joined."""
         done = 0
         for place in [*self._large, len(self._pieces)]:
             for first in range(done, place, TOGETHER):
@@ -165,7 +165,7 @@ class Chunk:
 
 
 def _message_indexes(entries: Mapping[int, Sequence[int]]) -> tuple[bytes, dict[int, int]]:
-    """Give a message index for each channel, and where in them each one is."""
+    """Return a message index for each channel, and where in them each one is."""
     packed, places = bytearray(), {}
     for channel, numbers in entries.items():
         places[channel] = len(packed)

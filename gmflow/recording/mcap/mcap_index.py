@@ -65,7 +65,7 @@ class Summary:
         self._chunks += 1
 
     def finish(self, place: int, schema: Any, channels: Sequence[Any]) -> bytes:
-        """Give the end of the file, from a place on.
+        """Return the end of the file, from a place on.
 
         Parameters
         ----------
@@ -106,12 +106,12 @@ class Summary:
 
 
 def _footer(summary: bytes, start: int, offsets: int) -> bytes:
-    """Give the footer; its checksum is of the summary and of itself up to there."""
+    """Return the footer; its checksum is of the summary and of itself up to there."""
     head = FOOTER_RECORD.pack(FOOTER, FOOTER_RECORD.size - 9 + 4, start, offsets)
     return head + crc32(head, crc32(summary)).to_bytes(4, "little")
 
 
-MOST_BYTES = 256 << 20
+MAX_BYTES = 256 << 20
 """Bytes of the largest summary that is read; that of a terabyte has some 25 million."""
 
 STATISTICS_COUNTS = Struct("<QHI")
@@ -134,7 +134,7 @@ class Contents:
 
 
 def read_summary(file: McapFile, start: int, crc: int) -> Contents | None:
-    """Give the contents from the summary; None if it doesn't tell where each message is.
+    """Return the contents from the summary; None if it doesn't tell where each message is.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def read_summary(file: McapFile, start: int, crc: int) -> Contents | None:
         If there are messages that can't be read.
     """
     end = file.size - len(MAGIC) - 4
-    if not len(MAGIC) <= start <= end - FOOTER_RECORD.size or end - start > MOST_BYTES:
+    if not len(MAGIC) <= start <= end - FOOTER_RECORD.size or end - start > MAX_BYTES:
         raise ValueError("it begins where it can't")
     data = file.read(start, end - start)
     if crc and crc32(data) != crc:
@@ -168,7 +168,7 @@ def read_summary(file: McapFile, start: int, crc: int) -> Contents | None:
 
 
 def _checked(contents: Contents, end: int, counts: tuple[int, int]) -> Contents | None:
-    """Give the contents if they are all, and lie one after the other before an end."""
+    """Return the contents if they are all, and lie one after the other before an end."""
     contents.spans.sort()
     if (sum(span.messages for span in contents.spans), len(contents.sources)) != counts:
         return None
@@ -184,7 +184,7 @@ def _checked(contents: Contents, end: int, counts: tuple[int, int]) -> Contents 
 
 
 def _span(content: bytes) -> Span:
-    """Give a chunk's span. Its messages are counted by the bytes of its message indexes."""
+    """Return a chunk's span. Its messages are counted by the bytes of its message indexes."""
     try:
         place, size, channels = CHUNK_PLACE.unpack_from(content)
         (indexes,) = INDEX_SIZE.unpack_from(content, CHUNK_PLACE.size + channels)
@@ -194,7 +194,7 @@ def _span(content: bytes) -> Span:
 
 
 def _counts(content: bytes) -> tuple[int, int]:
-    """Give the messages and the channels that the statistics have counted."""
+    """Return the messages and the channels that the statistics have counted."""
     try:
         messages, _, channels = STATISTICS_COUNTS.unpack_from(content)
     except StructError as error:

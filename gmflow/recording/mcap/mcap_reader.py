@@ -112,7 +112,7 @@ def _damage(span: Span, error: ValueError) -> str:
 
 
 def _contents(file: McapFile) -> Contents:
-    """Give what is in a file: from its summary if that says it all, else by going through it."""
+    """Return what is in a file: from its summary if that says it all, else by going through it."""
     footer = file.footer()
     if footer is None:
         return scan(file, closed=False)

@@ -22,7 +22,7 @@ from .chunk import Chunk
 from .mcap_index import Summary
 from .records import ENCODING, FORMAT, MAGIC, pack, records
 
-MOST_BUFFERS = 1024
+MAX_BUFFERS = 1024
 """Buffers that the system takes at once (IOV_MAX, on Linux and macOS)."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -104,7 +104,7 @@ def _write(file: int, block: Sequence[Part]) -> int:
     views = [memoryview(buffer) for buffer in block]
     total, first = 0, 0
     while first < len(views):
-        written = os.writev(file, views[first : first + MOST_BUFFERS])
+        written = os.writev(file, views[first : first + MAX_BUFFERS])
         total += written
         while first < len(views) and written >= views[first].nbytes:
             written -= views[first].nbytes
@@ -130,7 +130,7 @@ def _why_not_written(path: str, error: OSError) -> str:
 LONG = PROMISE / 2
 """Seconds after which a chunk is written though it is small: the next messages may be late."""
 
-MOST_CHANNELS = 0xFFFF
+MAX_CHANNELS = 0xFFFF
 
 AHEAD = 3
 """Chunks that another thread packs while one is written: it never waits for work then."""
@@ -153,8 +153,8 @@ class Channels(dict[str, int]):
 
     def __missing__(self, source: str) -> int:
         number = len(self) + 1
-        if number > MOST_CHANNELS:
-            raise RecordingError(f"a .mcap file holds up to {MOST_CHANNELS} sources, not more")
+        if number > MAX_CHANNELS:
+            raise RecordingError(f"a .mcap file holds up to {MAX_CHANNELS} sources, not more")
         self.records.append(
             records().Channel(
                 id=number,

@@ -23,7 +23,7 @@ class NoMessage(ValueError):
 
 
 def head(kind: int, number: int) -> bytes:
-    """Give the shortest head of a CBOR item: its kind, and a size or count (RFC 8949, 3)."""
+    """Return the shortest head of a CBOR item: its kind, and a size or count (RFC 8949, 3)."""
     if number < 24:
         return bytes((kind | number,))
     width = next(width for width in (0, 1, 2, 3) if number < 1 << (8 << width))
@@ -133,12 +133,12 @@ def read_message(data: bytes, start: int, end: int) -> list[Part]:
 
 
 def _count(data: bytes, at: int) -> tuple[int, int]:
-    """Give the number of parts, -1 if a `BREAK` ends them, and where the first one begins."""
+    """Return the number of parts, -1 if a `BREAK` ends them, and where the first one begins."""
     return (-1, at + 1) if data[at] == ARRAY | 31 else _number(data, at, ARRAY)
 
 
 def _number(data: bytes, at: int, kind: int) -> tuple[int, int]:
-    """Give the number in a head of this kind, and where the head ends."""
+    """Return the number in a head of this kind, and where the head ends."""
     number = data[at] - kind
     if 0 <= number < 24:
         return number, at + 1

@@ -49,7 +49,7 @@ FORMAT = "gmflow message 1"
 
 
 def records() -> ModuleType:
-    """Give the library's classes of records.
+    """Return the library's classes of records.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def records() -> ModuleType:
 
 
 def pack(*items: Any) -> bytes:
-    """Give records of the library as the bytes that they are in a file."""
+    """Return records of the library as the bytes that they are in a file."""
     from mcap.data_stream import RecordBuilder
 
     builder: Any = RecordBuilder()
@@ -77,7 +77,7 @@ def pack(*items: Any) -> bytes:
 
 
 def unpack(kind: Any, content: bytes) -> Any:
-    """Give the content of a record as an object of the library's class for it.
+    """Return the content of a record as an object of the library's class for it.
 
     Raises
     ------
@@ -129,7 +129,7 @@ class McapFile:
             raise error if isinstance(error, RecordingError) else self._unreadable(error) from error
 
     def read(self, place: int, size: int) -> bytes:
-        """Give bytes of the file.
+        """Return bytes of the file.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class McapFile:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def peek(self, place: int, size: int) -> bytes:
-        """Give a few bytes, fewer if the file ends before; what is near was read with them."""
+        """Return a few bytes, fewer if the file ends before; what is near was read with them."""
         at = place - self._from
         if at < 0 or at + size > len(self._window):
             self._window, self._from = self._read(place, max(size, WINDOW)), place
@@ -159,7 +159,7 @@ class McapFile:
         return self._window[at : at + size]
 
     def record(self, place: int) -> tuple[int, int] | None:
-        """Give the opcode of the record at a place, and where it ends; None if it has no head."""
+        """Return the opcode of the record at a place, and where it ends; None if it has no head."""
         head = self.peek(place, RECORD.size)
         if len(head) < RECORD.size:
             return None
@@ -167,7 +167,7 @@ class McapFile:
         return opcode, place + RECORD.size + length
 
     def footer(self) -> tuple[int, int] | None:
-        """Give where the summary begins, 0 if there is none, and its checksum, 0 if there is none.
+        """Return where the summary begins and its checksum, each 0 if there is none.
 
         None if the file was not closed: it doesn't end as it should.
         """

@@ -26,7 +26,7 @@ from .records import (
     McapFile,
 )
 
-MOST_CHANNEL_BYTES = 1 << 20
+MAX_CHANNEL_BYTES = 1 << 20
 """Bytes of the largest channel's record."""
 
 LOOSE_BYTES = 4 << 20
@@ -158,12 +158,12 @@ class Scanner:
             self._channels = set()
         elif opcode == CHANNEL:
             start = self.place + RECORD.size
-            if end - start > MOST_CHANNEL_BYTES:
+            if end - start > MAX_CHANNEL_BYTES:
                 raise ValueError("a channel's record is too large")
             self.contents.sources.update([source_of(self._file.read(start, end - start))])
 
     def _checked(self, span: Span, is_whole: bool) -> Span | None:
-        """Give a chunk with the number of its messages; read it if its indexes don't tell."""
+        """Return a chunk with the number of its messages; read it if its indexes don't tell."""
         sources = self.contents.sources
         if is_whole and self._channels and self._channels <= sources.keys():
             return span
@@ -178,7 +178,7 @@ class Scanner:
             return None
 
     def _enter(self) -> bool:
-        """Go on with the records in a chunk that was cut; tell whether they can be read."""
+        """Go on with the records in a chunk that was cut; return True if they can be read."""
         head = self._file.peek(self.place, RECORD.size + CHUNK_FIELDS.size)
         if len(head) < RECORD.size + CHUNK_FIELDS.size:
             return False
