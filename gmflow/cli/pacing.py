@@ -1,6 +1,6 @@
 """When the messages of a recording are sent: at once, as they came, faster or slower, or evenly.
 
-A schedule puts into `Message.arrived` when a message is due, in nanoseconds from the first one.
+A schedule puts into `Message.received_ns` when a message is due, in nanoseconds from the first one.
 All are counted from one start, so that what one message is late by is not added to the next.
 """
 

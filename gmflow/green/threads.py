@@ -48,7 +48,7 @@ class NativeThread:
         self._pool = ThreadPool(1)
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call a function there and wait for it on the hub; see `off_hub`.
+        """Call a function there and wait for it on the hub; see `in_worker_thread`.
 
         A greenlet that is killed meanwhile waits no longer; the call goes on.
         """

@@ -102,7 +102,7 @@ def test_a_second_thread_ends():
 PATCHED = """
 from gevent import monkey
 monkey.patch_all()
-from gmflow.green.threads import SecondThread, off_hub
+from gmflow.green.threads import SecondThread, in_worker_thread
 import gevent, threading
 
 second = SecondThread()
@@ -110,7 +110,7 @@ ticks = []
 ticker = gevent.spawn(lambda: [ticks.append(gevent.sleep(0.01)) for _ in range(1000)])
 import time
 real_sleep = monkey.get_original("time", "sleep")
-off_hub(lambda: second(lambda: real_sleep(0.5))())
+in_worker_thread(lambda: second(lambda: real_sleep(0.5))())
 assert len(ticks) > 20, ticks
 second.end()
 print("fine")

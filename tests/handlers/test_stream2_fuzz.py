@@ -123,7 +123,7 @@ def mutants(count: int, seed: int) -> Iterator[bytes]:
     random, parts = Random(seed), originals()
     for _ in range(count):
         part = bytearray(random.choice(parts))
-        for change in random.filters(CHANGES, k=random.choice((1, 1, 2, 3))):
+        for change in random.choices(CHANGES, k=random.choice((1, 1, 2, 3))):
             change(random, part)
             part = part or bytearray(b"\xa0")
         yield bytes(part)

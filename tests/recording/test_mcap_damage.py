@@ -359,7 +359,7 @@ def mutants(originals: list[bytes], seed: int) -> Iterator[bytes]:
     random = Random(seed)
     for _ in range(COUNT):
         data = bytearray(random.choice(originals))
-        for change in random.filters(CHANGES, k=random.choice((1, 1, 2, 4))):
+        for change in random.choices(CHANGES, k=random.choice((1, 1, 2, 4))):
             change(random, data)
             data = data or bytearray(b"\x89")
         yield bytes(data)

@@ -489,7 +489,7 @@ def counted(call):
 writer = open_writer(sys.argv[1])
 for name in ("open", "write", "unlink", "ftruncate"):
     setattr(os, name, counted(getattr(os, name)))
-new = [Message(parts=[b"new", b"n"], arrived=9, source="new") for _ in range(3)]
+new = [Message(parts=[b"new", b"n"], received_ns=9, source="new") for _ in range(3)]
 writer.write(new)
 """
 
@@ -774,7 +774,7 @@ def message(number):
     parts = [noise[number % 999 : number * 7919 % 20_000] for _ in range(number % 4)]
     digest = hashlib.sha256(b"|".join(parts)).hexdigest()
     header = {"number": number, "parts": len(parts), "sha256": digest}
-    return Message(parts=[json.dumps(header).encode(), *parts], arrived=number + 1, source="s")
+    return Message(parts=[json.dumps(header).encode(), *parts], received_ns=number + 1, source="s")
 writer = open_writer(sys.argv[1])
 while True:
     first = writer.written

@@ -197,9 +197,6 @@ def test_one_time_gives_no_rate():
     assert listing.as_dict()["rate"] is None
     table = text_of(listing.as_dict())
     assert table.splitlines()[2] == "to   2023-11-14 22:13:20.000000000 UTC, 0.000 s"
-        text_of(listing.as_dict()).splitlines()[2]
-        == "to   2023-11-14 22:13:20.000000000 UTC, 0.000 s"
-    )
 
 
 def test_the_table():

@@ -1,6 +1,7 @@
 """DECTRIS's stream v2: series of images in CBOR, one part a message."""
 
+from .cbor_arrays import array_of
 from .stream2_decoder import receive
 from .stream2_encoder import encode, make_config
 
-__all__ = ["encode", "make_config", "receive"]
+__all__ = ["array_of", "encode", "make_config", "receive"]

@@ -364,7 +364,7 @@ def test_the_end_of_a_series_finds_a_place_behind_a_large_header(when_full):
 
 def paced(**options):
     statistics = NodeStatistics()
-    options = {"choices": (), "when_full": "block", "rate": 50, **options}
+    options = {"filters": (), "when_full": "block", "rate": 50, **options}
     return PacedInlet(statistics, **options), statistics
 
 

@@ -437,7 +437,7 @@ MAIN = getcurrent()
 ARMED = False
 
 def ring(number, frame):
-    here = frame.f_code.co_filename.endswith("inbox.py")  # gevent's own code would break
+    here = frame.f_code.co_filename.endswith("receive.py")  # gevent's own code would break
     if ARMED and here and getcurrent() is MAIN:
         raise Rung
 
@@ -498,7 +498,7 @@ MAIN = getcurrent()
 ARMED = False
 
 def ring(number, frame):
-    here = frame.f_code.co_filename.endswith("outbox.py")  # gevent's own code would break
+    here = frame.f_code.co_filename.endswith("transport/send.py")  # gevent's own code would break
     if ARMED and here and getcurrent() is MAIN:
         raise Rung
 
@@ -588,7 +588,7 @@ class Rung(Exception):
     pass
 
 def ring(number, frame):
-    if frame.f_code.co_filename.endswith("outbox.py"):  # gevent's own code would break
+    if frame.f_code.co_filename.endswith("transport/send.py"):  # gevent's own code would break
         raise Rung
 
 context = Context()
