@@ -1,6 +1,8 @@
-"""One whole message: its parts as they came, and what was made of them.
+"""One whole message: its parts as they came, its header, and what was made of them.
 
-A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame.
+A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame. The header is
+part 0 as a mapping. It belongs to the message: whoever asks first has it parsed, everybody later
+finds it there, also that it can't be parsed. All share the one dict, and nobody changes it.
 """
 
 from __future__ import annotations
@@ -9,11 +11,14 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .errors import DecodeError, HeaderError
 from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
-    from .errors import DecodeError
     from .statistics import Statistics
+
+MAX_HEADER_BYTES = 1 << 20
+"""Bytes of a header that is read: one that is made to take long takes half a second."""
 
 Part: TypeAlias = Any
 """bytes, memoryview or zmq.Frame: ``len(part)``, ``bytes(part)`` and ``memoryview(part)`` work."""
@@ -41,13 +46,16 @@ class Message:
     ----------
     error : DecodeError or None
         Why there is no `data`, where decoding failed.
+    parsed : dict, str or None
+        What `header_of` returned; None before anybody asked. `header` and `read_header` are for
+        everyone but those who save a call for each message.
     """
 
     __slots__ = (
-        "_header",
         "_size",
         "data",
         "error",
+        "parsed",
         "parts",
         "received_ns",
         "source",
@@ -70,14 +78,33 @@ class Message:
         self.received_ns = received_ns
         self.error: DecodeError | None = None
         self._size = size
-        self._header: dict[str, Any] | None = None
+        self.parsed: dict[str, Any] | str | None = None
 
     @property
     def header(self) -> dict[str, Any]:
-        """Part 0 as a JSON object, parsed once; an empty dict where it is none."""
-        if self._header is None:
-            self._header = header_of(self.parts)
-        return self._header
+        """Part 0 as a mapping, parsed once; an empty dict where it is none.
+
+        Handlers, filters and other nodes see the same dict: copy it before you change it.
+        """
+        parsed = self.parsed
+        if parsed is None:
+            parsed = self.parsed = header_of(self.parts)
+        return {} if type(parsed) is str else parsed  # type: ignore[return-value]
+
+    def read_header(self) -> dict[str, Any]:
+        """Return the header, the same dict.
+
+        Raises
+        ------
+        HeaderError
+            If part 0 is no mapping.
+        """
+        parsed = self.parsed
+        if parsed is None:
+            parsed = self.parsed = header_of(self.parts)
+        if type(parsed) is str:
+            raise HeaderError(parsed, self.parts)
+        return parsed  # type: ignore[return-value]
 
     @property
     def size(self) -> int:
@@ -90,16 +117,21 @@ class Message:
         return f"<Message of {len(self.parts)} parts, {self.size} bytes>"
 
 
-def header_of(parts: Sequence[Part]) -> dict[str, Any]:
-    """Return part 0 as a JSON object; an empty dict where it is none."""
+def header_of(parts: Sequence[Part]) -> dict[str, Any] | str:
+    """Return part 0 as a mapping, or why it is none: the one place where a header is parsed."""
     try:
         part = parts[0]
-        if len(part) > SMALL and not opens(part):
-            return {}
-        header = loads(part)
-    except (ValueError, IndexError):
-        return {}
-    return header if isinstance(header, dict) else {}
+        size = len(part)
+        if size > MAX_HEADER_BYTES:
+            raise ValueError(f"it has {size} bytes; up to {MAX_HEADER_BYTES} are read")
+        # to find out by reading it would copy megabytes of pixels
+        header = loads(part) if size <= SMALL or opens(part) else None
+    except (ValueError, IndexError) as error:
+        return f"the header is not JSON: {error}"
+    if isinstance(header, dict):
+        return header
+    text = bytes(memoryview(part)[:80]).decode(errors="replace")
+    return f"the header is not a JSON object: {text!r}"
 
 
 def size_of(parts: Sequence[Part]) -> int:
