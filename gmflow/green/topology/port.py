@@ -6,7 +6,7 @@ from typing import Any
 
 import zmq
 
-from ..transport.connections import Health
+from ..transport.connections import ConnectionHealth
 from ..transport.open_socket import endpoint, open_socket
 from ..transport.socket import Context, Socket
 
@@ -34,7 +34,7 @@ class Port:
         self._settings = settings
         self._socket: Socket | None = None
         self._name = name or address
-        self._health: Health | None = None
+        self._health: ConnectionHealth | None = None
 
     def open(self, context: Context, thread: int) -> Socket:
         """Open the socket, served by one of the context's I/O threads, and give it.
@@ -49,7 +49,7 @@ class Port:
         options = {"AFFINITY": 1 << thread, **self._settings["options"]}
         settings = {**self._settings, "options": options}
         is_tcp = self.address.startswith("tcp://")  # elsewhere a topology may have a thousand
-        health = Health(self._name, _loss(settings)) if is_tcp else None
+        health = ConnectionHealth(self._name, _loss(settings)) if is_tcp else None
         self._socket = open_socket(context, self.address, health=health, **settings)
         self._health = self._socket.health
         self.address = endpoint(self._socket, self.address)

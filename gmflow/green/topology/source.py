@@ -205,11 +205,11 @@ class Source(Origin):
 
     def run(self) -> None:
         assert self._socket is not None
-        inbox, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
+        receiver, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
         longest, many = min(BURST, capacity), room < CAPACITY_BYTES  # many share a merger's room
         while not self._stopping and self._left != 0:
             most = longest if self._left is None else min(longest, self._left)
-            burst = inbox.receive_burst(most, room, compact=many)
+            burst = receiver.receive_burst(most, room, compact=many)
             if self._left is not None:
                 self._left -= len(burst)
             if burst:

@@ -11,7 +11,7 @@ import zmq
 
 from ...errors import ConfigError, ConnectError
 from ...validation import FORM, check_mapping, check_whole, has_wrong_port, refuse
-from .connections import Health, WatchedSocket
+from .connections import ConnectionHealth, WatchedSocket
 from .socket import Context, Socket
 
 HINTS = {
@@ -93,7 +93,7 @@ def open_socket(
     linger: int = 1000,
     topics: Sequence[str | bytes] = ("",),
     options: Mapping[str, Any] | None = None,
-    health: Health | None = None,
+    health: ConnectionHealth | None = None,
 ) -> WatchedSocket:
     """Open a socket.
 
@@ -114,7 +114,7 @@ def open_socket(
     options : mapping of str to value, optional
         Further socket options by their ZeroMQ names, ``{"RCVBUF": 1 << 20}``; they overrule
         `TCP`, which holds for TCP otherwise.
-    health : Health, optional
+    health : ConnectionHealth, optional
         What is to watch the socket's connections.
 
     Raises

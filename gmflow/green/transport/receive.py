@@ -38,12 +38,12 @@ class MessageReceiver:
         The socket, in its own thread; nothing else may receive from it.
     """
 
-    __slots__ = ("_flows", "_get", "_readiness", "_recv", "_taken", "_torn")
+    __slots__ = ("_flows", "_get", "_poller", "_recv", "_taken", "_torn")
 
     def __init__(self, socket: Socket) -> None:
         self._recv = _Backend.recv.__get__(socket)
         self._get = _Backend.get.__get__(socket)
-        self._readiness = socket.readiness
+        self._poller = socket.poller
         # Whether to take at once: where it had to wait it looks first, for an attempt in vain
         # costs more. Also False while there is something left to see to:
         self._flows = True
@@ -69,7 +69,7 @@ class MessageReceiver:
         ConnectError
             If the socket is of another thread, or another greenlet is receiving.
         """
-        self._readiness.enter()
+        self._poller.enter()
         if self._flows and not self._torn and (parts := self._now()):
             return parts
         if self._taken:
@@ -148,6 +148,6 @@ class MessageReceiver:
         while self._torn and self._get(zmq.RCVMORE):  # its rest must not pass for a message
             self._recv(_NOBLOCK, False)
         self._torn = False
-        ready: bool | None = self._readiness.wait(POLLIN, timeout)
-        self._flows = bool(ready) and not self._readiness.slept
+        ready: bool | None = self._poller.wait(POLLIN, timeout)
+        self._flows = bool(ready) and not self._poller.slept
         return ready
