@@ -2,7 +2,7 @@
 
 A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame. The header is
 part 0 as a mapping. It belongs to the message: whoever asks first has it parsed, everybody later
-finds it there, also that it can't be parsed. All share the one dict, and nobody changes it.
+finds it there, also that it can't be parsed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import DecodeError, HeaderError
 from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
+    from .errors import DecodeError
     from .statistics import Statistics
 
 MAX_HEADER_BYTES = 1 << 20
@@ -47,8 +47,7 @@ class Message:
     error : DecodeError or None
         Why there is no `data`, where decoding failed.
     parsed : dict, str or None
-        What `header_of` returned; None before anybody asked. `header` and `read_header` are for
-        everyone but those who save a call for each message.
+        What `header_of` returned; None before anybody asked. All but the decoder ask `header`.
     """
 
     __slots__ = (
@@ -84,27 +83,12 @@ class Message:
     def header(self) -> dict[str, Any]:
         """Part 0 as a mapping, parsed once; an empty dict where it is none.
 
-        Handlers, filters and other nodes see the same dict: copy it before you change it.
+        All nodes of a topology see this dict: copy it before you change it.
         """
         parsed = self.parsed
         if parsed is None:
             parsed = self.parsed = header_of(self.parts)
         return {} if type(parsed) is str else parsed  # type: ignore[return-value]
-
-    def read_header(self) -> dict[str, Any]:
-        """Return the header, the same dict.
-
-        Raises
-        ------
-        HeaderError
-            If part 0 is no mapping.
-        """
-        parsed = self.parsed
-        if parsed is None:
-            parsed = self.parsed = header_of(self.parts)
-        if type(parsed) is str:
-            raise HeaderError(parsed, self.parts)
-        return parsed  # type: ignore[return-value]
 
     @property
     def size(self) -> int:
@@ -121,17 +105,19 @@ def header_of(parts: Sequence[Part]) -> dict[str, Any] | str:
     """Return part 0 as a mapping, or why it is none: the one place where a header is parsed."""
     try:
         part = parts[0]
-        size = len(part)
-        if size > MAX_HEADER_BYTES:
-            raise ValueError(f"it has {size} bytes; up to {MAX_HEADER_BYTES} are read")
-        # to find out by reading it would copy megabytes of pixels
-        header = loads(part) if size <= SMALL or opens(part) else None
+        header = loads(part) if len(part) <= SMALL else _loads_large(part)
     except (ValueError, IndexError) as error:
         return f"the header is not JSON: {error}"
-    if isinstance(header, dict):
+    if type(header) is dict:
         return header
     text = bytes(memoryview(part)[:80]).decode(errors="replace")
     return f"the header is not a JSON object: {text!r}"
+
+
+def _loads_large(part: Part) -> Any:
+    if len(part) > MAX_HEADER_BYTES:
+        raise ValueError(f"it has {len(part)} bytes; up to {MAX_HEADER_BYTES} are read")
+    return loads(part) if opens(part) else None  # to find out by reading it would copy megabytes
 
 
 def size_of(parts: Sequence[Part]) -> int:

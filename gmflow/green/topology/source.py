@@ -125,19 +125,22 @@ class Origin(Producer):
 
     def _decode(self, messages: Sequence[Message], decoding: Decoding) -> None:
         """Decode messages, and pass on those that need not wait for a thread."""
-        yield_to_hub = HubYield()
+        yield_to_hub, begin, entries = HubYield(), decoding.begin, decoding.entries
         left = len(messages)
         ready: list[Message] = []
         try:
             for message in messages:
-                yield_to_hub()
-                while decoding.full:
+                if monotonic() >= yield_to_hub.until:
+                    yield_to_hub()
+                while entries and decoding.full:
                     given, ready = ready, []
                     self._give_ready(given)
                     decoding.wait()
                     self.give_decoded()
-                if decoding.begin(message):
+                if begin(message):
                     ready.append(message)
+                if type(message.parsed) is dict:  # the value may have the other one, and change it
+                    message.parsed = message.parsed.copy()
                 left -= 1
         except BaseException:  # a kill, where it waits for a thread or a handler waits
             self.statistics.left_over += left + len(ready)

@@ -70,18 +70,8 @@ class MessageReceiver:
             If the socket is of another thread, or another greenlet is receiving.
         """
         self._poller.enter()
-        if self._flows and not self._torn and (parts := self._now()):
-            return parts
-        if self._taken:
-            return self._taken.popleft()
-        until = None if timeout is None else monotonic() + timeout
-        while self._wait(timeout):
-            if parts := self._now():
-                return parts
-            timeout = None if until is None else max(until - monotonic(), 0)
-        return None
-
-    def _now(self) -> list[Part] | None:
+        if not self._flows or self._torn:
+            return self._taken.popleft() if self._taken else self._wait_for(timeout)
         recv = self._recv
         self._torn = True  # until it is whole; from Python 3.13 on errors can slip past an except
         try:
@@ -91,9 +81,22 @@ class MessageReceiver:
                 frame = recv(_NOBLOCK, False)
                 parts.append(frame)
         except zmq.Again:
-            parts = None
+            self._torn = False
+            return self._taken.popleft() if self._taken else self._wait_for(timeout)
         self._torn = False
         return parts
+
+    def _wait_for(self, timeout: float | None) -> Sequence[Part] | None:
+        until = None if timeout is None else monotonic() + timeout
+        while self._wait(timeout):
+            flows, self._flows = self._flows, False  # as long as what was taken is not returned
+            self._take(1, 1, False)
+            if self._taken:
+                first = self._taken.popleft()
+                self._flows = flows
+                return first
+            timeout = None if until is None else max(until - monotonic(), 0)
+        return None
 
     def receive_burst(
         self, most: int = BURST, most_bytes: int = BURST_BYTES, compact: bool = False
