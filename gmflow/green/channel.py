@@ -6,8 +6,10 @@ reader still gets what is in it; the reader breaks it off when it will take noth
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from gevent import getcurrent
@@ -108,17 +110,20 @@ class Channel:
         int
             How many went in.
         """
-        count = len(messages)
-        fits = 0 < count <= self.capacity - len(self._messages)
-        if fits and self._bytes + size < self.capacity_bytes and not self._broken:
-            self._messages.extend(messages)
-            self._bytes += size
-            self._wake()
-            return count
-        for number, message in enumerate(messages):
-            if not self.offer(message):
-                return number
-        return count
+        room = self.capacity - len(self._messages)
+        if room < len(messages):
+            messages = messages[: max(room, 0)]
+            size = size_of_all(messages)
+        if not messages or self._broken or self._bytes >= self.capacity_bytes:
+            return 0
+        if self._bytes + size >= self.capacity_bytes:
+            ends = list(accumulate([message.size for message in messages]))
+            count = min(len(ends), bisect_left(ends, self.capacity_bytes - self._bytes) + 1)
+            messages, size = messages[:count], ends[count - 1]
+        self._messages.extend(messages)
+        self._bytes += size
+        self._wake()
+        return len(messages)
 
     def force(self, messages: Sequence[Message], size: int) -> int:
         """Put messages whether there is room or not, and take out the oldest to make it.

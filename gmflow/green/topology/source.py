@@ -139,8 +139,6 @@ class Origin(Producer):
                     self.give_decoded()
                 if begin(message):
                     ready.append(message)
-                if type(message.parsed) is dict:  # the value may have the other one, and change it
-                    message.parsed = message.parsed.copy()
                 left -= 1
         except BaseException:  # a kill, where it waits for a thread or a handler waits
             self.statistics.left_over += left + len(ready)
@@ -210,9 +208,11 @@ class Source(Origin):
         assert self._socket is not None
         receiver, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
         longest, many = min(BURST, capacity), room < CAPACITY_BYTES  # many share a merger's room
+        # where many messages are in flight, as values are, their frames would be collected as well
+        compact = many or self._decoding is not None
         while not self._stopping and self._left != 0:
             most = longest if self._left is None else min(longest, self._left)
-            burst = receiver.receive_burst(most, room, compact=many)
+            burst = receiver.receive_burst(most, room, compact=compact)
             if self._left is not None:
                 self._left -= len(burst)
             if burst:
