@@ -48,7 +48,7 @@ def _messages(
 
 
 def _read(receiver: Receiver, decoders: _Decoders) -> Merged | Deferred:
-    header = receiver.header()
+    header = receiver.header().copy()  # the value's own, which a user may change
     by_name = parts_of(header, receiver.body())
     if len(by_name) > MAX_SOURCES:
         raise MessageError(f"{len(by_name)} sources; {MAX_SOURCES} are possible")
@@ -115,9 +115,9 @@ def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
     """Return a source's message, its handler's value or `Deferred` in its ``data``."""
     message = Message(decoder.statistics, None, parts, name)
     try:
-        value = decoder.begin(parts)
+        value = decoder.begin(message)
         # what is left is counted here, as the threads that do it must not
-        message.data = decoder.end(parts, value) if type(value) is Deferred else value
+        message.data = decoder.end(message, value) if type(value) is Deferred else value
     except DecodeError as error:
         message.error = error.with_traceback(None)
     return message

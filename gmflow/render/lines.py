@@ -14,7 +14,7 @@ from ..errors import DecodeError, UnknownHtype
 from ..handlers.bsread.bsread_message import BsreadMessage
 from ..handlers.series import Image, SeriesEnd, SeriesStart
 from ..merging.merged import Merged
-from ..message import Part, header_of, size_of
+from ..message import Message, Part, size_of
 from . import bsread_lines as bsread
 from . import series_lines as dectris
 from .figures import figures, kind
@@ -23,7 +23,7 @@ from .words import MAX_LINES, WIDTH, cut, many, named, shortened, size, sizes, t
 
 def lines_of(parts: Sequence[Part], value: Any, error: DecodeError | None) -> list[str]:
     """Return the lines for a message, at least one."""
-    header = header_of(parts)
+    header = Message(parts=parts).header
     if error is not None or value is None:
         return [*_unread(parts, header), *_reasons(error)]
     if isinstance(value, Merged):

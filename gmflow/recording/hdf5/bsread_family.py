@@ -194,7 +194,7 @@ class BsreadFamily(Family):
     def add(self, message: Message) -> None:
         parts, source = message.parts, message.source
         decoder = _last(self._decoders, source) or _keep(self._decoders, source, Decoder())
-        read: BsreadMessage = decoder.decode(parts)
+        read: BsreadMessage = decoder.read(message)
         layout = read.layout()
         assert layout is not None  # the message was received, and nobody changed it
         stream = _last(self._streams, layout.text)

@@ -39,7 +39,7 @@ class DetectorFamily(Family):
         self._items = read(self._receiver)
 
     def add(self, message: Message) -> None:
-        self._receiver.load(message.parts)
+        self._receiver.begin(message)
         self._store(next(self._items), message)
 
     def commit(self) -> None:
