@@ -33,9 +33,7 @@ test-all: ## run every test under each of Python 3.10 to 3.13 that is installed
 	.ci/test_all
 
 coverage: $(VENV)/.check ## which lines no test runs, the programs that tests start included
-	$(VENV)/bin/python -m coverage erase
-	COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(PYTEST) --cov --cov-report= $(ARGS)
-	$(VENV)/bin/python -m coverage report
+	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 mutants: $(VENV)/.test ## whether tests fail when the code is changed; ARGS="--count 60 --seed 1"
 	$(VENV)/bin/python tests/mutants.py $(ARGS)
@@ -54,7 +52,7 @@ check: $(VENV)/.check ## lint, formatting, types, layers
 
 clean: ## remove what these targets made
 	rm -rf .venv .venv-3.* build dist *.egg-info
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps are written last, so that what was interrupted is done again.
