@@ -62,7 +62,7 @@ def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
         nested too deep; or if cbor2 is not installed: install the extra gmflow[stream2].
     """
     cbor2 = library()
-    reader = _Reader(part, cbor2)
+    reader = _MapReader(part, cbor2)
     try:
         message = reader.message(arrays)
     except cbor2.CBORDecodeError as error:
@@ -111,7 +111,7 @@ def library(error: type[GmflowError] = DecodeError) -> ModuleType:
     return cbor2
 
 
-class _Reader:
+class _MapReader:
     """Reads the items of a message one after the other."""
 
     __slots__ = ("_decode", "_file", "_tag", "_view")
