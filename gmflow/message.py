@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .cborwire import is_map, read_header
 from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ class Message:
 
     @property
     def header(self) -> dict[str, Any]:
-        """Part 0 as a JSON object, parsed once; an empty dict where it is none."""
+        """Part 0 as a mapping, parsed once: a JSON object, or the scalars of a map in CBOR.
+
+        An empty dict where it is neither.
+        """
         if self._header is None:
             self._header = header_of(self.parts)
         return self._header
@@ -91,9 +95,11 @@ class Message:
 
 
 def header_of(parts: Sequence[Part]) -> dict[str, Any]:
-    """Return part 0 as a JSON object; an empty dict where it is none."""
+    """Return part 0 as a JSON object, or what a map in CBOR says; an empty dict for neither."""
     try:
         part = parts[0]
+        if is_map(part):
+            return read_header(part)
         if len(part) > SMALL and not opens(part):
             return {}
         header = loads(part)

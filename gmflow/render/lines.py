@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from ..cborwire import CborHeader
 from ..errors import DecodeError, UnknownHtype
 from ..handlers.bsread.bsread_message import BsreadMessage
 from ..handlers.series import Image, SeriesEnd, SeriesStart
@@ -40,7 +41,8 @@ def _unread(parts: Sequence[Part], header: Mapping[str, Any]) -> list[str]:
     """Say what is known of a message without its handler: its header, and its parts."""
     if not parts:
         return [named("empty", "0 parts")]
-    htype = header.get("htype", "no htype") if header else "not JSON"
+    is_json = header and type(header) is not CborHeader
+    htype = header.get("htype", "no htype") if is_json else "not JSON"
     lines = [named(htype, f"{text_of(parts[0], WIDTH)}  {sizes(parts)}")]
     about = bytes(memoryview(parts[1])[:1]) if header and len(parts) > 1 else b""
     return [*lines, text_of(parts[1], WIDTH)] if about == b"{" else lines
