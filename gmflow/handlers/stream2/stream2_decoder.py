@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from ...cborwire import is_map
 from ...codecs import MAX_BYTES
 from ...deferred import Deferred, failed
 from ...errors import DecodeError, MessageError
@@ -16,7 +17,7 @@ from ...receiver import Receiver
 from ...validation import shown
 from ..series import Image, SeenSeries, SeriesEnd, SeriesStart
 from .cbor_arrays import PackedArray, is_array, packed_of
-from .cbor_map import MAX_CHANNELS, content_of, is_map, read
+from .cbor_map import MAX_CHANNELS, content_of, read
 
 NANOSECONDS = 1_000_000_000
 
