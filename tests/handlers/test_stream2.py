@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from gmflow.cborwire import SELF_DESCRIBED
 from gmflow.decoder import Decoder
 from gmflow.deferred import SMALL, Deferred, work
 from gmflow.errors import ConfigError, DecodeError, EncodeError, HeaderError, MessageError
@@ -26,7 +27,7 @@ from gmflow.green.stream.sender import htype_of
 from gmflow.handlers import ENCODERS, NOT_JSON, eiger, stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.handlers.stream2.cbor_arrays import TAGS, TYPES, tag_of
-from gmflow.handlers.stream2.cbor_map import MAX_DEPTH, MAX_FIELDS, SELF_DESCRIBED
+from gmflow.handlers.stream2.cbor_map import MAX_DEPTH, MAX_FIELDS
 from gmflow.message import Message
 from tests.support.captures import read_capture, truth
 
@@ -397,7 +398,7 @@ def test_an_array_that_can_not_be_right(array: Any, words: str) -> None:
         (message({"type": "end", "series_id": 1, "more": {1: 1}}), "map key"),
         (b"\xa2\x64type\x63end\x64type\x63end", "twice"),
         (b"\xa2\x64type\x63end\x61a\xa2\x61b\x01\x61b\x01", "Duplicate"),
-        (b"\xbd\x64type\x63end", "bd"),
+        (b"\xbd\x64type\x63end", "this is none"),
         (b"\xa1\x64type\xff", "break"),
         (b"\xa2\x64type\x63end\x64data\xff", "break"),
         (b"\xa1\x64type\x62\xff\xff", "CBOR"),
