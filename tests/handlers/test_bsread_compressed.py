@@ -194,7 +194,7 @@ def test_the_same_bytes_compressed_in_another_way_are_another_data_header() -> N
 
 
 def later(parts: list[bytes]) -> Any:
-    return Decoder().begin(parts)
+    return Decoder().begin(Message(parts=parts))
 
 
 def test_values_are_decompressed_later() -> None:

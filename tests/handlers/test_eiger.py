@@ -259,7 +259,7 @@ def test_the_work_is_left_for_later_and_can_be_done_in_any_order():
 
 def test_pixels_that_are_not_compressed_are_a_view_and_no_work():
     parts = an_image(0, array=np.zeros((300, 200), "u4"), encoding="<")
-    later = eiger_decoder().begin(parts)
+    later = eiger_decoder().begin(Message(parts=parts))
     assert later.size <= SMALL
     array = later().array
     assert np.shares_memory(array, np.frombuffer(parts[2], "u1"))
