@@ -168,7 +168,7 @@ def test_no_space(tmp_path):
 def test_an_extra_that_is_missing(scripts, tmp_path, monkeypatch):
     """What was written before it was missed is in a recording that is closed."""
     (tmp_path / "cbor2.py").write_text("raise ImportError('as if it was not installed')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     path = record(tmp_path / "run.mcap", [*MESSAGES, [b"\xa1\x61a\x01"]])
     other = tmp_path / "other.mcap"
     result = scripts.run("m_replay", "--set", "x=1", "-o", other, path)
@@ -182,9 +182,9 @@ def test_an_extra_that_is_missing(scripts, tmp_path, monkeypatch):
 
 FAILING = """
 import sys
-from gmflow.cli.ahead import Ahead
-from gmflow.cli.progress_bar import Bar
-from gmflow.cli.converting import convert
+from gmflow.cli.readahead import ReadAhead
+from gmflow.cli.progress import Bar
+from gmflow.cli.conversion import convert
 from gmflow.cli.program import run_program
 from gmflow.errors import ConfigError
 from gmflow.message import Message
@@ -195,7 +195,7 @@ def messages():
     raise {error}
 
 def body(arguments, console):
-    convert(Ahead(messages()), arguments["OTHER"], 400, console, Bar(console.err))
+    convert(ReadAhead(messages()), arguments["OTHER"], 400, console, Bar(console.err))
 
 run_program("Usage: failing OTHER", body)
 """
@@ -235,7 +235,7 @@ def hang(path, *arguments, **others):
 os.open = hang
 """
     (tmp_path / "sitecustomize.py").write_text(hangs)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     script = scripts.start("m_replay", "-o", tmp_path / "other.mcap", recording)
     script.until_ready()
     script.until_idle()

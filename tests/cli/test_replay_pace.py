@@ -10,7 +10,7 @@ import time
 import pytest
 import zmq
 
-from gmflow.cli.pacing import Recorded
+from gmflow.cli.playback import Recorded
 from gmflow.message import Message
 from tests.support.recordings import record
 from tests.support.scripts import (
