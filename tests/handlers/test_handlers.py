@@ -227,7 +227,10 @@ def test_dimage_round_trip(appendix):
         ({"encoding": "<", "shape": [2, 2], "type": "uint8"}, "3 bytes; .* needs 4"),
         ({"encoding": ">", "shape": [2, 1], "type": "uint8"}, "3 bytes; .* needs 2"),
         ({"encoding": ">", "shape": [2**40, 2**40], "type": "uint16"}, "more than there can be"),
-        ({"encoding": "<", "shape": [10**400], "type": "uint16"}, "more than there can be|shape"),
+        (
+            {"encoding": "<", "shape": [10**400], "type": "uint16"},
+            "than there can be|whole numbers",
+        ),
         ({"encoding": "<", "shape": [1], "type": "pixel"}, "type 'pixel' is not a number type"),
     ],
 )
