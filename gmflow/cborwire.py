@@ -53,7 +53,7 @@ def _step_of(first: int) -> int:
 
 _STEPS = tuple(map(_step_of, range(256)))
 
-_INSIDE = (*[0] * 0x80, *range(24), *[0] * 8, *range(0, 48, 2), *[0] * 72)
+_INSIDE = (*[0] * 0x80, *range(24), *[0] * 8, *range(0, 48, 2), *[0] * 8, *[1] * 24, *[0] * 40)
 """Items in the containers that begin so, if that says it."""
 
 
@@ -247,14 +247,7 @@ def _skip(view: Part, at: int, budget: int) -> tuple[int, int]:
             if inside:
                 at += 1
             else:
-                major, size, at = head(view, at)
-                if major == TAG:  # it is of the item behind it
-                    continue
-                if major in (BYTES, TEXT) and size >= 0:
-                    at += size
-                    inside = 0
-                else:
-                    inside = 2 * size if major == MAP else size
+                inside, at = _content(view, at)
             if len(outer) == MAX_DEPTH:
                 raise ValueError("the CBOR is nested too deep")
             outer.append(left - 1)
@@ -266,6 +259,16 @@ def _skip(view: Part, at: int, budget: int) -> tuple[int, int]:
                 return at, rest
             left = outer.pop()
     raise ValueError("the CBOR has too many items")
+
+
+def _content(view: Part, at: int) -> tuple[int, int]:
+    """Return how many items are in the item at `at`, below 0 until a break, and where they are."""
+    major, size, at = head(view, at)
+    if major == TAG:
+        return 1, at
+    if major in (BYTES, TEXT) and size >= 0:
+        return 0, at + size
+    return 2 * size if major == MAP else size, at
 
 
 def encode_head(major: int, value: int) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .cborwire import is_map, read_header
+from .cborwire import read_header
 from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
@@ -96,16 +96,19 @@ class Message:
 
 def header_of(parts: Sequence[Part]) -> dict[str, Any]:
     """Return part 0 as a JSON object, or what a map in CBOR says; an empty dict for neither."""
-    try:
-        part = parts[0]
-        if is_map(part):
-            return read_header(part)
-        if len(part) > SMALL and not opens(part):
-            return {}
-        header = loads(part)
-    except (ValueError, IndexError):
+    if not parts:
         return {}
-    return header if isinstance(header, dict) else {}
+    part = parts[0]
+    try:
+        if len(part) <= SMALL or opens(part):
+            header = loads(part)
+            return header if isinstance(header, dict) else {}
+    except ValueError:
+        pass
+    try:
+        return read_header(part)
+    except ValueError:
+        return {}
 
 
 def size_of(parts: Sequence[Part]) -> int:
