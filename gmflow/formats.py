@@ -148,6 +148,16 @@ def htype_of(message: Message) -> str:
     return htype if isinstance(htype, str) else ""
 
 
+def title_of(message: Message) -> str:
+    """Return what a message is called where people read it: its htype, or what it is instead."""
+    htype = htype_of(message)
+    if htype and format_of(message).is_cbor:
+        return f"stream2 {htype}"
+    if type(message.header) is CborHeader or not message.header:
+        return "not JSON" if message.parts else "no parts"
+    return htype or "no htype"
+
+
 def format_of(message: Message) -> Format:
     """Return the row that a message is of."""
     return _place_of(message)[0]

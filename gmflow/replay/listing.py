@@ -6,12 +6,9 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from ..cborwire import CborHeader
-from ..filters import htype_of
+from ..formats import images_announced, title_of
 from ..message import Message
-from ..sequence import stream2
 from ..sequence.tally import Tally, Track
-from ..sequence.tracker import images_announced
 from .select import Numbers, numbers_of
 
 MAX_ROWS = 50
@@ -219,7 +216,7 @@ class Listing:
         source = message.source[:MAX_LETTERS]
         numbers = numbers_of(message)
         self._all.add(parts, size)
-        for rows, key in ((self._htypes, _name_of(message, numbers)), (self._sources, source)):
+        for rows, key in ((self._htypes, title_of(message)[:MAX_LETTERS]), (self._sources, source)):
             row = rows.of(key, Totals)
             if row is not None:
                 row.add(parts, size)
@@ -276,7 +273,7 @@ class Listing:
         if number is not None:
             row.add(number)
         elif kind == "start":
-            row.begin(_expected(message))
+            row.begin(images_announced(message))
         elif kind == "end":
             row.end()
 
@@ -299,25 +296,6 @@ class Listing:
         if received_ns > self._last:
             self._last = received_ns
         self._timed += 1
-
-
-def _name_of(message: Message, numbers: Numbers) -> str:
-    """Return what a message is listed as: its htype, or what it is instead."""
-    htype = htype_of(message)
-    if htype:
-        return htype[:MAX_LETTERS]
-    if message.header and type(message.header) is not CborHeader:
-        return "no htype"
-    if numbers.kind:
-        return f"stream2 {numbers.kind}"
-    return "not JSON" if message.parts else "no parts"
-
-
-def _expected(start: Message) -> int | None:
-    """Return the number of images that the start of a series announces, if it does."""
-    if not start.header or type(start.header) is CborHeader:
-        return stream2.images(start.parts[0])
-    return images_announced(start)
 
 
 def _rows(name: str, rows: Rows[str, Totals]) -> list[dict[str, Any]]:

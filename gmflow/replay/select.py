@@ -1,7 +1,7 @@
 """Which messages of a recording are replayed: those of some series, and of these some frames.
 
-The numbers of a message are read from part 0 alone: from its JSON header, or, in DECTRIS's
-stream v2, from how its CBOR begins; no image is decoded.
+What a message says of itself is read from its header alone, by the table of formats; no image is
+decoded.
 """
 
 from __future__ import annotations
@@ -10,18 +10,13 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from ..cborwire import CborHeader
-from ..filters import EDGES, htype_of
+from ..formats import counter_of, edge_of, htype_of, series_of, whole
+from ..merging.merged import HTYPE as MERGED
 from ..message import Message
-from ..sequence import stream2
-from ..sequence.reading import whole
-from ..sequence.tracker import COUNTERS
 from ..validation import refuse
 
 Range: TypeAlias = tuple[int, int | None]
 """The first and the last number, both within it; None for no last one."""
-
-MERGED = "merged-1.0"
 
 _range = re.compile(r"([0-9]{1,18})?(:)?([0-9]{1,18})?").fullmatch
 
@@ -37,17 +32,13 @@ class Numbers(NamedTuple):
     series : int or None
         The series that it belongs to.
     frame : int or None
-        Its own number: the `frame` in a JSON header (DECTRIS's stream v1, array-1.0), else its
-        ``pulse_id`` (bsread); in stream v2 its ``image_id``. A message of htype merged-1.0 has
-        the numbers of the first message in it.
+        Its own number, by the counter of its format: ``frame``, ``image_id`` or ``pulse_id``. A
+        message of htype merged-1.0 has the numbers of the first message in it.
     """
 
     kind: Literal["start", "image", "pulse", "end", ""]
     series: int | None
     frame: int | None
-
-
-NOTHING = Numbers("", None, None)
 
 
 def numbers(text: str, name: str) -> Range:
@@ -115,21 +106,13 @@ def by_frames(
 
 def numbers_of(message: Message) -> Numbers:
     """Return what a message says that it is; see `Numbers`."""
-    htype = htype_of(message)
-    if htype == MERGED:
+    if htype_of(message) == MERGED:
         message = _first_of(message)
-        htype = htype_of(message)
-    header = message.header
-    if not header or type(header) is CborHeader:
-        return _of_stream2(message)
-    series = whole(header.get("series"))
-    if htype.startswith(EDGES):
-        return Numbers("start" if htype.startswith(EDGES[0]) else "end", series, None)
-    for key in COUNTERS:
-        number = whole(header.get(key))
-        if number is not None:
-            return Numbers("image" if key == "frame" else "pulse", series, number)
-    return Numbers("", series, None)
+    series, edge, counter = whole(series_of(message)), edge_of(message), counter_of(message)
+    if edge or counter is None:
+        return Numbers(edge, series, None)
+    key, number = counter
+    return Numbers("pulse" if key == "pulse_id" else "image", series, number)
 
 
 def _first_of(merged: Message) -> Message:
@@ -140,14 +123,6 @@ def _first_of(merged: Message) -> Message:
         if htype_of(message) != MERGED:
             break
     return message
-
-
-def _of_stream2(message: Message) -> Numbers:
-    for kind, series, number, _ in stream2.read_all((message,)):
-        if kind == b"image":
-            return Numbers("image", series, number)
-        return Numbers("start" if kind == b"start" else "end", series, None)
-    return NOTHING
 
 
 def _is_within(number: int | None, first: int, last: int | None) -> bool:
