@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from ..formats import images_announced, title_of
 from ..message import Message
@@ -91,7 +91,7 @@ class Numbered:
     Parameters
     ----------
     counter : str
-        What counts them: a ``frame`` by 1, a ``pulse_id`` by a step that is learnt.
+        What counts them: a ``pulse_id`` by a step that is learnt, all else by 1.
 
     Attributes
     ----------
@@ -117,14 +117,14 @@ class Numbered:
         "last",
     )
 
-    def __init__(self, counter: Literal["frame", "pulse_id"]) -> None:
+    def __init__(self, counter: str) -> None:
         self.counter = counter
         self.count = 0
         self.first: int | None = None
         self.last: int | None = None
         self.expected: int | None = None
         self.ended = False
-        self._tally = Tally(1 if counter == "frame" else 0)
+        self._tally = Tally(0 if counter == "pulse_id" else 1)
         self._track: Track | None = None
         self._numbers: list[int] = []
 
@@ -175,12 +175,9 @@ class Numbered:
 MAX_LETTERS = 60
 """Of an htype or of a source's name; what follows is cut off."""
 
-RowKey: TypeAlias = tuple[str, "int | None", bool, int]
-"""What numbers belong to: a source, a series, whether they are pulses, and how often the series
-had begun and ended before."""
-
-IMAGES = partial(Numbered, "frame")
-PULSES = partial(Numbered, "pulse_id")
+RowKey: TypeAlias = tuple[str, "int | None", str, int]
+"""What numbers belong to: a source, a series, a counter, and how often the series had begun and
+ended before."""
 
 
 class Listing:
@@ -201,7 +198,7 @@ class Listing:
         self._htypes: Rows[str, Totals] = Rows()
         self._sources: Rows[str, Totals] = Rows()
         self._numbered: Rows[RowKey, Numbered] = Rows()
-        self._runs: dict[tuple[str, int], int] = {}  # of a series' number that began anew
+        self._runs: dict[tuple[str, int | None, str], int] = {}  # of a series that began again
         self._timed = 0  # messages whose time is known,
         self._first, self._last = 0, 0  # and the least and the largest of these times
 
@@ -266,28 +263,25 @@ class Listing:
 
     def _follow(self, message: Message, source: str, numbers: Numbers) -> None:
         """Count a message of a series, or one that has a number without."""
-        kind, series, number = numbers
-        row = self._row_of(source, series, kind)
+        row = self._row_of(source, numbers)
         if row is None:
             return
-        if number is not None:
-            row.add(number)
-        elif kind == "start":
+        if numbers.frame is not None:
+            row.add(numbers.frame)
+        elif numbers.edge == "start":
             row.begin(images_announced(message))
-        elif kind == "end":
+        elif numbers.edge == "end":
             row.end()
 
-    def _row_of(self, source: str, series: int | None, kind: str) -> Numbered | None:
+    def _row_of(self, source: str, numbers: Numbers) -> Numbered | None:
         """Return the row of a series; a start after an end begins another one."""
-        is_pulse = kind == "pulse"
-        make = PULSES if is_pulse else IMAGES
-        if series is None or is_pulse:
-            return self._numbered.of((source, series, is_pulse, 0), make)
-        run = self._runs.get((source, series), 0)
-        row = self._numbered.of((source, series, is_pulse, run), make)
-        if kind == "start" and row is not None and row.ended:
-            self._runs[source, series] = run + 1
-            row = self._numbered.of((source, series, is_pulse, run + 1), make)
+        edge, series, counter, _ = numbers
+        make = partial(Numbered, counter)
+        run = self._runs.get((source, series, counter), 0)
+        row = self._numbered.of((source, series, counter, run), make)
+        if edge == "start" and row is not None and row.ended:
+            self._runs[source, series, counter] = run + 1
+            row = self._numbered.of((source, series, counter, run + 1), make)
         return row
 
     def _note_time(self, received_ns: int) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from ..formats import counter_of, edge_of, htype_of, series_of, whole
+from ..formats import Edge, counter_of, edge_of, format_of, htype_of, series_of, whole
 from ..merging.merged import HTYPE as MERGED
 from ..message import Message
 from ..validation import refuse
@@ -22,22 +22,23 @@ _range = re.compile(r"([0-9]{1,18})?(:)?([0-9]{1,18})?").fullmatch
 
 
 class Numbers(NamedTuple):
-    """What a message says that it is.
+    """What a message says that it is; one of htype merged-1.0, what the first one in it says.
 
     Attributes
     ----------
-    kind : str
-        ``start`` and ``end`` of a series, ``image`` if it has a frame's number, ``pulse`` if it
-        has a pulse_id instead; else an empty text.
+    edge : str
+        ``start`` or ``end`` of a series, else an empty text.
     series : int or None
         The series that it belongs to.
+    counter : str
+        What counts the messages of its format: ``frame``, ``image_id`` or ``pulse_id``.
     frame : int or None
-        Its own number, by the counter of its format: ``frame``, ``image_id`` or ``pulse_id``. A
-        message of htype merged-1.0 has the numbers of the first message in it.
+        Its own number by that; None of an edge.
     """
 
-    kind: Literal["start", "image", "pulse", "end", ""]
+    edge: Edge
     series: int | None
+    counter: str
     frame: int | None
 
 
@@ -99,8 +100,8 @@ def by_frames(
     Others that have no number are left out.
     """
     for message in messages:
-        kind, _, frame = numbers_of(message)
-        if kind in ("start", "end") or _is_within(frame, first, last):
+        found = numbers_of(message)
+        if found.edge or _is_within(found.frame, first, last):
             yield message
 
 
@@ -110,9 +111,8 @@ def numbers_of(message: Message) -> Numbers:
         message = _first_of(message)
     series, edge, counter = whole(series_of(message)), edge_of(message), counter_of(message)
     if edge or counter is None:
-        return Numbers(edge, series, None)
-    key, number = counter
-    return Numbers("pulse" if key == "pulse_id" else "image", series, number)
+        return Numbers(edge, series, next(iter(format_of(message).counters), "frame"), None)
+    return Numbers(edge, series, *counter)
 
 
 def _first_of(merged: Message) -> Message:
