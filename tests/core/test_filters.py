@@ -16,8 +16,8 @@ from gmflow.filters import (
     Share,
     check_rate,
     filters_of,
-    is_series_edge,
 )
+from gmflow.formats import is_series_edge
 from gmflow.message import Message
 
 
