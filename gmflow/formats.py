@@ -126,6 +126,9 @@ FORMATS = (
     GENERIC,
 )
 
+COUNTERS = tuple(dict.fromkeys(key for row in FORMATS for key in row.counters))
+"""The keys that count messages in any format."""
+
 _JSON, _CBOR = (
     {htype: row for row in FORMATS for htype in row.htypes if row.is_cbor is cbor}
     for cbor in (False, True)

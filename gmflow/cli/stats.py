@@ -35,7 +35,7 @@ from ..throughput import ThroughputStatisticsPrinter
 from .arguments import choice_of, number_of
 from .console import Console, File, printed
 from .program import run_program, run_topology
-from .report import JsonLines, not_sent
+from .report import JsonLines, any_counter, not_sent
 
 
 class LossError(GmflowError):
@@ -143,7 +143,7 @@ def _expect_no_loss(nodes: dict[str, Any], address: str, console: Console) -> No
     upstream = _upstream(nodes)
     warning = "no message came" if upstream is None else ""
     if upstream is not None and upstream["counter"] is None:
-        warning = "messages have no frame or pulse_id: only losses here are seen"
+        warning = f"messages have no {any_counter()}: only losses here are seen"
     if warning:
         console.finish(err=f"m_stats: {address}: {warning}\n")
 
