@@ -14,9 +14,10 @@ from typing import Protocol
 
 from gevent.event import Event
 
+from ..config import OutputConfig, from_arguments
 from ..green.threads import in_worker_thread
 from ..green.topology import Output, Producer
-from ..green.topology.settings import socket_settings
+from ..green.topology.node import socket_settings
 from ..message import Message, Part
 from .ahead import Ahead, Batch
 
@@ -167,11 +168,10 @@ class FirstSent(Output):
     """
 
     def __init__(self, node: Producer, address: str, mode: str, sent: Event) -> None:
-        settings = socket_settings(
-            address, mode, ("PUSH", "PUB"), "bind", None, queue_size=100, linger=1000
+        config = from_arguments(
+            OutputConfig, {"address": address, "mode": mode, "conn_type": "bind"}
         )
-        if mode == "pub":  # otherwise libzmq drops without a word
-            settings["options"] = {"XPUB_NODROP": 1}
+        settings = socket_settings(config)
         super().__init__(f"output {address}", node, address, settings)
         self._sent = sent
 

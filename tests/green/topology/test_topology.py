@@ -935,4 +935,4 @@ def test_sources_and_outputs_have_io_threads_of_their_own(topology, monkeypatch)
         topology.start()
         used = [node._socket.get(zmq.AFFINITY) for node in (source, *outputs, own)]
         assert used == [1, 2, 4, 2, 1]
-        assert topology._context.get(zmq.IO_THREADS) == 3
+        assert topology._runner._context.get(zmq.IO_THREADS) == 3
