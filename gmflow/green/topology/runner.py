@@ -57,21 +57,11 @@ class Runner:
 
     def start(self) -> None:
         """As of `Topology.start`."""
-        self._check()
+        self._check_can_start()
         self._thread = get_thread_ident()
         self._context = context = Context()
         context.set(zmq.MAX_SOCKETS, max(1023, 4 * len(self._nodes)))
-        threads = self._io_threads(context)
-        opened: list[Node] = []
-        try:
-            for node in sorted(self._nodes.values(), key=lambda node: isinstance(node, Producer)):
-                opened.append(node)  # a source would take messages that then could go nowhere
-                node.open(context, next(threads) if isinstance(node, Output) else 0)
-        except BaseException:
-            for node in opened:
-                node.close()
-            in_worker_thread(context.term)
-            raise
+        self._open_all(context)
         self._started = monotonic()
         self._finished.clear()
         self._greenlets = [gevent.spawn(self._run, node) for node in self._nodes.values()]
@@ -114,12 +104,25 @@ class Runner:
         if get_thread_ident() != self._thread:
             raise ConnectError("the topology belongs to the thread that started it: end it there")
 
-    def _check(self) -> None:
+    def _check_can_start(self) -> None:
         if self._context is not None:
             raise ConfigError("the topology has started before: make a new one")
         for node in self._nodes.values():
             if isinstance(node, Producer) and not node.splitter.inlets:
                 raise ConfigError(f"messages of {node.name!r} go nowhere: add an output or a sink")
+
+    def _open_all(self, context: Context) -> None:
+        threads = self._io_threads(context)
+        opened: list[Node] = []
+        try:
+            for node in sorted(self._nodes.values(), key=lambda node: isinstance(node, Producer)):
+                opened.append(node)  # a source would take messages that then could go nowhere
+                node.open(context, next(threads) if isinstance(node, Output) else 0)
+        except BaseException:
+            for node in opened:
+                node.close()
+            in_worker_thread(context.term)
+            raise
 
     def _io_threads(self, context: Context) -> Iterator[int]:
         """Have I/O threads as far as there are cores; return those for the outputs, in turn."""
