@@ -137,7 +137,7 @@ class Topology:
         handlers: Mapping[str, Handler] | None = None,
         name: str | None = None,
     ) -> Feed:
-        """Add a node that gives the messages of an iterable, each a sequence of parts."""
+        """Add a node that takes messages from an iterable, each a sequence of parts."""
         config = from_arguments(FeedConfig, locals())
         name = self._free_name(config.name or "feed")
         return self.attach(Feed(name, config.messages, config.handlers))
@@ -225,12 +225,12 @@ class Topology:
             How many messages in a row are in one share.
         series : bool, optional
             Whether every Eiger series goes whole: its header and end always go, whatever `share`
-            and `modulo` say, which count its images alone and anew for each series. They are the
-            last to be dropped, and `rate` doesn't hold for them.
+            and `modulo` say, which count the images alone, of each series. They are the last to
+            be dropped, and `rate` doesn't hold for them.
         rate : float, optional
             Messages a second at most: the newest goes when its turn has come, those that it
-            replaced are counted as dropped for "rate". Such an output holds nobody up, whatever
-            `when_full`; with `series`, headers and ends of series can.
+            replaced are counted as dropped for "rate". Such an output holds nobody up, and
+            `when_full` can only be "drop_oldest"; with `series` it is for headers and ends.
         linger : int, optional
             Milliseconds that messages may wait to be sent after a stop; -1 for ever. Where the
             sources end by themselves, the topology ends when everything is delivered.
