@@ -54,7 +54,7 @@ class ArraysFamily(Family):
         self._tables: dict[_Layout, _Table] = {}  # the one that was used last stands last
 
     def add(self, message: Message) -> None:
-        value = self._decoder.decode(message.parts)
+        value = self._decoder.read(message)
         layout = _layout_of(value["header"], value["data"])
         table = self._tables.pop(layout, None)
         if table is not None and table.file.closed:

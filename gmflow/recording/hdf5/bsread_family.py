@@ -13,9 +13,9 @@ import numpy as np
 
 from ...decoder import Decoder
 from ...errors import DecodeError
+from ...handlers.bsread.bsread_channels import BsreadChannel
 from ...handlers.bsread.bsread_message import BsreadMessage, Value
-from ...handlers.bsread.channels import Channel
-from ...handlers.bsread.data_header import Layout
+from ...handlers.bsread.data_header import BsreadLayout
 from ...message import Message
 from .family import Family
 from .files import Files
@@ -48,7 +48,7 @@ class Table:
     ----------
     file : GrowingFile
         A new one; it is started.
-    layout : Layout
+    layout : BsreadLayout
         The data header, with channels that HDF5 can hold.
     widths : list of int
         The most bytes of a string of each channel of strings.
@@ -59,7 +59,7 @@ class Table:
         If it can't be written.
     """
 
-    def __init__(self, file: GrowingFile, layout: Layout, widths: list[int]) -> None:
+    def __init__(self, file: GrowingFile, layout: BsreadLayout, widths: list[int]) -> None:
         self.file = file
         file.value("/data_header", layout.text.decode())
         file.group("/data")
@@ -104,7 +104,7 @@ class _Rows:
 
     __slots__ = ("_data", "_length", "_may_be_empty", "_offset", "_pulse_id", "_timestamp")
 
-    def __init__(self, file: GrowingFile, channel: Channel, width: int) -> None:
+    def __init__(self, file: GrowingFile, channel: BsreadChannel, width: int) -> None:
         path = f"/data/{link_name(channel.name)}"
         file.group(path, name=attribute_text(channel.name))
         self._may_be_empty = channel.compression is not None and bool(channel.size)
@@ -154,12 +154,12 @@ class _WithoutData:
             column.append(item)
 
 
-def row_shape(channel: Channel) -> tuple[int, ...]:
+def row_shape(channel: BsreadChannel) -> tuple[int, ...]:
     """Return the shape of a channel's values: none for numbers."""
     return () if channel.is_scalar else tuple(channel.shape)
 
 
-def _make_data(file: GrowingFile, path: str, channel: Channel, width: int) -> Append | None:
+def _make_data(file: GrowingFile, path: str, channel: BsreadChannel, width: int) -> Append | None:
     """Make the dataset of a channel's values; none for a channel without elements."""
     if channel.dtype is None:
         return make_strings(file, path, width)
@@ -194,7 +194,7 @@ class BsreadFamily(Family):
     def add(self, message: Message) -> None:
         parts, source = message.parts, message.source
         decoder = _last(self._decoders, source) or _keep(self._decoders, source, Decoder())
-        read: BsreadMessage = decoder.decode(parts)
+        read: BsreadMessage = decoder.read(message)
         layout = read.layout()
         assert layout is not None  # the message was received, and nobody changed it
         stream = _last(self._streams, layout.text)
@@ -221,7 +221,7 @@ def _keep(remembered: dict[Any, Any], key: str | bytes, new: Any) -> Any:
 class _Stream:
     """The messages of one data header: in one file, and in the next where a string is longer."""
 
-    def __init__(self, files: Files, layout: Layout) -> None:
+    def __init__(self, files: Files, layout: BsreadLayout) -> None:
         _check(layout)
         self._files = files
         self._layout = layout
@@ -255,7 +255,7 @@ class _Stream:
         return table
 
 
-def _check(layout: Layout) -> None:
+def _check(layout: BsreadLayout) -> None:
     """Refuse channels that HDF5 can't hold."""
     channels = layout.channels
     if len(channels) > MAX_CHANNELS:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from logging import getLogger
 
+from ...cborwire import is_map
 from ...errors import DecodeError, RecordingError
-from ...handlers.stream2.cbor_map import is_map
 from ...message import Message
 from ...validation import shown
 from ..base import PROMISE, Writer

@@ -10,7 +10,7 @@ from ...errors import DecodeError
 from ...handlers import dheader_1_0
 from ...handlers.eiger import series as read_series
 from ...handlers.series import CHANNEL, Image, SeriesEnd, SeriesStart
-from ...handlers.stream2.cbor_arrays import Packed
+from ...handlers.stream2.cbor_arrays import PackedArray
 from ...handlers.stream2.stream2_decoder import receive
 from ...message import Message
 from ...receiver import Receiver
@@ -39,7 +39,7 @@ class DetectorFamily(Family):
         self._items = read(self._receiver)
 
     def add(self, message: Message) -> None:
-        self._receiver.load(message.parts)
+        self._receiver.begin(message)
         self._store(next(self._items), message)
 
     def commit(self) -> None:
@@ -158,7 +158,7 @@ class Stream2Family(DetectorFamily):
             self._series.add(message.source, picture)
 
 
-def _packed_picture(image: Image, arrays: dict[str, Packed], received_ns: int) -> Picture:
+def _packed_picture(image: Image, arrays: dict[str, PackedArray], received_ns: int) -> Picture:
     times = tuple(getattr(image, name) for name in TIMES)
     try:
         if not arrays:
