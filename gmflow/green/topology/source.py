@@ -21,8 +21,7 @@ from ..channel import CAPACITY_BYTES
 from ..transport.receive import BURST, MessageReceiver
 from ..transport.socket import Context, Socket
 from ..yielding import HubYield
-from .node import Producer
-from .port import Port
+from .node import NodeSocket, Producer
 
 if TYPE_CHECKING:
     from ...decoder import Handler
@@ -196,7 +195,7 @@ class Source(Origin):
         super().__init__(name, handlers, address, self._upstream, threads)
         self._closed: float | None = None
         self._left = count
-        self._port = Port(address, settings, name)
+        self._port = NodeSocket(address, settings, name)
         self._socket: Socket | None = None
 
     def open(self, context: Context, thread: int = 0) -> None:
