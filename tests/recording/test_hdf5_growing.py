@@ -14,8 +14,8 @@ import pytest
 from gmflow.errors import RecordingError
 from gmflow.recording.hdf5.columns import MAX_KEPT, MAX_ROWS
 from gmflow.recording.hdf5.files import MAX_OPEN, Files
-from gmflow.recording.hdf5.superblock import is_known, lookup3
-from tests.support.hdf5_recorded import open_files, texts
+from gmflow.recording.hdf5.growing import is_known, lookup3
+from tests.support.hdf5_recorded import Single, open_files, texts
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("hdf5plugin")
@@ -26,7 +26,8 @@ KILLS = 20
 def program(text, *arguments, timeout=50):
     """Run a Python program of its own; give the lines that it prints."""
     command = [sys.executable, "-c", text, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=root)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout.splitlines()
@@ -53,10 +54,10 @@ def test_what_is_built_and_what_grows(files, tmp_path):
     file.value("/entry/empty", "")
     file.value("/entry/bytes", b"\0\xff")
     file.value("/entry/table", np.arange(6, dtype=">f4").reshape(2, 3))
-    number = file.column("/entry/number", "u8", units="ns")
-    vector = file.column("/entry/vector", "<i2", (3,))
-    name = file.column("/entry/name", "S8")
-    text = file.texts("/entry/words")
+    number = Single(file, "/entry/number", "u8", units="ns")
+    vector = Single(file, "/entry/vector", "<i2", (3,))
+    name = Single(file, "/entry/name", "S8")
+    text = Single(file, "/entry/words")
     image = file.chunks("/entry/data/image", ">u2", (4, 5), (), about="all")
     file.start()
     rows = 3 * MAX_ROWS + 7
@@ -91,8 +92,8 @@ def test_what_is_built_and_what_grows(files, tmp_path):
 
 def test_what_a_column_keeps_back_is_bounded(files, tmp_path):
     file = files.create()
-    small, large = file.column("/small", "u1"), file.column("/large", "u8", (1000,))
-    text = file.texts("/text")
+    small, large = Single(file, "/small", "u1"), Single(file, "/large", "u8", (1000,))
+    text = Single(file, "/text")
     file.start()
     files.commit()
     for _ in range(MAX_ROWS + 5):
@@ -136,7 +137,7 @@ print(json.dumps(counts))
 
 def test_another_process_reads_it_while_it_grows_and_cannot_write_to_it(files, tmp_path):
     file = files.create()
-    row = file.column("/row", "u8")
+    row = Single(file, "/row", "u8")
     file.start()
     for count in (10, 2000):
         while len(row) < count:
@@ -151,7 +152,7 @@ def test_another_process_reads_it_while_it_grows_and_cannot_write_to_it(files, t
 
 def test_commits_are_seen_when_the_file_is_opened_again(files, tmp_path):
     file = files.create()
-    row, image = file.column("/row", "u8"), file.chunks("/image", "u1", (10_000,), ())
+    row, image = Single(file, "/row", "u8"), file.chunks("/image", "u1", (10_000,), ())
     file.start()
     for count in range(1, 40):
         row.append(count)
@@ -170,9 +171,9 @@ def test_commits_are_seen_when_the_file_is_opened_again(files, tmp_path):
 def test_a_closed_file_is_like_any_other(filters, shape, files, tmp_path):
     before = open_files()
     file = files.create()
-    row, rare = file.column("/row", "u8"), file.column("/rare", "u1")
+    row, rare = Single(file, "/row", "u8"), Single(file, "/rare", "u1")
     image = file.chunks("/image", "u2", shape, filters)
-    text = file.texts("/text")
+    text = Single(file, "/text")
     file.start()
     plain = np.arange(np.prod(shape), dtype="u2").reshape(shape)
     for count in range(200):
@@ -198,9 +199,10 @@ def test_a_closed_file_is_like_any_other(filters, shape, files, tmp_path):
 CLOSING = """
 import os, sys, time
 from gmflow.recording.hdf5.files import Files
+from tests.support.hdf5_recorded import Single
 files = Files(sys.argv[1])
 file = files.create()
-rows = [file.column(f"/row_{number}", "u8") for number in range(150)]
+rows = [Single(file, f"/row_{number}", "u8") for number in range(150)]
 file.start()
 for row in rows:
     row.append(7)
@@ -260,7 +262,7 @@ def test_files_are_numbered_and_the_least_recently_used_is_closed(files, tmp_pat
     made = []
     for number in range(MAX_OPEN + 4):
         made.append(files.create())
-        columns.append(made[-1].column("/row", "u8"))
+        columns.append(Single(made[-1], "/row", "u8"))
         made[-1].start()
         if number < MAX_OPEN:
             columns[0].append(number)  # is used all the time
@@ -322,7 +324,7 @@ def test_parts_of_those_that_were_killed_are_removed_a_day_later(tmp_path):
 def test_two_that_record_to_the_same_name_do_not_touch_each_other(tmp_path):
     both = [Files(tmp_path / "run.h5") for _ in range(2)]
     first, second = [files.create() for files in both]
-    row = first.column("/row", "u8")
+    row = Single(first, "/row", "u8")
     second.value("/other", 1)
     first.start()
     with pytest.raises(RecordingError, match=r"run\.h5 is there already"):
@@ -360,7 +362,7 @@ def test_one_file_takes_the_place_of_another(files, tmp_path):
     first.start()
     first.close()
     second = files.create(first)
-    row = second.column("/row", "u8")
+    row = Single(second, "/row", "u8")
     second.start()
     row.append(1)
     files.close()
@@ -429,13 +431,14 @@ import json, os, resource, sys
 import numpy as np
 from gmflow.errors import RecordingError
 from gmflow.recording.hdf5.files import Files
+from tests.support.hdf5_recorded import Single
 where, by_column = sys.argv[1], sys.argv[2] == "column"
 files = Files(where)
 other = files.create()
-others = other.column("/row", "u8")
+others = Single(other, "/row", "u8")
 other.start()
 file = files.create()
-row, wide = file.column("/row", "u8"), file.column("/wide", "u8", (1000,))
+row, wide = Single(file, "/row", "u8"), Single(file, "/wide", "u8", (1000,))
 image = file.chunks("/image", "<u8", (1000,), ())
 file.start()
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
@@ -482,13 +485,14 @@ KILLED = """
 import os, random, signal, sys, time
 import numpy as np
 from gmflow.recording.hdf5.files import Files
+from tests.support.hdf5_recorded import Single
 
 def write(folder, told):
     files = Files(folder + "/run.h5")
     file = files.create()
     file.value("/config", "x" * 1000)
-    rows = [file.column(f"/row_{number}", "u8") for number in range(6)]
-    text = file.texts("/text")
+    rows = [Single(file, f"/row_{number}", "u8") for number in range(6)]
+    text = Single(file, "/text")
     image = file.chunks("/image", "<u8", (500,), ())
     file.start()
     count = 0

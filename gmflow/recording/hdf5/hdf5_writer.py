@@ -16,9 +16,8 @@ from ...validation import shown
 from ..base import PROMISE, Writer
 from .arrays_family import ArraysFamily
 from .bsread_family import BsreadFamily
-from .family import Family
+from .columns import library
 from .files import Files
-from .loading import library
 from .series_families import HTYPES, EigerFamily, Stream2Family
 
 logger = getLogger(__name__)
@@ -54,14 +53,14 @@ class Hdf5Writer(Writer):
         library()
         self._files = Files(path)
         self.paths = self._files.paths
-        eiger, self._stream2 = EigerFamily(self._files), Stream2Family(self._files)
-        bsread, arrays = BsreadFamily(self._files), ArraysFamily(self._files)
-        self._families: list[Family] = [eiger, self._stream2, bsread, arrays]
+        eiger, stream2 = EigerFamily(self._files), Stream2Family(self._files)
+        self._series = [eiger, stream2]
         self._add: dict[str, Callable[[Message], None]] = {
             **dict.fromkeys(HTYPES, eiger.add),
-            **dict.fromkeys(("bsr_m-1.0", "bsr_m-1.1"), bsread.add),
-            "array-1.0": arrays.add,
+            **dict.fromkeys(("bsr_m-1.0", "bsr_m-1.1"), BsreadFamily(self._files).add),
+            "array-1.0": ArraysFamily(self._files).add,
         }
+        self._add_stream2 = stream2.add
         self._kept = self._kept_bytes = 0
         self._due = 0.0
         self._is_open = True
@@ -82,7 +81,7 @@ class Hdf5Writer(Writer):
         if not self._is_open:
             return
         try:
-            for family in self._families:
+            for family in self._series:
                 family.commit()
             self._files.commit()
         except RecordingError:
@@ -114,7 +113,7 @@ class Hdf5Writer(Writer):
         if not parts:
             raise DecodeError("it has no parts")
         if is_map(parts[0]):
-            return self._stream2.add
+            return self._add_stream2
         htype = message.header.get("htype")
         if isinstance(htype, list) and len(htype) == 1:
             htype = htype[0]
