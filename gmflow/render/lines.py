@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from ..cborwire import CborHeader
 from ..errors import DecodeError, UnknownHtype
 from ..handlers.bsread.bsread_message import BsreadMessage
 from ..handlers.series import Image, SeriesEnd, SeriesStart
 from ..merging.merged import Merged
-from ..message import Part, header_of, size_of
+from ..message import Message, Part, size_of
 from . import bsread_lines as bsread
 from . import series_lines as dectris
 from .figures import figures, kind
@@ -22,7 +23,7 @@ from .words import MAX_LINES, WIDTH, cut, many, named, shortened, size, sizes, t
 
 def lines_of(parts: Sequence[Part], value: Any, error: DecodeError | None) -> list[str]:
     """Return the lines for a message, at least one."""
-    header = header_of(parts)
+    header = Message(parts=parts).header
     if error is not None or value is None:
         return [*_unread(parts, header), *_reasons(error)]
     if isinstance(value, Merged):
@@ -40,7 +41,8 @@ def _unread(parts: Sequence[Part], header: Mapping[str, Any]) -> list[str]:
     """Say what is known of a message without its handler: its header, and its parts."""
     if not parts:
         return [named("empty", "0 parts")]
-    htype = header.get("htype", "no htype") if header else "not JSON"
+    is_json = header and type(header) is not CborHeader
+    htype = header.get("htype", "no htype") if is_json else "not JSON"
     lines = [named(htype, f"{text_of(parts[0], WIDTH)}  {sizes(parts)}")]
     about = bytes(memoryview(parts[1])[:1]) if header and len(parts) > 1 else b""
     return [*lines, text_of(parts[1], WIDTH)] if about == b"{" else lines

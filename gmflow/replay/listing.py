@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
+from ..cborwire import CborHeader
 from ..filters import htype_of
 from ..message import Message
 from ..sequence import stream2
@@ -305,7 +306,7 @@ def _name_of(message: Message, numbers: Numbers) -> str:
     htype = htype_of(message)
     if htype:
         return htype[:MAX_LETTERS]
-    if message.header:
+    if message.header and type(message.header) is not CborHeader:
         return "no htype"
     if numbers.kind:
         return f"stream2 {numbers.kind}"
@@ -314,7 +315,7 @@ def _name_of(message: Message, numbers: Numbers) -> str:
 
 def _expected(start: Message) -> int | None:
     """Return the number of images that the start of a series announces, if it does."""
-    if not start.header:
+    if not start.header or type(start.header) is CborHeader:
         return stream2.images(start.parts[0])
     return images_announced(start)
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from ..cborwire import CborHeader
 from ..filters import EDGES, htype_of
 from ..message import Message
 from ..sequence import stream2
@@ -119,7 +120,7 @@ def numbers_of(message: Message) -> Numbers:
         message = _first_of(message)
         htype = htype_of(message)
     header = message.header
-    if not header:
+    if not header or type(header) is CborHeader:
         return _of_stream2(message)
     series = whole(header.get("series"))
     if htype.startswith(EDGES):

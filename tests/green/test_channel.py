@@ -5,6 +5,7 @@ import pytest
 
 from gmflow.green.channel import Channel
 from gmflow.message import Message
+from tests.support.waiting import DEADLINE
 
 
 def message(number, size=1):
@@ -58,7 +59,7 @@ def test_bound_by_count():
     assert not channel.offer(message(2))
     writer = waits(put, channel, message(3))
     assert numbers(channel.get()) == [0, 1]
-    assert writer.get(timeout=1) is True
+    assert writer.get(timeout=DEADLINE) is True
     assert numbers(channel.get()) == [3]
 
 
@@ -70,7 +71,7 @@ def test_bound_by_bytes():
     assert channel.displace().data == 0
     assert not channel.offer(message(4))  # 50 bytes are left
     assert numbers(channel.get()) == [1]
-    assert writer.get(timeout=1) is True
+    assert writer.get(timeout=DEADLINE) is True
     assert channel.offer(message(5, 8))
     assert channel.offer(message(6, 8))
     assert not channel.offer(message(7, 0))
@@ -100,7 +101,7 @@ def test_close_wakes_a_waiting_reader():
     channel = Channel()
     reader = waits(channel.get)
     channel.close()
-    assert reader.get(timeout=1) == []
+    assert reader.get(timeout=DEADLINE) == []
 
 
 def test_break_off_lets_a_waiting_writer_go_on():
@@ -108,7 +109,7 @@ def test_break_off_lets_a_waiting_writer_go_on():
     put(channel, message(0))
     writer = waits(put, channel, message(1))
     channel.break_off()
-    assert writer.get(timeout=1) is False
+    assert writer.get(timeout=DEADLINE) is False
     assert put(channel, message(2)) is False
     assert channel.offer(message(3)) is False
     assert len(channel) == 1
@@ -133,7 +134,7 @@ def test_reader_ended_while_it_waits_leaves_the_channel_usable(by):
     assert numbers(channel.get()) == [0]
     reader = waits(channel.get)
     put(channel, message(1))
-    assert numbers(reader.get(timeout=1)) == [1]
+    assert numbers(reader.get(timeout=DEADLINE)) == [1]
 
 
 @pytest.mark.parametrize("by", ["kill", "timeout"])
@@ -149,7 +150,7 @@ def test_writer_ended_while_it_waits_leaves_the_channel_usable(by):
     put(channel, message(2))
     writer = waits(put, channel, message(3))
     assert numbers(channel.get()) == [2]
-    assert writer.get(timeout=1) is True
+    assert writer.get(timeout=DEADLINE) is True
     assert numbers(channel.get()) == [3]
 
 
@@ -176,7 +177,7 @@ def test_who_waits_for_room_is_told_of_it_or_of_the_break(close):
         channel.break_off()
     else:
         channel.get()
-    assert writer.get(timeout=1) is not close
+    assert writer.get(timeout=DEADLINE) is not close
 
 
 def test_what_is_forced_in_takes_the_place_of_the_oldest():
@@ -197,7 +198,7 @@ def test_what_is_forced_in_wakes_the_reader():
     reader = waits(channel.get)
     assert channel.force([message(0)], 1) == 0
     assert channel.reader_is_due
-    assert numbers(reader.get(timeout=1)) == [0]
+    assert numbers(reader.get(timeout=DEADLINE)) == [0]
     assert not channel.reader_is_due
 
 

@@ -26,6 +26,7 @@ from gmflow.handlers.series import (
     SeriesEnd,
     SeriesStart,
 )
+from gmflow.message import Message
 from gmflow.render.summary import Summaries
 from gmflow.simulate import eiger as simulated
 from tests.support.captures import needs_captures, read_capture, truth
@@ -246,11 +247,11 @@ def test_a_whole_series(detail):
 def test_the_work_is_left_for_later_and_can_be_done_in_any_order():
     decoder = eiger_decoder()
     begin, *images, ended = a_series(4)
-    assert type(decoder.begin(begin)) is SeriesStart
-    jobs = [decoder.begin(parts) for parts in images]
+    assert type(decoder.begin(Message(parts=begin))) is SeriesStart
+    jobs = [decoder.begin(Message(parts=parts)) for parts in images]
     assert [type(job) for job in jobs] == [Deferred] * 4
     assert {job.size for job in jobs} == {SHAPE[0] * SHAPE[1] * 2}
-    assert counts(decoder.begin(ended)) == (4, 4, 0)
+    assert counts(decoder.begin(Message(parts=ended))) == (4, 4, 0)
     done = {frame: work(jobs[frame], images[frame]) for frame in (3, 0, 2, 1)}
     assert all(item.frame == frame for frame, item in done.items())
     assert all(np.array_equal(item.array, dimage_1_0.image(item.value)) for item in done.values())

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from gmflow.cborwire import SELF_DESCRIBED
 from gmflow.decoder import Decoder
 from gmflow.deferred import SMALL, Deferred, work
 from gmflow.errors import ConfigError, DecodeError, EncodeError, HeaderError, MessageError
@@ -26,7 +27,8 @@ from gmflow.green.stream.sender import htype_of
 from gmflow.handlers import ENCODERS, NOT_JSON, eiger, stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.handlers.stream2.cbor_arrays import TAGS, TYPES, tag_of
-from gmflow.handlers.stream2.cbor_map import MAX_DEPTH, MAX_FIELDS, SELF_DESCRIBED
+from gmflow.handlers.stream2.cbor_map import MAX_DEPTH, MAX_FIELDS
+from gmflow.message import Message
 from tests.support.captures import read_capture, truth
 
 MAXIV = "maxiv-eiger-stream2"
@@ -169,12 +171,13 @@ def test_what_takes_long_is_left_for_later() -> None:
     array = np.zeros((300, 200), np.uint16)
     (part,) = stream2.encode(Image(1, 2, {}, {"a": array, "b": array}))
     decoder = Decoder()
-    later = decoder.begin([part])
+    message = Message(parts=[part])
+    later = decoder.begin(message)
     assert type(later) is Deferred
     assert later.size == 2 * array.nbytes > SMALL
-    assert same(decoder.end([part], work(later, [part])).arrays["b"], array)
+    assert same(decoder.end(message, work(later, [part])).arrays["b"], array)
     (part,) = stream2.encode(Image(1, 2, {}, {"a": array}), "none")
-    assert decoder.begin([part]).size == 0
+    assert decoder.begin(Message(parts=[part])).size == 0
 
 
 @pytest.mark.parametrize("compression", ["bslz4", "lz4", "none"])
@@ -395,7 +398,7 @@ def test_an_array_that_can_not_be_right(array: Any, words: str) -> None:
         (message({"type": "end", "series_id": 1, "more": {1: 1}}), "map key"),
         (b"\xa2\x64type\x63end\x64type\x63end", "twice"),
         (b"\xa2\x64type\x63end\x61a\xa2\x61b\x01\x61b\x01", "Duplicate"),
-        (b"\xbd\x64type\x63end", "bd"),
+        (b"\xbd\x64type\x63end", "this is none"),
         (b"\xa1\x64type\xff", "break"),
         (b"\xa2\x64type\x63end\x64data\xff", "break"),
         (b"\xa1\x64type\x62\xff\xff", "CBOR"),
@@ -425,7 +428,7 @@ def test_depth_and_size_of_user_data_are_free_up_to_a_limit() -> None:
 @pytest.mark.parametrize("key", [b"\x64data", b"\x69flatfield", b"\x69user_data"])
 def test_a_lying_size_takes_no_memory(head: bytes, key: bytes) -> None:
     part = b"\xa2\x64type\x65image" + key + head + (1 << 60).to_bytes(8, "big") + b"abc"
-    Decoder().begin([part])  # what is imported and kept
+    Decoder().begin(Message(parts=[part]))  # what is imported and kept
     tracemalloc.start()
     try:
         refuse(part)

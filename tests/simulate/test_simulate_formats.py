@@ -15,7 +15,7 @@ from gmflow.errors import ConfigError, EncodeError
 from gmflow.handlers import DEFAULT
 from gmflow.handlers import eiger as eiger_v1
 from gmflow.simulate import bsread, eiger, eiger_series, stream2, stream2_series
-from gmflow.simulate.channels import read_channels
+from gmflow.simulate.pulses import read_channels
 
 SHAPE = (37, 53)
 WIDE = (560, 64)  # with a gap

@@ -63,7 +63,7 @@ class ArraysFamily:
         RecordingError
             If it can't be written.
         """
-        value = self._decoder.decode(message.parts)
+        value = self._decoder.read(message)
         header, arrays = value["header"], value["data"]
         layout = _layout_of(header, arrays)
         table = self._tables.pop(layout, None)

@@ -16,9 +16,9 @@ import numpy as np
 from ...codecs.limits import flat
 from ...decoder import Decoder
 from ...errors import DecodeError
+from ...handlers.bsread.bsread_channels import BsreadChannel
 from ...handlers.bsread.bsread_message import BsreadMessage, Value
-from ...handlers.bsread.channels import Channel
-from ...handlers.bsread.data_header import Layout
+from ...handlers.bsread.data_header import BsreadLayout
 from ...message import Message
 from .columns import (
     LEAST_WIDTH,
@@ -78,7 +78,7 @@ class BsreadFamily:
         """
         parts, source = message.parts, message.source
         decoder = _last(self._decoders, source) or _keep(self._decoders, source, Decoder())
-        read: BsreadMessage = decoder.decode(parts)
+        read: BsreadMessage = decoder.read(message)
         layout = read.layout()
         assert layout is not None  # the message was received, and nobody changed it
         stream = _last(self._streams, layout.text)
@@ -105,7 +105,7 @@ def _keep(remembered: dict[Any, Any], key: str | bytes, new: Any) -> Any:
 class _ChannelFiles:
     """The messages of one data header: in one file, and in the next where a string is longer."""
 
-    def __init__(self, files: Files, layout: Layout) -> None:
+    def __init__(self, files: Files, layout: BsreadLayout) -> None:
         _check(layout)
         self._files = files
         self._layout = layout
@@ -142,7 +142,7 @@ class _ChannelFiles:
 class _ChannelTable:
     """A new file, with the datasets of one data header; strings have widths."""
 
-    def __init__(self, file: GrowingFile, layout: Layout, widths: list[int]) -> None:
+    def __init__(self, file: GrowingFile, layout: BsreadLayout, widths: list[int]) -> None:
         self.file = file
         file.value("/data_header", layout.text.decode())
         file.group("/data")
@@ -178,7 +178,7 @@ class _ChannelRows:
 
     __slots__ = ("_append", "_has_length", "_is_gathered", "_may_be_empty", "_rows")
 
-    def __init__(self, file: GrowingFile, channel: Channel, width: int) -> None:
+    def __init__(self, file: GrowingFile, channel: BsreadChannel, width: int) -> None:
         path = f"/data/{link_name(channel.name)}"
         file.group(path, name=attribute_text(channel.name))
         self._may_be_empty = channel.compression is not None and bool(channel.size)
@@ -191,7 +191,7 @@ class _ChannelRows:
         for name in ("pulse_id", "timestamp", "timestamp_offset"):
             self._rows.column(f"{path}/{name}", np.int64)
 
-    def _make_data(self, file: GrowingFile, path: str, channel: Channel, width: int) -> bool:
+    def _make_data(self, file: GrowingFile, path: str, channel: BsreadChannel, width: int) -> bool:
         """Make the dataset of the values; return True if they are gathered with the rest."""
         about: dict[str, Any] = {}
         dtype, shape = channel.dtype, row_shape(channel)
@@ -221,12 +221,12 @@ class _ChannelRows:
         return True
 
 
-def row_shape(channel: Channel) -> tuple[int, ...]:
+def row_shape(channel: BsreadChannel) -> tuple[int, ...]:
     """Return the shape of a channel's values: none for numbers."""
     return () if channel.is_scalar else tuple(channel.shape)
 
 
-def _check(layout: Layout) -> None:
+def _check(layout: BsreadLayout) -> None:
     """Validate that HDF5 can hold all channels."""
     channels = layout.channels
     if len(channels) > MAX_CHANNELS:

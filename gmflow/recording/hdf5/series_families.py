@@ -14,7 +14,7 @@ from ...errors import DecodeError
 from ...handlers import dheader_1_0
 from ...handlers.eiger import series as read_series
 from ...handlers.series import CHANNEL, Image, SeriesEnd, SeriesStart
-from ...handlers.stream2.cbor_arrays import Packed
+from ...handlers.stream2.cbor_arrays import PackedArray
 from ...handlers.stream2.stream2_decoder import receive
 from ...message import Message
 from ...receiver import Receiver
@@ -22,8 +22,6 @@ from .files import Files
 from .nexus import TIMES, Picture, Start, check_range, text_of
 from .series_files import SeriesFiles
 from .stored import of_blob, of_packed
-
-HTYPES = ("dheader-1.0", "dimage-1.0", "dseries_end-1.0")
 
 APPENDIX = 4
 """The part of an image that is its appendix."""
@@ -59,7 +57,7 @@ class DetectorFamily(ABC):
         RecordingError
             If it can't be written.
         """
-        self._receiver.load(message.parts)
+        self._receiver.begin(message)
         self._store(next(self._items), message)
 
     def commit(self) -> None:
@@ -164,7 +162,7 @@ class Stream2Family(DetectorFamily):
             self._series.add(message.source, picture)
 
 
-def _packed_picture(image: Image, arrays: dict[str, Packed], received_ns: int) -> Picture:
+def _packed_picture(image: Image, arrays: dict[str, PackedArray], received_ns: int) -> Picture:
     times = tuple(getattr(image, name) for name in TIMES)
     try:
         if not arrays:
