@@ -299,6 +299,7 @@ def test_the_first_name_that_is_taken_meanwhile_is_an_error(files, tmp_path):
 
 
 def test_a_file_that_was_never_started_leaves_nothing(files, tmp_path):
+    before = open_files()
     files.create().value("/x", 1)
     (part,) = names(tmp_path)
     assert part.startswith(f".run.h5.{os.getpid()}-")
@@ -310,6 +311,16 @@ def test_a_file_that_was_never_started_leaves_nothing(files, tmp_path):
     assert names(tmp_path) == ["run.h5"]
     with h5py.File(tmp_path / "run.h5") as read:
         assert list(read) == ["y"]
+    assert open_files() == before
+
+
+def test_a_file_that_is_dropped_stands_in_the_way_of_none(files):
+    for number in range(20):  # the next one may get the same place on the disk
+        file = files.create()
+        file.value("/x", number)
+        Single(file, "/row", "u8")
+        assert open_files() == 1
+    file.start()
 
 
 def test_parts_of_those_that_were_killed_are_removed_a_day_later(tmp_path):

@@ -251,11 +251,13 @@ class GrowingFile:
         if self.closed:
             return
         self.closed = True
-        _leave(self._file, self._datasets)
-        self._release()
-        if not self.started:
+        if self.started:
+            _leave(self._file, self._datasets)
+        else:
+            _close(self._file)
             with suppress(OSError):
                 os.unlink(self.path)
+        self._release()
 
     def _finish(self) -> None:
         """Close it as the last flush left it: whole, and not marked."""
@@ -337,9 +339,17 @@ def _leave(file: Any, datasets: Sequence[Any]) -> None:
             os.close(nowhere)
         _reach_the_end(datasets)
         file.flush()
+    except FAILURES:
+        library().h5i.inc_ref(file.id)
+    else:
+        _close(file)
+
+
+def _close(file: Any) -> None:
+    """Close a file; if that fails it stays open: HDF5 would crash at the end of the process."""
+    try:
         file.close()
     except FAILURES:
-        # It stays open: HDF5 would close it again when the process ends, and crash.
         library().h5i.inc_ref(file.id)
 
 
