@@ -15,12 +15,13 @@ from gmflow.errors import RecordingError
 from gmflow.recording.hdf5.columns import MAX_KEPT, MAX_ROWS
 from gmflow.recording.hdf5.files import MAX_OPEN, Files
 from gmflow.recording.hdf5.growing import is_known, lookup3
+from tests.support.full import times
 from tests.support.hdf5_recorded import Single, open_files, texts
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("hdf5plugin")
 
-KILLS = 20
+KILLS = times(20, 2)
 
 
 def program(text, *arguments, timeout=50):
@@ -106,6 +107,42 @@ def test_what_a_column_keeps_back_is_bounded(files, tmp_path):
         assert len(read["small"]) == MAX_ROWS
         assert 0 < (40 - len(read["large"])) * 8000 < MAX_KEPT
         assert 0 < 400_000 - len(read["text"]) < MAX_KEPT + 10_000
+
+
+@pytest.mark.parametrize("large", [(), (1000,)])
+def test_rows_of_several_columns_are_kept_back_and_written_at_once(large, files, tmp_path):
+    file = files.create()
+    rows = file.rows()
+    rows.column("/number", "u2")
+    rows.texts("/text")
+    rows.column("/large", "u8", large)
+    file.start()
+    most = MAX_KEPT // 8000 if large else MAX_ROWS
+    expected = [b"x" * (number % 5) for number in range(2 * most + 3)]
+    for number, text in enumerate(expected):
+        rows.append((number, text, np.full(large, number)), len(text))
+    assert len(rows) == len(expected)
+    file._file.flush()
+    with h5py.File(tmp_path / "run.h5", swmr=True) as read:
+        assert len(read["number"]) == len(read["text_end"]) == len(read["large"]) == 2 * most
+    files.commit()
+    with h5py.File(tmp_path / "run.h5") as read:
+        assert read["number"][:].tolist() == list(range(len(expected)))
+        assert texts(read, "text") == expected
+        assert (
+            read["large"][:].reshape(len(expected), -1)[:, 0].tolist() == read["number"][:].tolist()
+        )
+
+
+def test_a_row_that_has_no_value_for_a_column_is_an_error(files):
+    file = files.create()
+    rows = file.rows()
+    rows.column("/one", "u2")
+    rows.column("/other", "u2")
+    file.start()
+    rows.append((1,))
+    with pytest.raises(ValueError, match="shorter"):
+        rows.write()
 
 
 def test_a_chunk_can_say_which_filters_were_left_out(files, tmp_path):
@@ -200,32 +237,34 @@ CLOSING = """
 import os, sys, time
 from gmflow.recording.hdf5.files import Files
 from tests.support.hdf5_recorded import Single
-files = Files(sys.argv[1])
-file = files.create()
-rows = [Single(file, f"/row_{number}", "u8") for number in range(150)]
-file.start()
-for row in rows:
-    row.append(7)
-files.commit()
-hear, told = os.pipe()
-child = os.fork()
-if not child:
-    os.write(told, b"x")
-    files.close()
-    os._exit(0)
-os.read(hear, 1)
-time.sleep(float(sys.argv[2]))
-os.kill(child, 9)
-os.waitpid(child, 0)
+for delay in sys.argv[2:]:
+    files = Files(f"{sys.argv[1]}/{delay}.h5")
+    file = files.create()
+    rows = [Single(file, f"/row_{number}", "u8") for number in range(150)]
+    file.start()
+    for row in rows:
+        row.append(7)
+    files.commit()
+    hear, told = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(told, b"x")
+        files.close()
+        os._exit(0)
+    os.read(hear, 1)
+    time.sleep(float(delay))
+    os.kill(child, 9)
+    os.waitpid(child, 0)
 os._exit(0)
 """
 
 
-@pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.01, 0.02])
-def test_a_kill_while_it_is_closed_leaves_it_readable(after, tmp_path):
-    program(CLOSING, tmp_path / "run.h5", after)
-    with h5py.File(tmp_path / "run.h5") as read:
-        assert [read[f"row_{number}"][:].tolist() for number in range(150)] == [[7]] * 150
+def test_a_kill_while_it_is_closed_leaves_it_readable(tmp_path):
+    delays = [0.0, 0.002, 0.005, 0.01, 0.02][: times(50)]
+    program(CLOSING, tmp_path, *delays)
+    for delay in delays:
+        with h5py.File(tmp_path / f"{delay}.h5") as read:
+            assert [read[f"row_{number}"][:].tolist() for number in range(150)] == [[7]] * 150
 
 
 # The first bytes
