@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .cborwire import is_map
+from .cborwire import read_header as read_cbor
 from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
@@ -102,16 +104,30 @@ class Message:
 
 
 def header_of(parts: Sequence[Part]) -> dict[str, Any] | str:
-    """Return part 0 as a mapping, or why it is none: the one place where a header is parsed."""
+    """Return part 0 as a mapping, or why it is none: the one place where a header is parsed.
+
+    A JSON object comes as a dict, the scalars of a map in CBOR as a `CborHeader`.
+    """
     try:
         part = parts[0]
         header = loads(part) if len(part) <= SMALL else _loads_large(part)
     except (ValueError, IndexError) as error:
-        return f"the header is not JSON: {error}"
-    if type(header) is dict:
-        return header
-    text = bytes(memoryview(part)[:80]).decode(errors="replace")
-    return f"the header is not a JSON object: {text!r}"
+        reason = f"the header is not JSON: {error}"
+    else:
+        if type(header) is dict:
+            return header
+        text = bytes(memoryview(part)[:80]).decode(errors="replace")
+        reason = f"the header is not a JSON object: {text!r}"
+    return _cbor_header_of(parts) or reason
+
+
+def _cbor_header_of(parts: Sequence[Part]) -> dict[str, Any] | None:
+    if not parts or not is_map(parts[0]):
+        return None
+    try:
+        return read_cbor(parts[0])
+    except ValueError:
+        return None
 
 
 def _loads_large(part: Part) -> Any:

@@ -93,9 +93,10 @@ class Receiver:
         parsed = self.parsed
         if parsed is None:
             parsed = self.parsed = header_of(self.parts)
-        if type(parsed) is str:
-            raise HeaderError(parsed, self.parts)
-        return parsed  # type: ignore[return-value]
+        if type(parsed) is not dict:
+            reason = parsed if type(parsed) is str else "the header is not JSON but CBOR"
+            raise HeaderError(reason, self.parts)
+        return parsed
 
     def next(self, as_json: bool = False, copy: bool | None = None) -> Any:
         """Return the next part.

@@ -71,7 +71,7 @@ class _Decoders:
         All there are, also of streams within it and around it: what they take is bounded.
     evicts : bool
         Whether the oldest is closed where there are too many. Within another stream, which
-        could have decoders made and closed without end by it, a message is refused instead.
+        could have decoders made and closed without end by it, a message fails instead.
     """
 
     def __init__(self, receiver: Receiver, kept: set[Decoder], evicts: bool) -> None:
@@ -135,7 +135,7 @@ def _done(merged: Merged, left: Sequence[Message]) -> Merged:
 
 
 def _within_bounds(left: Iterable[Message]) -> list[Message]:
-    """Return the messages that may be decoded together; the others fail."""
+    """Return the messages that may all be decoded; the others fail."""
     taken, room = [], MAX_BYTES
     for message in left:
         size = message.data.size
@@ -145,7 +145,7 @@ def _within_bounds(left: Iterable[Message]) -> list[Message]:
         else:
             message.data = None
             message.error = DecodeError(
-                f"it would decode to {figure(size)} bytes; all sources together may to {MAX_BYTES}"
+                f"it would decode to {figure(size)} bytes; all sources may to {MAX_BYTES}"
             )
     return taken
 

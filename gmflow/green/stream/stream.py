@@ -26,7 +26,7 @@ from ..transport.monitor import (
     SocketEventListener,
     no_clients_timeout_notifier,
 )
-from ..transport.open_socket import endpoint, open_socket
+from ..transport.open_socket import check_settings, endpoint, open_socket
 from ..transport.socket import Context
 from .reader import StreamReader, raises_on
 from .sender import StreamSender, value_htype
@@ -156,6 +156,7 @@ class Stream:
         """
         if conn_type not in (CONNECT, BIND):
             raise ConfigError(f"conn_type is {conn_type!r}; it can be 'connect' or 'bind'")
+        check_settings(queue_size, linger, topics, options)
         binds = conn_type == BIND
         if self.socket is not None and not self.socket.closed:
             raise ConnectError(f"the stream is connected to {self.address}: disconnect it first")

@@ -1,0 +1,353 @@
+"""The channels of bsread: as a data header describes them, and what their parts say.
+
+Types, shapes, byte orders and compressions are read once, and named as NumPy names them. A
+`BsreadChannel` then reads the values and timestamps of message after message.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from math import prod
+from struct import Struct
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...codecs import bsread_codec as codec
+from ...codecs.limits import EXPANSION
+from ...errors import DecodeError, MessageError
+from ...message import Part
+from ...validation import shown
+from ..shapes import check_size, item_count, view_array
+
+NUMBERS = MappingProxyType(
+    {
+        "bool": "?",
+        "int8": "i1",
+        "uint8": "u1",
+        "int16": "i2",
+        "uint16": "u2",
+        "int32": "i4",
+        "uint32": "u4",
+        "int64": "i8",
+        "uint64": "u8",
+        "float32": "f4",
+        "float64": "f8",
+    }
+)
+"""The number types of bsr_d, as NumPy names them without a byte order."""
+
+OLD_NUMBERS = MappingProxyType(
+    {
+        **NUMBERS,
+        "double": "f8",
+        "float": "f4",
+        "integer": "i4",
+        "long": "i4",
+        "ulong": "u4",
+        "short": "i2",
+        "ushort": "u2",
+    }
+)
+"""The same for bsr_d-1.0, where a long has 4 bytes."""
+
+ORDERS = MappingProxyType({"little": "<", "big": ">"})
+
+NONE = (None, "", "none")
+"""What says that something is not compressed."""
+
+COMPRESSIONS = ("lz4", "bitshuffle_lz4")
+
+
+def order_of(encoding: Any) -> str:
+    """Return the byte order, "<" or ">", that an encoding names; little by default.
+
+    Raises
+    ------
+    DecodeError
+        If it names none.
+    """
+    name = "little" if encoding is None else encoding
+    if not isinstance(name, str) or name.lower() not in ORDERS:
+        raise DecodeError(f"encoding {shown(encoding)} is neither little nor big")
+    return ORDERS[name.lower()]
+
+
+def dtype_of(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
+    """Return the dtype of a type, None for a string; float64 by default.
+
+    Parameters
+    ----------
+    type_ : object
+        The name, or None.
+    order : str
+        The byte order, "<" or ">".
+    old : bool
+        Whether it stands in a bsr_d-1.0.
+
+    Raises
+    ------
+    DecodeError
+        If there is no such type.
+    """
+    name = "float64" if type_ is None else type_
+    if not isinstance(name, str):
+        raise DecodeError(f"type {shown(name)} is not a name")
+    if name.lower() == "string":
+        return None
+    code = (OLD_NUMBERS if old else NUMBERS).get(name.lower(), "f8" if old else None)
+    if code is None:
+        raise DecodeError(f"type {name!r:.40} is unknown (known: string, {', '.join(NUMBERS)})")
+    return np.dtype(order + code)
+
+
+def shape_of(described: Any) -> list[int]:
+    """Return a shape in NumPy's order of dimensions; [1] by default.
+
+    Raises
+    ------
+    DecodeError
+        If it is no list of whole numbers from 0 up, or there can't be such an array.
+    """
+    if described is None:
+        return [1]
+    if item_count(described) > 1 << 48 or 0 in described:
+        try:
+            np.broadcast_to(np.empty((), "f8"), described)
+        except (ValueError, OverflowError) as error:
+            raise DecodeError(f"shape {shown(described)} is too large: {error}") from None
+    return list(reversed(described))
+
+
+def compression_of(name: Any) -> str | None:
+    """Return the compression that a name means, one of `COMPRESSIONS`, or None for none.
+
+    Raises
+    ------
+    DecodeError
+        If it means nothing.
+    """
+    lower = name.lower() if isinstance(name, str) else name
+    if lower in NONE:
+        return None
+    if lower not in COMPRESSIONS:
+        known = ", ".join(COMPRESSIONS)
+        raise DecodeError(f"compression {shown(name)} is unknown (known: none, {known})")
+    return str(lower)
+
+
+STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.values()})
+"""A timestamp: seconds and nanoseconds."""
+
+SIZES = MappingProxyType({"lz4": (Struct("<I"), Struct(">I")), "bitshuffle_lz4": (Struct(">Q"),)})
+"""What a compressed value begins with: the size before, in whichever byte order."""
+
+CHARACTER_BYTES = 4
+"""Bytes of a character of a str, at most; one that takes so many makes all others do so, too."""
+
+
+class BsreadChannel(NamedTuple):
+    """One channel of a data header.
+
+    Attributes
+    ----------
+    name : str
+    dtype : numpy.dtype or None
+        The element type with its byte order; None for a string.
+    shape : list of int
+        In NumPy's order (slowest first), the reverse of what the data header says.
+    order : str
+        The channel's byte order, "<" or ">".
+    compression : str or None
+        What its values are compressed with, "lz4" or "bitshuffle_lz4".
+    size : int or None
+        Bytes of a value that is not compressed; None for a string, which has any number.
+    is_scalar : bool
+        Whether the value is one number instead of an array.
+    """
+
+    name: str
+    dtype: np.dtype[Any] | None
+    shape: list[int]
+    order: str
+    compression: str | None
+    size: int | None
+    is_scalar: bool
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return 1 if self.dtype is None else self.dtype.itemsize
+
+    def read(self, part: Part) -> Any:
+        """Return the value in a part: a str, a NumPy scalar, or an array that is not copied.
+
+        Raises
+        ------
+        DecodeError
+            If the number of bytes doesn't fit the type and shape.
+        """
+        dtype = self.dtype
+        if dtype is None:
+            return str(part, "utf-8", "surrogateescape")
+        if len(part) != self.size:
+            check_size(len(part), dtype, self.shape)
+        if self.is_scalar:
+            return np.frombuffer(part, dtype)[0]
+        return view_array(memoryview(part).toreadonly(), dtype, self.shape)
+
+    def read_compressed(self, part: Part) -> Any:
+        """Return the value in a compressed part, as `read` does.
+
+        One that had no bytes before compression is an empty str, or an array of shape [0];
+        of a channel without elements, one of its shape, and its part may be empty, too.
+
+        Raises
+        ------
+        DecodeError
+            If the part doesn't hold what the channel's type, shape and compression ask for.
+            Of an image bsread_cpp compresses only so many elements as the sum of the shape,
+            not the product: the rest was never sent, and the error says so.
+        """
+        assert self.compression is not None
+        sizes = _declared(part, self.compression) if len(part) else [0]
+        if 0 in sizes:
+            return self._without_elements()
+        if self.size is not None and self.size not in sizes:
+            raise self._wrong_size(sizes)
+        plain = codec.decode(part, self.compression, self.size, self.order, self.itemsize)
+        return self.read(plain)
+
+    def most_text(self, part: Part) -> int:
+        """Return the bytes that the str in a compressed part takes, at most, before it is read."""
+        assert self.compression is not None
+        ways = [way for way in SIZES[self.compression] if way.size <= len(part)]
+        sizes = [way.unpack_from(part)[0] for way in ways]
+        possible = [size for size in sizes if size <= EXPANSION * len(part)]
+        return CHARACTER_BYTES * max(possible, default=0)
+
+    def read_stamp(self, part: Part) -> tuple[int | None, int | None]:
+        """Return the seconds and nanoseconds in a timestamp part, None twice if it is empty.
+
+        Raises
+        ------
+        DecodeError
+            If it has another number of bytes than 0 or 16.
+        """
+        if len(part) == 16:
+            return STAMPS[self.order].unpack(part)
+        if len(part) == 0:
+            return None, None
+        raise DecodeError(f"its timestamp has {len(part)} bytes, not 0 or 16")
+
+    def write_stamp(self, seconds: int, offset: int) -> bytes:
+        """Return the timestamp part; `struct.error` if they are no unsigned 64-bit integers."""
+        return STAMPS[self.order].pack(seconds, offset)
+
+    def _without_elements(self) -> Any:
+        if self.dtype is None:
+            return ""
+        return view_array(b"", self.dtype, [0] if self.size else self.shape)
+
+    def _wrong_size(self, sizes: list[int]) -> DecodeError:
+        reason = ""
+        if len(self.shape) > 1 and sum(self.shape) * self.itemsize in sizes:
+            reason = "; bsread_cpp sends the sum of the shape, not the product: the rest is lost"
+        return DecodeError(
+            f"the value had {' or '.join(map(str, sizes))} bytes before compression; "
+            f"shape {self.shape!r:.80} of {self.dtype} needs {self.size}{reason}"
+        )
+
+
+def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[BsreadChannel, ...]:
+    """Return the channels that a data header describes.
+
+    Parameters
+    ----------
+    header : object
+        The data header.
+    old : bool
+        Whether one that doesn't name its htype is bsr_d-1.0.
+    parts : int, optional
+        How many parts the message has: channels that have none in it are not even looked at.
+
+    Raises
+    ------
+    DecodeError
+        If it describes none, or one of them wrongly: says which.
+    MessageError
+        If the message has no value for one of them: says for which.
+    """
+    described = header.get("channels") if isinstance(header, dict) else None
+    if not isinstance(described, list):
+        raise DecodeError(f"the data header has no list of channels: {shown(header)}")
+    old = header.get("htype", "bsr_d-1.0" if old else None) == "bsr_d-1.0"
+    read = partial(read_channel, old=old, encoding=header.get("encoding"))
+    most = len(described) if parts is None else (parts - 1) // 2
+    channels = tuple(map(read, range(most + 1), described))
+    if len(channels) > most:
+        raise too_few(parts, len(described), channels[most].name, "value")
+    _check_names(channels)
+    return channels
+
+
+def too_few(parts: int | None, channels: int, name: str, lacking: str) -> MessageError:
+    """Return the error of a message whose parts end before a channel's value or timestamp."""
+    return MessageError(
+        f"the message has {parts} parts, its {channels} channels need {2 + 2 * channels}: "
+        f"channel {name!r:.80} has no {lacking}"
+    )
+
+
+def read_channel(
+    index: int, described: Any, old: bool = False, encoding: Any = None
+) -> BsreadChannel:
+    """Return the channel that an entry of a data header describes.
+
+    Parameters
+    ----------
+    index : int
+        Which entry it is.
+    described : object
+        The entry.
+    old : bool, optional
+        Whether it is one of a bsr_d-1.0.
+    encoding : object, optional
+        The byte order of channels that don't name theirs; little by default.
+
+    Raises
+    ------
+    DecodeError
+        If it is described wrongly.
+    """
+    name = described.get("name") if isinstance(described, dict) else None
+    if not isinstance(name, str):
+        raise DecodeError(f"channel {index} has no name: {shown(described)}")
+    try:
+        compression = compression_of(described.get("compression"))
+        order = order_of(described.get("encoding") or encoding)
+        dtype = dtype_of(described.get("type"), order, old)
+        shape = shape_of(described.get("shape"))
+    except DecodeError as error:
+        raise DecodeError(f"channel {name!r:.80}: {error}") from None
+    size = None if dtype is None else prod(shape) * dtype.itemsize
+    return BsreadChannel(
+        name, dtype, shape, order, compression, size, dtype is not None and shape == [1]
+    )
+
+
+def _check_names(channels: tuple[BsreadChannel, ...]) -> None:
+    seen: dict[str, int] = {}
+    for index, channel in enumerate(channels):
+        first = seen.setdefault(channel.name, index)
+        if first != index:
+            raise DecodeError(f"channels {first} and {index} are both named {channel.name!r:.80}")
+
+
+def _declared(part: Part, compression: str) -> list[int]:
+    """Return the size that a part says it had before compression, for each possible byte order."""
+    ways = SIZES[compression]
+    if len(part) < ways[0].size:
+        raise DecodeError(f"{len(part)} bytes are no {compression}: its size alone has more")
+    return [way.unpack_from(part)[0] for way in ways]
