@@ -120,8 +120,10 @@ class Decoder:
                 if header is None:
                     header = receiver.parsed = header_of(parts)
                 try:
-                    handler = self.handlers[header["htype"]]  # type: ignore[index]
+                    handler = self.handlers[header["htype"]] if type(header) is dict else None
                 except (KeyError, TypeError):
+                    handler = None
+                if handler is None:
                     handler = self._search()
             running = self._running.get(handler)
             if running is None:

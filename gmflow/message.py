@@ -85,7 +85,8 @@ class Message:
     def header(self) -> dict[str, Any]:
         """Part 0 as a mapping, parsed once; an empty dict where it is none.
 
-        All nodes of a topology see this dict: copy it before you change it.
+        All nodes of a topology see this dict: copy it before you change it. `data` has another
+        where several nodes get the message.
         """
         parsed = self.parsed
         if parsed is None:
@@ -134,6 +135,13 @@ def _loads_large(part: Part) -> Any:
     if len(part) > MAX_HEADER_BYTES:
         raise ValueError(f"it has {len(part)} bytes; up to {MAX_HEADER_BYTES} are read")
     return loads(part) if opens(part) else None  # to find out by reading it would copy megabytes
+
+
+def separate_headers(messages: Sequence[Message]) -> None:
+    """Give decoded messages headers that their values, which may be changed, don't share."""
+    for message in messages:
+        if message.data is not None and type(message.parsed) is dict:
+            message.parsed = message.parsed.copy()
 
 
 def size_of(parts: Sequence[Part]) -> int:

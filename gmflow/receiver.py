@@ -81,9 +81,9 @@ class Receiver:
     def header(self) -> dict[str, Any]:
         """Return part 0 as a mapping, parsed once; `next` still gives it.
 
-        It is the one that `Message.header` has. In a topology the message gets a copy of it, so
-        that a handler, or who has the value, can change it and no other node sees that; what is
-        nested in it is not copied.
+        It is the one that `Message.header` has. Where a topology passes the message on to several
+        nodes, that gets a copy: whoever has the value can change it and no other node sees that.
+        What is nested in it is not copied.
 
         Raises
         ------

@@ -735,3 +735,16 @@ def test_the_log_names_the_work_that_failed(caplog):
         sender.send_multipart([b'{"htype": "f"}'])
         assert stream.receive() is None
     assert caplog.text.count("can't be read") == 1
+
+
+def test_what_a_sink_changes_in_a_value_no_other_node_sees(topology):
+    seen = []
+
+    def change(message):
+        message.data["header"].clear()
+
+    feed = topology.feed([[b'{"htype": "raw-1.0", "frame": 1}']])
+    topology.sink(feed, change)
+    topology.sink(feed, lambda message: seen.append(message.header))
+    topology.run()
+    assert seen == [{"htype": "raw-1.0", "frame": 1}]
