@@ -14,7 +14,6 @@ from logging import getLogger
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
-from ..errors import ConfigError
 from ..formats import MAX_COUNT, edge_of, series_of, value_at
 from ..message import Message
 
@@ -42,19 +41,9 @@ def reader_of(key: Any) -> tuple[str, KeyReader]:
         The name of a number in the header, or ``key(header)``. "frame" and "image_id" name the
         number of an image in both of DECTRIS's streams, and count within its series; the start
         and end of a series have keys of their own.
-
-    Raises
-    ------
-    ConfigError
-        If it is neither.
     """
     if callable(key):
         return getattr(key, "__name__", "key"), _Function(key)
-    if not isinstance(key, str) or not key:
-        raise ConfigError(
-            f"key is {key!r:.80}; it can be the name of a header's number, or a"
-            " function of the header"
-        )
     if key in IMAGE_NUMBERS:
         return key, partial(_image_number, key)
     return key, lambda message: _number(value_at(message, key))
