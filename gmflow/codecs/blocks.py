@@ -32,7 +32,7 @@ def read_header(blob: memoryview) -> tuple[int, int]:
     Raises
     ------
     DecodeError
-        If the blob is shorter than a header, or no block can have that size.
+        If the blob is cut, or no block can have that size.
     """
     if len(blob) < HEADER.size:
         raise DecodeError(f"the blob has {len(blob)} bytes; its header alone has {HEADER.size}")
@@ -45,23 +45,14 @@ def read_header(blob: memoryview) -> tuple[int, int]:
 
 
 class BlockRun(NamedTuple):
-    """Blocks that follow one another and are decoded in one call.
+    """Blocks that follow one another and are decoded in one call."""
 
-    Attributes
-    ----------
-    place, size : int
-        Where their content goes, and how many bytes it has.
-    start, end : int
-        Where they stand in the blob.
-    equal : list of tuple of int
-        Of each block that is as long as its content: where that goes, counted from `place`, and
-        where the block starts and ends in the blob, without its length.
-    """
-
-    place: int
-    size: int
-    start: int
+    place: int  # where their content goes
+    size: int  # of that
+    start: int  # where they stand in the blob
     end: int
+    # Of each block that is as long as its content: where that goes, counted from `place`, and where
+    # the block starts and ends in the blob, without its length.
     equal: list[tuple[int, int, int]]
 
 
@@ -88,12 +79,7 @@ class Blocks(NamedTuple):
     stored: bool
 
     def runs(self) -> list[BlockRun]:
-        """Read all lengths, so that nothing relies on one that was not checked.
-
-        Returns
-        -------
-        list of BlockRun
-            All of one size but the last, which may be smaller.
+        """Return the runs of all blocks, of one size but the last, once all lengths are checked.
 
         Raises
         ------
@@ -133,13 +119,7 @@ class Blocks(NamedTuple):
         return BlockRun(place, size, start, end, equal)
 
     def decode(self, run: BlockRun, out: memoryview) -> None:
-        """Decode the blocks of a run.
-
-        Parameters
-        ----------
-        run : BlockRun
-        out : memoryview
-            As many bytes as they decode to.
+        """Decode the blocks of a run to `out`, which has as many bytes as they decode to.
 
         Raises
         ------
@@ -175,7 +155,6 @@ class Blocks(NamedTuple):
             raise DecodeError(f"{self._name(place)} decodes to {decoded} bytes, not {len(out)}")
 
     def _cut(self) -> DecodeError:
-        """Say where the blob ends too early."""
         position = self.start
         for place in range(0, self.size, self.block_bytes):
             there = len(self.blob) - position - LENGTH.size
@@ -192,7 +171,6 @@ class Blocks(NamedTuple):
         return DecodeError("the blob is cut")
 
     def _wrong(self, run: BlockRun) -> DecodeError:
-        """Say which block of a run is wrong."""
         position = run.start
         for place in range(run.place, run.place + run.size, self.block_bytes):
             size = min(self.block_bytes, self.size - place)

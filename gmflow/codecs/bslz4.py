@@ -38,12 +38,10 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MAX_BYTES) -> memory
     Parameters
     ----------
     blob : bytes-like
-    size : int
-        Bytes that it must decode to.
+    size, most : int
+        Bytes that it must decode to, and may at most.
     itemsize : int
         Bytes of an element: 1, 2, 4 or 8.
-    most : int, optional
-        Bytes that it may decode to.
 
     Raises
     ------
@@ -68,14 +66,12 @@ def decode_blocks(
     Parameters
     ----------
     blocks : bytes-like
-    size : int
-        Bytes that they must decode to.
+    size, most : int
+        Bytes that they must decode to, and may at most.
     itemsize : int
         Bytes of an element: 1, 2, 4 or 8.
     block_bytes : int, optional
         Bytes that each block decodes to, but the last.
-    most : int, optional
-        Bytes that they may decode to.
 
     Raises
     ------
@@ -109,22 +105,19 @@ def _decode(
 
 
 def _decode_fast(blob: memoryview, size: int, itemsize: int) -> memoryview | None:
-    """Decode a blob in a single call, where the library for that is there; None if it can't."""
+    """Return what a blob decodes to in a single call; None if that can't be."""
     decompress = fast_library()
     if decompress is None or itemsize not in ITEM_SIZES or size > EXPANSION * len(blob):
         return None
     try:
         return memoryview(decompress(blob, "bslz4", elem_size=itemsize))
     except (RuntimeError, ValueError):
-        return None  # what is wrong shows where it is decoded block by block
+        return None  # decoded block by block it shows what is wrong
 
 
 @cache
 def fast_library() -> Callable[..., bytes] | None:
-    """Return dectris-compression's function; None where it is not installed.
-
-    It holds every length against the blob, and takes the fastest instructions that there are.
-    """
+    """Return dectris-compression's function, which checks every length; None without it."""
     try:
         from dectris.compression import decompress
     except ImportError:

@@ -20,10 +20,8 @@ def decode_block(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     Parameters
     ----------
     blob : bytes-like
-    size : int
-        Bytes that it must decode to.
-    most : int, optional
-        Bytes that it may decode to.
+    size, most : int
+        Bytes that it must decode to, and may at most.
 
     Raises
     ------
@@ -69,10 +67,8 @@ def decode_hdf5(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     Parameters
     ----------
     blob : bytes-like
-    size : int
-        Bytes that it must decode to.
-    most : int, optional
-        Bytes that it may decode to.
+    size, most : int
+        Bytes that it must decode to, and may at most.
 
     Raises
     ------

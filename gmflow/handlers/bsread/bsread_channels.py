@@ -60,83 +60,6 @@ NONE = (None, "", "none")
 COMPRESSIONS = ("lz4", "bitshuffle_lz4")
 
 
-def order_of(encoding: Any) -> str:
-    """Return the byte order, "<" or ">", that an encoding names; little by default.
-
-    Raises
-    ------
-    DecodeError
-        If it names none.
-    """
-    name = "little" if encoding is None else encoding
-    if not isinstance(name, str) or name.lower() not in ORDERS:
-        raise DecodeError(f"encoding {shown(encoding)} is neither little nor big")
-    return ORDERS[name.lower()]
-
-
-def dtype_of(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
-    """Return the dtype of a type, None for a string; float64 by default.
-
-    Parameters
-    ----------
-    type_ : object
-        The name, or None.
-    order : str
-        The byte order, "<" or ">".
-    old : bool
-        Whether it stands in a bsr_d-1.0.
-
-    Raises
-    ------
-    DecodeError
-        If there is no such type.
-    """
-    name = "float64" if type_ is None else type_
-    if not isinstance(name, str):
-        raise DecodeError(f"type {shown(name)} is not a name")
-    if name.lower() == "string":
-        return None
-    code = (OLD_NUMBERS if old else NUMBERS).get(name.lower(), "f8" if old else None)
-    if code is None:
-        raise DecodeError(f"type {name!r:.40} is unknown (known: string, {', '.join(NUMBERS)})")
-    return np.dtype(order + code)
-
-
-def shape_of(described: Any) -> list[int]:
-    """Return a shape in NumPy's order of dimensions; [1] by default.
-
-    Raises
-    ------
-    DecodeError
-        If it is no list of whole numbers from 0 up, or there can't be such an array.
-    """
-    if described is None:
-        return [1]
-    if item_count(described) > 1 << 48 or 0 in described:
-        try:
-            np.broadcast_to(np.empty((), "f8"), described)
-        except (ValueError, OverflowError) as error:
-            raise DecodeError(f"shape {shown(described)} is too large: {error}") from None
-    return list(reversed(described))
-
-
-def compression_of(name: Any) -> str | None:
-    """Return the compression that a name means, one of `COMPRESSIONS`, or None for none.
-
-    Raises
-    ------
-    DecodeError
-        If it means nothing.
-    """
-    lower = name.lower() if isinstance(name, str) else name
-    if lower in NONE:
-        return None
-    if lower not in COMPRESSIONS:
-        known = ", ".join(COMPRESSIONS)
-        raise DecodeError(f"compression {shown(name)} is unknown (known: none, {known})")
-    return str(lower)
-
-
 STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.values()})
 """A timestamp: seconds and nanoseconds."""
 
@@ -266,7 +189,6 @@ def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[Bsr
     Parameters
     ----------
     header : object
-        The data header.
     old : bool
         Whether one that doesn't name its htype is bsr_d-1.0.
     parts : int, optional
@@ -311,10 +233,8 @@ def read_channel(
         Which entry it is.
     described : object
         The entry.
-    old : bool, optional
-        Whether it is one of a bsr_d-1.0.
-    encoding : object, optional
-        The byte order of channels that don't name theirs; little by default.
+    old, encoding : bool, object, optional
+        Whether it is one of a bsr_d-1.0, and the byte order of channels that don't name theirs.
 
     Raises
     ------
@@ -326,15 +246,64 @@ def read_channel(
         raise DecodeError(f"channel {index} has no name: {shown(described)}")
     try:
         compression = compression_of(described.get("compression"))
-        order = order_of(described.get("encoding") or encoding)
-        dtype = dtype_of(described.get("type"), order, old)
-        shape = shape_of(described.get("shape"))
+        order = _order_of(described.get("encoding") or encoding)
+        dtype = _dtype_of(described.get("type"), order, old)
+        shape = _shape_of(described.get("shape"))
     except DecodeError as error:
         raise DecodeError(f"channel {name!r:.80}: {error}") from None
     size = None if dtype is None else prod(shape) * dtype.itemsize
     return BsreadChannel(
         name, dtype, shape, order, compression, size, dtype is not None and shape == [1]
     )
+
+
+def compression_of(name: Any) -> str | None:
+    """Return the compression that a name means, one of `COMPRESSIONS`, or None for none.
+
+    Raises
+    ------
+    DecodeError
+        If it means nothing.
+    """
+    lower = name.lower() if isinstance(name, str) else name
+    if lower in NONE:
+        return None
+    if lower not in COMPRESSIONS:
+        known = ", ".join(COMPRESSIONS)
+        raise DecodeError(f"compression {shown(name)} is unknown (known: none, {known})")
+    return str(lower)
+
+
+def _order_of(encoding: Any) -> str:
+    name = "little" if encoding is None else encoding
+    if not isinstance(name, str) or name.lower() not in ORDERS:
+        raise DecodeError(f"encoding {shown(encoding)} is neither little nor big")
+    return ORDERS[name.lower()]
+
+
+def _dtype_of(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
+    """Return the dtype of a type's name, float64 by default; None for a string."""
+    name = "float64" if type_ is None else type_
+    if not isinstance(name, str):
+        raise DecodeError(f"type {shown(name)} is not a name")
+    if name.lower() == "string":
+        return None
+    code = (OLD_NUMBERS if old else NUMBERS).get(name.lower(), "f8" if old else None)
+    if code is None:
+        raise DecodeError(f"type {name!r:.40} is unknown (known: string, {', '.join(NUMBERS)})")
+    return np.dtype(order + code)
+
+
+def _shape_of(described: Any) -> list[int]:
+    """Return a shape in NumPy's order of dimensions, [1] by default."""
+    if described is None:
+        return [1]
+    if item_count(described) > 1 << 48 or 0 in described:
+        try:  # only NumPy knows whether there can be such an array
+            np.broadcast_to(np.empty((), "f8"), described)
+        except (ValueError, OverflowError) as error:
+            raise DecodeError(f"shape {shown(described)} is too large: {error}") from None
+    return list(reversed(described))
 
 
 def _check_names(channels: tuple[BsreadChannel, ...]) -> None:
@@ -346,7 +315,7 @@ def _check_names(channels: tuple[BsreadChannel, ...]) -> None:
 
 
 def _declared(part: Part, compression: str) -> list[int]:
-    """Return the size that a part says it had before compression, for each possible byte order."""
+    """Return the size that a part says it had before compression, in each possible byte order."""
     ways = SIZES[compression]
     if len(part) < ways[0].size:
         raise DecodeError(f"{len(part)} bytes are no {compression}: its size alone has more")

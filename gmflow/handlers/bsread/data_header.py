@@ -61,12 +61,10 @@ def read_layout(
     ----------
     part : bytes
         The data header as received.
-    old : bool
-        Whether a data header that doesn't name its htype is bsr_d-1.0.
+    old, parts
+        As in `read_channels`.
     compression : object, optional
         The main header's ``dh_compression``.
-    parts : int, optional
-        How many parts the message has.
 
     Raises
     ------
@@ -121,14 +119,8 @@ def pack(text: bytes, channels: tuple[BsreadChannel, ...], compression: Any) -> 
     return BsreadLayout(text, channels, False, part, compression, hash_, _compressed(channels))
 
 
-class Memory:
-    """The data headers that a reader has seen.
-
-    Parameters
-    ----------
-    old : bool
-        As in `read_layout`.
-    """
+class KnownLayouts:
+    """The data headers that a reader has seen; `old` as in `read_layout`."""
 
     def __init__(self, old: bool) -> None:
         self._old = old
@@ -139,16 +131,8 @@ class Memory:
     def layout(self, part: bytes, hash_: Any, compression: Any, parts: int) -> BsreadLayout:
         """Return the layout of a message: of its part 1, or if that is empty, of its hash.
 
-        It is read if its bytes are not those of one seen before, whatever the hash says.
-
-        Parameters
-        ----------
-        part : bytes
-            Part 1.
-        hash_, compression : object
-            What the main header says. A hash that is no str is none.
-        parts : int
-            How many parts the message has.
+        It is read if its bytes are not those of one seen before, whatever the hash says. A hash
+        that is no str is none.
 
         Raises
         ------
