@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from .deferred import Deferred, describe_failure, work
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
 from .handlers import DEFAULT, NOT_JSON
-from .message import Part
+from .message import Message, Part, header_of
 from .receiver import Receiver
 from .statistics import Statistics
 from .validation import check_handlers, shown
@@ -81,18 +81,28 @@ class Decoder:
             If the message can't be read. It is counted as failed, nothing of it is kept,
             and the next message is read from a clean start.
         """
-        value = self.begin(parts, handler)
+        return self.read(Message(self.statistics, None, parts), handler)
+
+    def read(self, message: Message, handler: Handler | None = None) -> Any:
+        """Return the value of a message, like `decode`; its header is parsed only if it isn't yet.
+
+        Raises
+        ------
+        DecodeError
+            As `decode`.
+        """
+        value = self.begin(message, handler)
         if type(value) is not Deferred:
             return value
         try:
-            value = work(value, parts)
+            value = work(value, message.parts)
         except DecodeError:
-            self.fail(parts)
+            self.fail(message.parts)
             raise
-        return self.end(parts, value)
+        return self.end(message.parts, value)
 
-    def begin(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
-        """Run the handler, and give its value, counted, or the `Deferred` that it leaves.
+    def begin(self, message: Message, handler: Handler | None = None) -> Any:
+        """Run the handler, and return its value, counted, or the `Deferred` that it leaves.
 
         After `work` on that, anywhere, follows `end` or `fail`, in the order of the messages.
 
@@ -101,13 +111,17 @@ class Decoder:
         DecodeError
             As `decode`.
         """
-        receiver = self.receiver
-        receiver.load(parts)
+        receiver, parts = self.receiver, message.parts
+        # written out, as it is for every message
+        receiver.parts, receiver.parsed, receiver.index = parts, message.parsed, 0
         try:
             if handler is None:
+                header = receiver.parsed
+                if header is None:
+                    header = receiver.parsed = header_of(parts)
                 try:
-                    handler = self.handlers[receiver.header()["htype"]]
-                except (HeaderError, KeyError, TypeError):
+                    handler = self.handlers[header["htype"]]  # type: ignore[index]
+                except (KeyError, TypeError):
                     handler = self._search()
             running = self._running.get(handler)
             if running is None:
@@ -118,18 +132,18 @@ class Decoder:
                 value = next(running, _ENDED)
                 if value is _ENDED:
                     value = self._again(handler)
-        except DecodeError as error:
-            self._drop()
+        except Exception as error:
+            message.parsed = receiver.parsed
+            self.fail(parts)
+            if not isinstance(error, DecodeError):
+                raise HandlerError(describe_failure(handler, error), parts) from error
             error.parts = parts
             raise
-        except Exception as error:
-            self._drop()
-            raise HandlerError(describe_failure(handler, error), parts) from error
-        receiver.rewind()
+        message.parsed, receiver.index = receiver.parsed, 0
         return value if type(value) is Deferred else self.end(parts, value)
 
     def end(self, parts: Sequence[Part], value: Any) -> Any:
-        """Count a message that was read, and give its value; None was skipped."""
+        """Count a message that was read, and return its value; None was skipped."""
         statistics = self.statistics
         if value is None:
             statistics.messages_skipped += 1
@@ -142,7 +156,7 @@ class Decoder:
         return value
 
     def fail(self, parts: Sequence[Part]) -> None:
-        """Count a message whose work failed; nothing of it is kept."""
+        """Count a message that can't be read; nothing of it is kept."""
         self.statistics.messages_failed += 1
         if self.receiver.parts is parts:
             self.receiver.load(())
@@ -151,10 +165,6 @@ class Decoder:
         """Close every running generator, so that its ``finally`` runs."""
         while self._running:
             self._running.popitem()[1].close()
-
-    def _drop(self) -> None:
-        self.statistics.messages_failed += 1
-        self.receiver.load(())
 
     def _search(self) -> Handler:
         """Return the handler of a message whose header doesn't simply name it."""
@@ -181,7 +191,7 @@ class Decoder:
     def _again(self, handler: Handler) -> Any:
         """Start a handler that returned, or raised before, afresh on the same message."""
         del self._running[handler]
-        self.receiver.rewind()
+        self.receiver.index = 0
         value = handler(self.receiver)
         return self._start(handler, value) if type(value) is GeneratorType else value
 

@@ -1,6 +1,8 @@
-"""One whole message: its parts as they came, and what was made of them.
+"""One whole message: its parts as they came, its header, and what was made of them.
 
-A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame.
+A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame. The header is
+part 0 as a mapping. It belongs to the message: whoever asks first has it parsed, everybody later
+finds it there, also that it can't be parsed.
 """
 
 from __future__ import annotations
@@ -9,12 +11,16 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .cborwire import is_map, read_header
+from .cborwire import is_map
+from .cborwire import read_header as read_cbor
 from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
     from .errors import DecodeError
     from .statistics import Statistics
+
+MAX_HEADER_BYTES = 1 << 20
+"""Bytes of a header that is read: one that is made to take long takes half a second."""
 
 Part: TypeAlias = Any
 """bytes, memoryview or zmq.Frame: ``len(part)``, ``bytes(part)`` and ``memoryview(part)`` work."""
@@ -42,13 +48,15 @@ class Message:
     ----------
     error : DecodeError or None
         Why there is no `data`, where decoding failed.
+    parsed : dict, str or None
+        What `header_of` returned; None before anybody asked. All but the decoder ask `header`.
     """
 
     __slots__ = (
-        "_header",
         "_size",
         "data",
         "error",
+        "parsed",
         "parts",
         "received_ns",
         "source",
@@ -71,17 +79,18 @@ class Message:
         self.received_ns = received_ns
         self.error: DecodeError | None = None
         self._size = size
-        self._header: dict[str, Any] | None = None
+        self.parsed: dict[str, Any] | str | None = None
 
     @property
     def header(self) -> dict[str, Any]:
-        """Part 0 as a mapping, parsed once: a JSON object, or the scalars of a map in CBOR.
+        """Part 0 as a mapping, parsed once; an empty dict where it is none.
 
-        An empty dict where it is neither.
+        All nodes of a topology see this dict: copy it before you change it.
         """
-        if self._header is None:
-            self._header = header_of(self.parts)
-        return self._header
+        parsed = self.parsed
+        if parsed is None:
+            parsed = self.parsed = header_of(self.parts)
+        return {} if type(parsed) is str else parsed  # type: ignore[return-value]
 
     @property
     def size(self) -> int:
@@ -94,18 +103,37 @@ class Message:
         return f"<Message of {len(self.parts)} parts, {self.size} bytes>"
 
 
-def header_of(parts: Sequence[Part]) -> dict[str, Any]:
-    """Return part 0 as a JSON object, or what a map in CBOR says; an empty dict for neither."""
+def header_of(parts: Sequence[Part]) -> dict[str, Any] | str:
+    """Return part 0 as a mapping, or why it is none: the one place where a header is parsed.
+
+    A JSON object comes as a dict, the scalars of a map in CBOR as a `CborHeader`.
+    """
     try:
         part = parts[0]
-        if is_map(part):
-            return read_header(part)
-        if len(part) > SMALL and not opens(part):
-            return {}
-        header = loads(part)
-    except (ValueError, IndexError):
-        return {}
-    return header if isinstance(header, dict) else {}
+        header = loads(part) if len(part) <= SMALL else _loads_large(part)
+    except (ValueError, IndexError) as error:
+        reason = f"the header is not JSON: {error}"
+    else:
+        if type(header) is dict:
+            return header
+        text = bytes(memoryview(part)[:80]).decode(errors="replace")
+        reason = f"the header is not a JSON object: {text!r}"
+    return _cbor_header_of(parts) or reason
+
+
+def _cbor_header_of(parts: Sequence[Part]) -> dict[str, Any] | None:
+    if not parts or not is_map(parts[0]):
+        return None
+    try:
+        return read_cbor(parts[0])
+    except ValueError:
+        return None
+
+
+def _loads_large(part: Part) -> Any:
+    if len(part) > MAX_HEADER_BYTES:
+        raise ValueError(f"it has {len(part)} bytes; up to {MAX_HEADER_BYTES} are read")
+    return loads(part) if opens(part) else None  # to find out by reading it would copy megabytes
 
 
 def size_of(parts: Sequence[Part]) -> int:

@@ -48,8 +48,8 @@ def _messages(
 
 
 def _read(receiver: Receiver, decoders: _Decoders) -> Merged | Deferred:
-    header = receiver.header()
-    by_name = parts_of(header, receiver.body())
+    header, parts = receiver.whole()
+    by_name = parts_of(header, parts)
     if len(by_name) > MAX_SOURCES:
         raise MessageError(f"{len(by_name)} sources; {MAX_SOURCES} are possible")
     messages = {name: _begun(name, parts, decoders.of(name)) for name, parts in by_name.items()}
@@ -108,7 +108,7 @@ def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
     """Return a source's message, its handler's value or `Deferred` in its ``data``."""
     message = Message(decoder.statistics, None, parts, name)
     try:
-        value = decoder.begin(parts)
+        value = decoder.begin(message)
         # what is left is counted here, as the threads that do it must not
         message.data = decoder.end(parts, value) if type(value) is Deferred else value
     except DecodeError as error:

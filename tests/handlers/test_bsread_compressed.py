@@ -20,6 +20,7 @@ from gmflow.deferred import SMALL, Deferred
 from gmflow.errors import DecodeError
 from gmflow.handlers.bsread.bsread_message import BsreadMessage, Value
 from gmflow.handlers.bsread.data_header import MAX_TEXT
+from gmflow.message import Message
 from tests.support.bsread_wire import (
     CODES,
     STAMP,
@@ -195,7 +196,7 @@ def test_the_same_bytes_compressed_in_another_way_are_another_data_header() -> N
 
 
 def later(parts: list[bytes]) -> Any:
-    return Decoder().begin(parts)
+    return Decoder().begin(Message(parts=parts))
 
 
 def test_values_are_decompressed_later() -> None:
@@ -223,7 +224,7 @@ def test_the_work_can_be_done_out_of_order() -> None:
     decoder = Decoder()
     described = [channel("int32", compression="lz4")]
     messages = [wire(described, lz4(struct.pack("<i", n)), b"", pulse_id=n) for n in range(5)]
-    works = [decoder.begin(parts) for parts in messages]
+    works = [decoder.begin(Message(parts=parts)) for parts in messages]
     done = {n: works[n]() for n in (3, 0, 4, 1, 2)}
     assert [done[n].data["A"].value for n in range(5)] == list(range(5))
     assert [done[n].format_changed for n in range(5)] == [True] + [False] * 4

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as numpy_st
 from gmflow.decoder import Decoder
 from gmflow.deferred import SMALL, Deferred, work
 from gmflow.errors import DecodeError, EncodeError, HandlerError
-from gmflow.green.stream.sender import htype_of
+from gmflow.green.stream.sender import value_htype
 from gmflow.handlers import DEFAULT, ENCODERS, dimage_1_0, eiger, stream2
 from gmflow.handlers.eiger import MAX_IMAGES
 from gmflow.handlers.series import (
@@ -27,6 +27,7 @@ from gmflow.handlers.series import (
     SeriesEnd,
     SeriesStart,
 )
+from gmflow.message import Message
 from gmflow.render.summary import Summaries
 from gmflow.simulate import eiger as simulated
 from tests.support.captures import needs_captures, read_capture, truth
@@ -223,7 +224,7 @@ def test_items_go_out_byte_for_byte(name, copy):
     decoder = eiger_decoder(copy=copy)
     for parts in read_capture(name):
         item = decoder.decode(parts)
-        assert as_bytes(ENCODERS[htype_of(item)](item)) == parts
+        assert as_bytes(ENCODERS[value_htype(item)](item)) == parts
         assert as_bytes(eiger.encode(item)) == parts
         assert as_bytes(eiger.encode(item.value)) == parts
 
@@ -247,11 +248,11 @@ def test_a_whole_series(detail):
 def test_the_work_is_left_for_later_and_can_be_done_in_any_order():
     decoder = eiger_decoder()
     begin, *images, ended = a_series(4)
-    assert type(decoder.begin(begin)) is SeriesStart
-    jobs = [decoder.begin(parts) for parts in images]
+    assert type(decoder.begin(Message(parts=begin))) is SeriesStart
+    jobs = [decoder.begin(Message(parts=parts)) for parts in images]
     assert [type(job) for job in jobs] == [Deferred] * 4
     assert {job.size for job in jobs} == {SHAPE[0] * SHAPE[1] * 2}
-    assert counts(decoder.begin(ended)) == (4, 4, 0)
+    assert counts(decoder.begin(Message(parts=ended))) == (4, 4, 0)
     done = {frame: work(jobs[frame], images[frame]) for frame in (3, 0, 2, 1)}
     assert all(item.frame == frame for frame, item in done.items())
     assert all(np.array_equal(item.array, dimage_1_0.image(item.value)) for item in done.values())
@@ -259,7 +260,7 @@ def test_the_work_is_left_for_later_and_can_be_done_in_any_order():
 
 def test_pixels_that_are_not_compressed_are_a_view_and_no_work():
     parts = an_image(0, array=np.zeros((300, 200), "u4"), encoding="<")
-    later = eiger_decoder().begin(parts)
+    later = eiger_decoder().begin(Message(parts=parts))
     assert later.size <= SMALL
     array = later().array
     assert np.shares_memory(array, np.frombuffer(parts[2], "u1"))
