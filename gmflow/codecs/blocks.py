@@ -44,6 +44,14 @@ def read_header(blob: memoryview) -> tuple[int, int]:
     return size, block_bytes
 
 
+def block_bytes_of(blob: memoryview, size: int) -> int:
+    """Return the block size of a blob that must declare `size` bytes; DecodeError otherwise."""
+    declared, block_bytes = read_header(blob)
+    if declared != size:
+        raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
+    return block_bytes
+
+
 class BlockRun(NamedTuple):
     """Blocks that follow one another and are decoded in one call."""
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..deferred import step_aside
 from ..errors import DecodeError, EncodeError
 from ..message import Part
-from .blocks import HEADER, LENGTH, MAX_BLOCK, BlockRun, Blocks, read_header
+from .blocks import HEADER, LENGTH, MAX_BLOCK, BlockRun, Blocks, block_bytes_of
 from .limits import EXPANSION, MAX_BYTES, check_most, check_size, flat, library
 from .lz4 import encode_block
 
@@ -50,9 +50,7 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MAX_BYTES) -> memory
     """
     blob = flat(blob)
     check_most(size, most)
-    declared, block_bytes = read_header(blob)
-    if declared != size:
-        raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
+    block_bytes = block_bytes_of(blob, size)
     if block_bytes <= FASTEST_BLOCK and (content := _decode_fast(blob, size, itemsize)):
         return content
     return _decode(blob, HEADER.size, size, itemsize, block_bytes, most)
