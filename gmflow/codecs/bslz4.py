@@ -17,7 +17,7 @@ from ..deferred import step_aside
 from ..errors import DecodeError, EncodeError
 from ..message import Part
 from .blocks import HEADER, LENGTH, MAX_BLOCK, BlockRun, Blocks, block_bytes_of
-from .limits import EXPANSION, MAX_BYTES, check_most, check_size, flat, library
+from .limits import MAX_BYTES, MAX_EXPANSION, check_most, check_size, flat, library
 from .lz4 import encode_block
 
 BLOCK_BYTES = 8192
@@ -28,7 +28,7 @@ GROUP = 8
 
 ITEM_SIZES = (1, 2, 4, 8)
 
-FASTEST_BLOCK = 1 << 20
+MAX_FAST_BLOCK = 1 << 20
 """Bytes of a block up to which dectris-compression is asked: its buffers hold two of them."""
 
 
@@ -51,7 +51,7 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MAX_BYTES) -> memory
     blob = flat(blob)
     check_most(size, most)
     block_bytes = block_bytes_of(blob, size)
-    if block_bytes <= FASTEST_BLOCK and (content := _decode_fast(blob, size, itemsize)):
+    if block_bytes <= MAX_FAST_BLOCK and (content := _decode_fast(blob, size, itemsize)):
         return content
     return _decode(blob, HEADER.size, size, itemsize, block_bytes, most)
 
@@ -105,7 +105,7 @@ def _decode(
 def _decode_fast(blob: memoryview, size: int, itemsize: int) -> memoryview | None:
     """Return what a blob decodes to in a single call; None if that can't be."""
     decompress = fast_library()
-    if decompress is None or itemsize not in ITEM_SIZES or size > EXPANSION * len(blob):
+    if decompress is None or itemsize not in ITEM_SIZES or size > MAX_EXPANSION * len(blob):
         return None
     try:
         return memoryview(decompress(blob, "bslz4", elem_size=itemsize))

@@ -15,7 +15,7 @@ from ..errors import DecodeError, EncodeError
 MAX_BYTES = 1 << 30
 """Bytes that one blob may decode to."""
 
-EXPANSION = 255
+MAX_EXPANSION = 255
 """Bytes that LZ4 makes of one at most: a byte of a match's length stands for no more."""
 
 REFUSALS = (RuntimeError, ValueError)
@@ -51,9 +51,9 @@ def check_size(size: int, compressed: int, most: int = MAX_BYTES) -> None:
         If it is too large.
     """
     check_most(size, most)
-    if size > EXPANSION * compressed:
+    if size > MAX_EXPANSION * compressed:
         raise DecodeError(
-            f"{compressed} bytes can't decode to {size}: LZ4 makes at most {EXPANSION} of each"
+            f"{compressed} bytes can't decode to {size}: LZ4 makes at most {MAX_EXPANSION} of each"
         )
 
 

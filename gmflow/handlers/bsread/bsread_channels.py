@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...codecs import bsread_codec as codec
-from ...codecs.limits import EXPANSION
+from ...codecs.limits import MAX_EXPANSION
 from ...errors import DecodeError, MessageError
 from ...message import Part
 from ...validation import shown
@@ -66,7 +66,7 @@ STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.value
 SIZES = MappingProxyType({"lz4": (Struct("<I"), Struct(">I")), "bitshuffle_lz4": (Struct(">Q"),)})
 """What a compressed value begins with: the size before, in whichever byte order."""
 
-CHARACTER_BYTES = 4
+MAX_CHARACTER_BYTES = 4
 """Bytes of a character of a str, at most; one that takes so many makes all others do so, too."""
 
 
@@ -147,8 +147,8 @@ class BsreadChannel(NamedTuple):
         assert self.compression is not None
         ways = [way for way in SIZES[self.compression] if way.size <= len(part)]
         sizes = [way.unpack_from(part)[0] for way in ways]
-        possible = [size for size in sizes if size <= EXPANSION * len(part)]
-        return CHARACTER_BYTES * max(possible, default=0)
+        possible = [size for size in sizes if size <= MAX_EXPANSION * len(part)]
+        return MAX_CHARACTER_BYTES * max(possible, default=0)
 
     def read_stamp(self, part: Part) -> tuple[int | None, int | None]:
         """Return the seconds and nanoseconds in a timestamp part, None twice if it is empty.
