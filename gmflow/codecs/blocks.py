@@ -65,26 +65,13 @@ class BlockRun(NamedTuple):
 
 
 class Blocks(NamedTuple):
-    """The blocks in a blob.
-
-    Attributes
-    ----------
-    blob : memoryview
-    start : int
-        Where the first length stands.
-    size : int
-        Bytes that they decode to.
-    block_bytes : int
-        Bytes that each decodes to, but the last.
-    stored : bool
-        Whether one that is as long as its content is stored.
-    """
+    """The blocks in a blob."""
 
     blob: memoryview
-    start: int
-    size: int
-    block_bytes: int
-    stored: bool
+    start: int  # where the first length stands
+    size: int  # bytes that they decode to
+    block_bytes: int  # bytes that each decodes to, but the last
+    stored: bool  # one that is as long as its content is that content
 
     def runs(self) -> list[BlockRun]:
         """Return the runs of all blocks, of one size but the last, once all lengths are checked.

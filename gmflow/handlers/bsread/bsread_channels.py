@@ -71,32 +71,15 @@ MAX_CHARACTER_BYTES = 4
 
 
 class BsreadChannel(NamedTuple):
-    """One channel of a data header.
-
-    Attributes
-    ----------
-    name : str
-    dtype : numpy.dtype or None
-        The element type with its byte order; None for a string.
-    shape : list of int
-        In NumPy's order (slowest first), the reverse of what the data header says.
-    order : str
-        The channel's byte order, "<" or ">".
-    compression : str or None
-        What its values are compressed with, "lz4" or "bitshuffle_lz4".
-    size : int or None
-        Bytes of a value that is not compressed; None for a string, which has any number.
-    is_scalar : bool
-        Whether the value is one number instead of an array.
-    """
+    """One channel of a data header."""
 
     name: str
-    dtype: np.dtype[Any] | None
-    shape: list[int]
-    order: str
-    compression: str | None
-    size: int | None
-    is_scalar: bool
+    dtype: np.dtype[Any] | None  # with its byte order; None for a string
+    shape: list[int]  # in NumPy's order (slowest first), the reverse of what the data header says
+    order: str  # the byte order, "<" or ">"
+    compression: str | None  # of its values, one of `COMPRESSIONS`
+    size: int | None  # bytes of a value that is not compressed; None for a string, which has any
+    is_scalar: bool  # the value is one number instead of an array
 
     @property
     def itemsize(self) -> int:
@@ -130,8 +113,6 @@ class BsreadChannel(NamedTuple):
         ------
         DecodeError
             If the part doesn't hold what the channel's type, shape and compression ask for.
-            Of an image bsread_cpp compresses only so many elements as the sum of the shape,
-            not the product: the rest was never sent, and the error says so.
         """
         assert self.compression is not None
         sizes = _declared(part, self.compression) if len(part) else [0]

@@ -22,33 +22,16 @@ MAX_REMEMBERED = 16
 
 
 class BsreadLayout(NamedTuple):
-    """A data header.
+    """A data header, and the channels that it describes."""
 
-    Attributes
-    ----------
-    text : bytes
-        Its JSON.
-    channels : tuple of BsreadChannel
-        What it describes.
-    received : bool
-        Whether it came with a message, or was made here.
-    part : bytes
-        The text as it is sent: compressed, if it is.
-    compression : object
-        What the main header calls that, as it stands there.
-    hash : str
-        The md5 of the part, where the layout was made here.
-    compressed : tuple of (int, int or None)
-        Of each compressed channel where its part stands in the message, and the bytes of its
-        value; None for a string.
-    """
-
-    text: bytes
+    text: bytes  # its JSON
     channels: tuple[BsreadChannel, ...]
-    received: bool
-    part: bytes
-    compression: Any
-    hash: str
+    received: bool  # with a message, or else made here
+    part: bytes  # the text as it is sent: compressed, if it is
+    compression: Any  # what the main header calls that, as it stands there
+    hash: str  # the md5 of the part, where the layout was made here
+    # Of each compressed channel: where its part is in the message, and the bytes of its value, None
+    # for a string.
     compressed: tuple[tuple[int, int | None], ...]
 
 

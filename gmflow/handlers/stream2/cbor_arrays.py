@@ -48,30 +48,15 @@ MAX_DIMENSIONS = 32
 
 @dataclass(slots=True, eq=False)
 class PackedArray:
-    """An array as it was sent: checked as far as it can be without decoding it.
+    """An array as it was sent: checked as far as it can be without decoding it."""
 
-    Attributes
-    ----------
-    name : object
-        What errors call it.
-    dtype : numpy.dtype
-    shape : list of int
-    order : int
-        `ROW_MAJOR` or `COLUMN_MAJOR`.
-    data : bytes-like
-    compression : str
-        One of `COMPRESSIONS`.
-    itemsize : int
-        Bytes of the elements that were shuffled.
-    """
-
-    name: Any
+    name: Any  # what errors call it
     dtype: np.dtype[Any]
     shape: list[int]
-    order: int
+    order: int  # `ROW_MAJOR` or `COLUMN_MAJOR`
     data: Part
-    compression: str
-    itemsize: int
+    compression: str  # one of `COMPRESSIONS`
+    itemsize: int  # bytes of the elements that were shuffled
 
     @property
     def work(self) -> int:
