@@ -21,36 +21,25 @@ from ...message import Part
 from ...validation import shown
 from ..shapes import check_size, item_count, view_array
 
-NUMBERS = MappingProxyType(
-    {
-        "bool": "?",
-        "int8": "i1",
-        "uint8": "u1",
-        "int16": "i2",
-        "uint16": "u2",
-        "int32": "i4",
-        "uint32": "u4",
-        "int64": "i8",
-        "uint64": "u8",
-        "float32": "f4",
-        "float64": "f8",
-    }
+NUMBERS = (
+    *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("float32", "float64"),
 )
-"""The number types of bsr_d, as NumPy names them without a byte order."""
+"""The number types of bsr_d, as NumPy names them."""
 
 OLD_NUMBERS = MappingProxyType(
     {
-        **NUMBERS,
-        "double": "f8",
-        "float": "f4",
-        "integer": "i4",
-        "long": "i4",
-        "ulong": "u4",
-        "short": "i2",
-        "ushort": "u2",
+        **{name: name for name in NUMBERS},
+        "short": "int16",
+        "ushort": "uint16",
+        "integer": "int32",
+        "float": "float32",
+        "long": "int32",
+        "ulong": "uint32",
+        "double": "float64",
     }
 )
-"""The same for bsr_d-1.0, where a long has 4 bytes."""
+"""The names in bsr_d-1.0, where a long has 4 bytes, and what they mean."""
 
 ORDERS = MappingProxyType({"little": "<", "big": ">"})
 
@@ -58,7 +47,6 @@ NONE = (None, "", "none")
 """What says that something is not compressed."""
 
 COMPRESSIONS = ("lz4", "bitshuffle_lz4")
-
 
 STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.values()})
 """A timestamp: seconds and nanoseconds."""
@@ -269,10 +257,10 @@ def _dtype_of(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
         raise DecodeError(f"type {shown(name)} is not a name")
     if name.lower() == "string":
         return None
-    code = (OLD_NUMBERS if old else NUMBERS).get(name.lower(), "f8" if old else None)
-    if code is None:
+    number = OLD_NUMBERS.get(name.lower(), "float64") if old else name.lower()
+    if number not in NUMBERS:
         raise DecodeError(f"type {name!r:.40} is unknown (known: string, {', '.join(NUMBERS)})")
-    return np.dtype(order + code)
+    return np.dtype(number).newbyteorder(order)  # type: ignore[arg-type]
 
 
 def _shape_of(described: Any) -> list[int]:
