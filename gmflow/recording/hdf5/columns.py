@@ -112,11 +112,6 @@ class Rows:
             a value of the column's type fails when it is written.
         text_bytes : int, optional
             The bytes of those that are strings of any length.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
         """
         kept = self._kept
         kept.append(row)
@@ -126,13 +121,7 @@ class Rows:
             self.write()
 
     def write(self) -> None:
-        """Write the rows that were kept back.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
-        """
+        """Write the rows that were kept back."""
         kept, self._kept, self._text_bytes = self._kept, [], 0
         self._length += len(kept)
         if kept:
@@ -150,20 +139,7 @@ class Rows:
 
 
 class Column:
-    """A dataset to which blocks of rows are added, with little more than the writing to it.
-
-    Parameters
-    ----------
-    owner : Owner
-        Its file.
-    dataset : h5py.Dataset
-        (rows, ...), empty.
-
-    Attributes
-    ----------
-    most : int
-        Rows that may be kept back.
-    """
+    """A dataset to which blocks of rows are added; `most` rows may be kept back."""
 
     __slots__ = ("_create", "_dtype", "_identifier", "_length", "_owner", "_rest", "_type", "most")
 
@@ -181,18 +157,7 @@ class Column:
         self.most = rows_in(MAX_KEPT, self._dtype, self._rest)
 
     def add(self, rows: Any) -> None:
-        """Write rows behind those that are there.
-
-        Parameters
-        ----------
-        rows : array-like
-            What can't be made rows of the dataset's type and shape is the caller's mistake.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
-        """
+        """Write rows, of the dataset's type and shape, behind those that are there."""
         block = np.ascontiguousarray(rows, self._dtype).reshape(-1, *self._rest)
         begin, end = self._length, self._length + len(block)
         try:
@@ -206,12 +171,7 @@ class Column:
 
 
 class TextColumn:
-    """Byte strings of any length: one after the other, and the position behind each one's last.
-
-    Parameters
-    ----------
-    data, ends : Column
-    """
+    """Byte strings of any length, one after the other, and the position behind each."""
 
     __slots__ = ("_data", "_end", "_ends", "most")
 
@@ -231,14 +191,7 @@ class TextColumn:
 
 
 class Chunks:
-    """Rows that are a chunk each, in the bytes that the file's filters make of it.
-
-    Parameters
-    ----------
-    owner : Owner
-    dataset : h5py.Dataset
-        (rows, ...), empty.
-    """
+    """Rows that are a chunk each, in the bytes that the file's filters make of it."""
 
     __slots__ = ("_identifier", "_length", "_owner", "_rest", "_zeros")
 
@@ -258,14 +211,9 @@ class Chunks:
         Parameters
         ----------
         data : bytes-like
-            As the filters give it.
+            As the filters make it.
         filter_mask : int, optional
             The filters that were not applied, a bit for each: 1 for the first.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
         """
         row = self._length
         self._owner.dirty = True

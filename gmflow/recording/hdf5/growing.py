@@ -10,6 +10,8 @@ never looks at it again, and writes these bytes only when it flushes or closes t
 which therefore never happens. The file is left as the last flush left it: HDF5 would write more
 on closing it, can't do that whole after an error, and a kill meanwhile would leave it marked.
 
+Everything here raises RecordingError where the file can't be written. It is closed then.
+
 The superblock is described in
 https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, sections II.A (disk format:
 level 0A, versions 2 and 3) and X (checksum: lookup3 by Bob Jenkins).
@@ -103,7 +105,7 @@ class GrowingFile:
         self._settles = False
         self._h5py = library()
         try:
-            # No cache of chunks: all rows are on the disk before a flush tells their number.
+            # No cache of chunks: all rows are on the disk before a flush writes their number.
             self._file = self._h5py.File(
                 part, "x", libver="latest", locking="best-effort", rdcc_nbytes=0
             )
@@ -204,13 +206,7 @@ class GrowingFile:
         self.started = True
 
     def commit(self) -> None:
-        """Write and flush what was added: a kill does not lose it.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
-        """
+        """Write and flush what was added: a kill does not lose it."""
         if self.closed or not self.dirty:
             return
         for rows in self._rows:
@@ -222,13 +218,7 @@ class GrowingFile:
         self.dirty = False
 
     def close(self) -> None:
-        """Commit, and close; one that was not started is removed. Repeatable.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
-        """
+        """Commit, and close; one that was not started is removed. Repeatable."""
         if self.closed:
             return
         if not self.started:

@@ -50,7 +50,7 @@ class Stored:
     data : bytes-like
         The chunk.
     decode : callable
-        Gives the array; raises DecodeError.
+        Returns the array, or raises DecodeError.
     """
 
     dtype: np.dtype[Any]
@@ -121,13 +121,6 @@ def of_packed(packed: PackedArray) -> Stored:
     DecodeError
         If it is damaged, as far as that shows without decoding it.
     """
-    try:
-        return _of_packed(packed)
-    except DecodeError as error:
-        raise DecodeError(f"array {shown(packed.name)}: {error}") from None
-
-
-def _of_packed(packed: PackedArray) -> Stored:
     dtype, shape, decode = packed.dtype, tuple(packed.shape), packed.unpack
     size = _size(packed.shape, dtype)
     if len(shape) > MAX_DIMENSIONS:
