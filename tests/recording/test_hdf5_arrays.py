@@ -187,6 +187,14 @@ def test_a_float_is_what_each_segment_has_room_for(tmp_path: Path) -> None:
     assert [file[name].tobytes() for name in ("data", "data_2")] == [a.tobytes() for a in segments]
 
 
+@pytest.mark.parametrize("shape", [[], [2]])
+def test_a_type_of_several_fields(tmp_path: Path, shape: list[int]) -> None:
+    sent = np.array([(1, 2.5), (3, 4.5)], "i4,f8")[: 2 if shape else 1]
+    (file,) = recorded(tmp_path, *[message(sent.tobytes(), type="i4,f8", shape=shape)] * 3)
+    assert file["data"].shape == (3, *shape)
+    assert file["data"].tobytes() == sent.tobytes() * 3
+
+
 def test_the_counters_of_the_header(tmp_path: Path) -> None:
     numbers = [0, -5, (1 << 63) - 1]
     (file,) = recorded(tmp_path, *(message(bytes(12), frame=n, pulse_id=n + 0) for n in numbers))

@@ -126,7 +126,7 @@ class Rows:
         self._length += len(kept)
         if kept:
             for column, values in zip(self._columns, zip(*kept, strict=True), strict=True):
-                column.add(values)
+                column.add(list(values))  # NumPy would take a tuple for a row of several fields
 
     def _column(
         self, path: str, dtype: Any, shape: Sequence[int], attributes: dict[str, Any]
