@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gmflow.decoder import Decoder
 from gmflow.message import Message
 from tests.support.captures import needs_captures, read_capture, truth
+from tests.support.full import times
 from tests.support.hdf5_recorded import opened, record, texts
 
 h5py = pytest.importorskip("h5py")
@@ -93,7 +94,7 @@ def messages(draw: st.DrawFn) -> list[bytes]:
     return message(*segments, type=name, shape=shape, **extra)
 
 
-@settings(max_examples=40)
+@settings(max_examples=times(40, 15))
 @given(st.lists(messages(), min_size=1, max_size=6))
 def test_what_the_decoder_gives_is_what_is_recorded(sent: list[list[bytes]]) -> None:
     with TemporaryDirectory() as folder:

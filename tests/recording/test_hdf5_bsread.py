@@ -21,6 +21,7 @@ from gmflow.decoder import Decoder
 from gmflow.message import Message
 from tests.support.bsread_wire import CODES, STAMP, stamp, wire
 from tests.support.captures import needs_captures, read_capture, truth
+from tests.support.full import times
 from tests.support.hdf5_recorded import opened, record, texts
 
 h5py = pytest.importorskip("h5py")
@@ -202,7 +203,7 @@ def parts_of(draw: st.DrawFn, channel: dict[str, Any]) -> tuple[bytes, bytes]:
     return bytes(codec.encode(plain, channel["compression"], size, order)), when
 
 
-@settings(max_examples=40)
+@settings(max_examples=times(40, 15))
 @given(streams())
 def test_what_the_decoder_gives_is_what_is_recorded(messages: list[list[bytes]]) -> None:
     decoder = Decoder()

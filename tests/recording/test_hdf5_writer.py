@@ -227,7 +227,7 @@ from gmflow import simulate
 from gmflow.errors import RecordingError
 from gmflow.recording.hdf5 import Hdf5Writer
 from tests.recording.test_hdf5_writer import messages
-channels = [{"name": f"CH{number}", "type": "float64"} for number in range(800)]
+channels = [{"name": f"CH{number}", "type": "float64"} for number in range(int(sys.argv[2]))]
 sent = messages(*simulate.bsread(channels, 40))
 writer = Hdf5Writer(sys.argv[1])
 writer.write(sent[:5])
@@ -248,13 +248,14 @@ print(json.dumps([said, writer.written]), flush=True)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits files as Linux does")
 def test_a_full_disk_ends_a_wide_recording_too(tmp_path):
-    (line,) = child(WIDE_AND_FULL, tmp_path / "run.h5")
+    channels = times(800, 400)
+    (line,) = child(WIDE_AND_FULL, tmp_path / "run.h5", channels)
     said, written = json.loads(line)
     assert said == f"{tmp_path}/run.h5 can't be written: File too large; check the disk"
     assert written >= 5
     with opened(tmp_path) as (file,):
         pulses = file["messages/pulse_id"][:written].tolist()
-        for number in (0, 400, 799):
+        for number in (0, channels // 2, channels - 1):
             assert file[f"data/CH{number}/pulse_id"][:written].tolist() == pulses
 
 
