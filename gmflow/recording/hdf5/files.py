@@ -125,7 +125,7 @@ class Files:
         return sum(file.datasets for file in self._open)
 
     def _number(self, part: str) -> str:
-        """Rename a file that is built to the next name that is free; the first one has no choice."""
+        """Rename a file that is built to the next free name; the first one has no choice."""
         while True:
             path = self._numbered(self._next)
             self._next += 1

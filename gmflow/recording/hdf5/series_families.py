@@ -56,7 +56,7 @@ class DetectorFamily(ABC):
         DecodeError
             If it can't be read, or HDF5 can't hold it: nothing of it is stored.
         """
-        self._receiver.begin(message)
+        self._receiver.load(message.parts, message.parsed)
         self._store(next(self._items), message)
 
     def commit(self) -> None:
