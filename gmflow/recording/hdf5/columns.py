@@ -1,8 +1,8 @@
 """Datasets that grow by rows, what HDF5 can hold in them, and h5py's errors in words.
 
-`Rows` gathers the small values of a message and writes its columns in blocks: numbers, arrays and
-fixed strings in a `Column` each, byte strings of any length in a `TextColumn`. `Chunks` writes a
-row at once, as the bytes of one chunk, and copies nothing.
+`RowBuffer` gathers the small values of a message and writes its columns in blocks: numbers, arrays
+and fixed strings in a `Column` each, byte strings of any length in a `TextColumn`. `Chunks` writes
+a row at once, as the bytes of one chunk, and copies nothing.
 
 What HDF5 can't hold is a DecodeError before anything is allocated for it; what the system refuses
 is a RecordingError, after which the file stays as its last flush left it.
@@ -71,7 +71,7 @@ class Owner(Protocol):
         """Return what to raise."""
 
 
-class Rows:
+class RowBuffer:
     """Columns that get a row at a time; the rows are kept back until there are enough of them.
 
     Parameters

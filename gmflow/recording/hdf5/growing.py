@@ -35,7 +35,7 @@ from .columns import (
     FAILURES,
     REFUSALS,
     Chunks,
-    Rows,
+    RowBuffer,
     failure,
     library,
     rows_in,
@@ -99,7 +99,7 @@ class GrowingFile:
         self.path = part
         self.started = self.closed = self.dirty = False
         self._publish = publish
-        self._rows: list[Rows] = []
+        self._rows: list[RowBuffer] = []
         self._datasets: list[Any] = []
         self._descriptor = -1
         self._settles = False
@@ -137,9 +137,9 @@ class GrowingFile:
         """
         self._build(path, lambda: self._file.create_dataset(path, **_content(value)), attributes)
 
-    def rows(self) -> Rows:
-        """Return what gets columns, and then rows; see `Rows`."""
-        self._rows.append(Rows(self))
+    def rows(self) -> RowBuffer:
+        """Return what gets columns, and then rows; see `RowBuffer`."""
+        self._rows.append(RowBuffer(self))
         return self._rows[-1]
 
     def chunks(

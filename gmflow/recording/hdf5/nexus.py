@@ -21,7 +21,7 @@ import numpy as np
 from ...errors import DecodeError
 from ...handlers.series import SeriesStart
 from ...validation import shown
-from .columns import UNKNOWN_TIME, Rows, attribute_text, link_name
+from .columns import UNKNOWN_TIME, RowBuffer, attribute_text, link_name
 from .growing import GrowingFile
 from .stored import Stored
 
@@ -292,7 +292,7 @@ def _tables(start: SeriesStart) -> Iterator[tuple[str, Any]]:
         yield f"{DETECTOR}/countrate_correction_table", start.countrate_table
 
 
-def ends_rows(file: GrowingFile) -> Rows:
+def ends_rows(file: GrowingFile) -> RowBuffer:
     """Make the dataset with a row for each message that said that the series ended."""
     rows = file.rows()
     rows.column(f"{RECORDING}/series_end", "i8", units="ns", since="1970-01-01Z")

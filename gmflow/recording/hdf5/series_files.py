@@ -1,8 +1,8 @@
 """The files of the series that are in use: which one a start, an image or an end goes to.
 
-`Series` is one series, with a file for each layout of its images; `SeriesFiles` knows them all,
-and lets go of the oldest. Everything that writes raises RecordingError where a file can't be
-written.
+`RecordedSeries` is one of them, with a file for each layout of its images; `SeriesFiles` knows
+them all, and lets go of the oldest. Everything that writes raises RecordingError where a file
+can't be written.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class SeriesFiles:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._series: dict[tuple[str, int], Series] = {}  # the one that was used last stands last
+        # by source and number; the one that was used last stands last
+        self._series: dict[tuple[str, int], RecordedSeries] = {}
 
     def begin(self, source: str, number: int, start: Start) -> None:
         """Take the start of a series."""
@@ -62,7 +63,7 @@ class SeriesFiles:
             is_over = series is before and (series.source == source or series.ended)
             if is_over or not series.started:
                 self._drop(series)
-        self._keep(source, number, Series(self._files, source, number, start))
+        self._keep(source, number, RecordedSeries(self._files, source, number, start))
 
     def add(self, source: str, picture: Picture) -> None:
         """Write an image; its series' start may not have been seen.
@@ -73,7 +74,7 @@ class SeriesFiles:
             If it can't be stored.
         """
         number = picture.series
-        series = self._find(source, number) or Series(self._files, source, number, None)
+        series = self._find(source, number) or RecordedSeries(self._files, source, number, None)
         self._keep(source, number, series)
         series.add(picture)
 
@@ -94,7 +95,7 @@ class SeriesFiles:
         for series in self._series.values():
             series.publish()
 
-    def _find(self, source: str, number: int) -> Series | None:
+    def _find(self, source: str, number: int) -> RecordedSeries | None:
         """Return the series of a source, or else the latest of that number that has a start."""
         found = self._series.get((source, number))
         if found is None:
@@ -103,7 +104,7 @@ class SeriesFiles:
                     return series
         return found
 
-    def _keep(self, source: str, number: int, series: Series) -> None:
+    def _keep(self, source: str, number: int, series: RecordedSeries) -> None:
         before = self._series.pop((source, number), None)
         self._series[source, number] = series
         if before is not series:
@@ -122,12 +123,12 @@ class SeriesFiles:
             if size > MAX_START_BYTES and series is not latest[0]:
                 series.forget()
 
-    def _drop(self, series: Series) -> None:
+    def _drop(self, series: RecordedSeries) -> None:
         self._series = {key: one for key, one in self._series.items() if one is not series}
         series.finish()
 
 
-class Series:
+class RecordedSeries:
     """One series, and the files for its layouts, or one without images.
 
     Attributes
