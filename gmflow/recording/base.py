@@ -152,11 +152,6 @@ def inline(work: Callable[[], Any]) -> Wait:
     return work
 
 
-def flat_types() -> set[type]:
-    """Return a set for `view_of` to add to; it has bytes, which the fast paths look for."""
-    return {bytes}
-
-
 def view_of(part: Part, flat: set[type]) -> Part:
     """Return a part whose type is not known to be flat, if it is flat.
 
@@ -165,8 +160,8 @@ def view_of(part: Part, flat: set[type]) -> Part:
     part : bytes-like
         The part.
     flat : set of type
-        Types of which all parts are flat. ZeroMQ's frames are added when they are seen; views
-        and arrays never, as each of them is different.
+        Types of which all parts are flat, bytes at first. ZeroMQ's frames are added when they are
+        seen; views and arrays never, as each of them is different.
 
     Returns
     -------

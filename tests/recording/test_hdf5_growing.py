@@ -68,7 +68,6 @@ def test_what_is_built_and_what_grows(files, tmp_path):
         name.append(b"%d" % row)
         text.append(b"x" * (row % 4))
         image.append(np.full((4, 5), row, ">u2").tobytes())
-    assert {len(column) for column in (number, vector, name, text, image)} == {rows}
     files.commit()
     with h5py.File(tmp_path / "run.h5") as read:
         entry = read["entry"]
@@ -121,7 +120,6 @@ def test_rows_of_several_columns_are_kept_back_and_written_at_once(large, files,
     expected = [b"x" * (number % 5) for number in range(2 * most + 3)]
     for number, text in enumerate(expected):
         rows.append((number, text, np.full(large, number)), len(text))
-    assert len(rows) == len(expected)
     file._file.flush()
     with h5py.File(tmp_path / "run.h5", swmr=True) as read:
         assert len(read["number"]) == len(read["text_end"]) == len(read["large"]) == 2 * most
@@ -176,9 +174,9 @@ def test_another_process_reads_it_while_it_grows_and_cannot_write_to_it(files, t
     file = files.create()
     row = Single(file, "/row", "u8")
     file.start()
-    for count in (10, 2000):
-        while len(row) < count:
-            row.append(len(row))
+    for before, count in ((0, 10), (10, 2000)):
+        for number in range(before, count):
+            row.append(number)
         files.commit()
         (line,) = program(READ, tmp_path / "run.h5")
         assert json.loads(line) == [[count, count - 1], [count, count - 1], True]

@@ -30,9 +30,6 @@ class Single:
         make = self._rows.texts if self._is_text else self._rows.column
         make(path, *about, **attributes)
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     def append(self, value: Any) -> None:
         self._rows.append((value,), len(value) if self._is_text else 0)
 

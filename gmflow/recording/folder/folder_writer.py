@@ -15,7 +15,7 @@ from itertools import chain
 
 from ...errors import RecordingError
 from ...message import Message, Part, size_of
-from ..base import Unfit, Writer, flat_types, view_of
+from ..base import Unfit, Writer, view_of
 from .names import Folder, count_parts, list_parts, make_folder, open_folder, part_name
 from .times import Times, rows_of, write_all
 
@@ -54,7 +54,7 @@ class FolderWriter(Writer):
         super().__init__()
         self._path = os.fspath(path)
         self._limit = max(skip - 1, 0) if skip else None
-        self._flat = flat_types()
+        self._flat: set[type] = {bytes}
         self._closed = False
         self._made = make_folder(path)
         self._folder = open_folder(self._path)

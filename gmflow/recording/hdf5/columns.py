@@ -80,7 +80,7 @@ class RowBuffer:
         Their file.
     """
 
-    __slots__ = ("_columns", "_kept", "_length", "_most", "_owner", "_text_bytes")
+    __slots__ = ("_columns", "_kept", "_most", "_owner", "_text_bytes")
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -88,10 +88,6 @@ class RowBuffer:
         self._most = MAX_ROWS
         self._kept: list[Sequence[Any]] = []
         self._text_bytes = 0
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length + len(self._kept)
 
     def column(self, path: str, dtype: Any, shape: Sequence[int] = (), **attributes: Any) -> None:
         """Make a column whose rows have a type and a shape."""
@@ -123,7 +119,6 @@ class RowBuffer:
     def write(self) -> None:
         """Write the rows that were kept back."""
         kept, self._kept, self._text_bytes = self._kept, [], 0
-        self._length += len(kept)
         if kept:
             for column, values in zip(self._columns, zip(*kept, strict=True), strict=True):
                 column.add(list(values))  # NumPy would take a tuple for a row of several fields
@@ -201,9 +196,6 @@ class Chunks:
         self._rest = dataset.shape[1:]
         self._zeros = (0,) * len(self._rest)
         self._length = 0
-
-    def __len__(self) -> int:
-        return self._length
 
     def append(self, data: Part, filter_mask: int = 0) -> None:
         """Write a row.

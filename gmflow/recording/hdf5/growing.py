@@ -345,7 +345,8 @@ def _close(file: Any) -> None:
 
 def _reach_the_end(datasets: Sequence[Any]) -> None:
     """Write the last of the bytes that HDF5 has given out: else it would set the length."""
-    large = [one for one in datasets if _chunk_bytes(one) >= BLOCK_BYTES and not _is_filtered(one)]
+    plain = [one for one in datasets if not one.id.get_create_plist().get_nfilters()]
+    large = [one for one in plain if _chunk_bytes(one) >= BLOCK_BYTES]
     if large:
         dataset = min(large, key=_chunk_bytes)
         rows, *shape = dataset.chunks
@@ -356,10 +357,6 @@ def _reach_the_end(datasets: Sequence[Any]) -> None:
 
 def _chunk_bytes(dataset: Any) -> int:
     return int(prod(dataset.chunks) * dataset.dtype.itemsize)
-
-
-def _is_filtered(dataset: Any) -> bool:
-    return bool(dataset.id.get_create_plist().get_nfilters())
 
 
 def is_known(descriptor: int) -> bool:
@@ -399,22 +396,15 @@ def lookup3(data: bytes) -> int:
 
 
 def _mixed(a: int, b: int, c: int) -> tuple[int, int, int]:
-    for turns in ((4, 6, 8), (16, 19, 4)):
-        a = a - c & MASK ^ _turned(c, turns[0])
-        c = c + b & MASK
-        b = b - a & MASK ^ _turned(a, turns[1])
-        a = a + c & MASK
-        c = c - b & MASK ^ _turned(b, turns[2])
-        b = b + a & MASK
+    for bits in (4, 6, 8, 16, 19, 4):
+        a, b, c = b, c + b & MASK, a - c & MASK ^ _turned(c, bits)
     return a, b, c
 
 
 def _final(a: int, b: int, c: int) -> int:
-    for turns in ((14, 11, 25), (16, 4, 14)):
-        c = (c ^ b) - _turned(b, turns[0]) & MASK
-        a = (a ^ c) - _turned(c, turns[1]) & MASK
-        b = (b ^ a) - _turned(a, turns[2]) & MASK
-    return (c ^ b) - _turned(b, 24) & MASK
+    for bits in (14, 11, 25, 16, 4, 14, 24):
+        a, b, c = b, (c ^ b) - _turned(b, bits) & MASK, a
+    return b
 
 
 def _turned(word: int, bits: int) -> int:

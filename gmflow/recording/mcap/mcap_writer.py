@@ -22,7 +22,7 @@ from zlib import crc32
 from ...errors import RecordingError
 from ...message import Message, Part
 from ...version import __version__
-from ..base import PROMISE, Aside, Unfit, Wait, Writer, flat_types, inline
+from ..base import PROMISE, Aside, Unfit, Wait, Writer, inline
 from .mcap_file import (
     CHANNEL,
     CHUNK,
@@ -99,7 +99,7 @@ class McapWriter(Writer):
         library = records()
         self._schema = library.Schema(id=1, data=b"", encoding="", name="gmflow.Message")
         self._channels = Channels()
-        self._flat = flat_types()
+        self._flat: set[type] = {bytes}
         self._known = 0  # channels that are in the file
         self._summary = Summary()
         self._chunk = Chunk(0)
