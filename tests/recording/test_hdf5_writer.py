@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import zmq
 
+from gmflow import jsonwire, simulate
 from gmflow.errors import ConfigError, RecordingError
 from gmflow.handlers import eiger
 from gmflow.handlers.series import Image
@@ -40,6 +41,12 @@ def an_array(frame):
     return [json.dumps(header).encode(), bytes([frame] * 3)]
 
 
+def a_pulse(pulse_id):
+    (parts,) = simulate.bsread([{"name": "A", "type": "float64"}], 1)
+    header = {**json.loads(parts[0]), "pulse_id": pulse_id}
+    return [json.dumps(header).encode(), *parts[1:]]
+
+
 def messages(*parts):
     return [Message(parts=one) for one in parts]
 
@@ -65,6 +72,29 @@ def test_each_kind_of_message_has_its_file(tmp_path):
     assert writer.paths == [str(tmp_path / "run.h5"), str(tmp_path / "run-2.h5")]
     with opened(tmp_path) as files:
         assert [file[DATA].shape for file in files] == [(3, 30, 20), (3, 3)]
+
+
+@pytest.mark.parametrize("make", [an_array, an_image, a_pulse])
+def test_a_header_is_parsed_once(make, tmp_path, monkeypatch):
+    sent = messages(*map(make, range(3)))
+    headers = {bytes(one.parts[0]) for one in sent}
+    parsed = []
+
+    def counted(read):
+        def counting(part):
+            parsed.extend({bytes(part)} & headers)
+            return read(part)
+
+        return counting
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("gmflow.") and module is not jsonwire:
+            for attribute in {"loads", "loads_text"} & vars(module).keys():
+                monkeypatch.setattr(module, attribute, counted(getattr(module, attribute)))
+    with Hdf5Writer(tmp_path / "run.h5") as writer:
+        writer.write(sent)
+    assert writer.written == 3
+    assert parsed == [bytes(one.parts[0]) for one in sent]
 
 
 def test_an_htype_may_be_a_list_of_one(tmp_path):

@@ -104,17 +104,14 @@ class FolderReader(Reader):
                 shortened = shortened or row
         self._sources = list(known)
         if shortened:
-            self._note_shortened(shortened)
+            self.problem = (
+                f"{self._path} was recorded with parts left out (m_dump -s): message"
+                f" {shortened.message} has {shortened.kept} of its {shortened.parts} parts"
+            )
         # It is the last one, or, where an older recording's come after it, the last that has a
         # row, or the next one: its older part 0 is removed before its row is written.
         number = row.message if row else -1
         return {number: row, number + 1: None, numbers[-1]: last}
-
-    def _note_shortened(self, row: Row) -> None:
-        self.problem = (
-            f"{self._path} was recorded with parts left out (m_dump -s):"
-            f" message {row.message} has {row.kept} of its {row.parts} parts"
-        )
 
     def _leave_out_cut(self, suspects: Mapping[int, Row | None]) -> None:
         """Leave out a message that was being written when the recording ended."""

@@ -88,7 +88,9 @@ class Hdf5Writer(Writer):
         except RecordingError:
             self._leave()
             raise
-        self._count()
+        self.written += self._kept
+        self.bytes_written += self._kept_bytes
+        self._kept = self._kept_bytes = 0
 
     def close(self) -> None:
         if not self._is_open:
@@ -128,11 +130,6 @@ class Hdf5Writer(Writer):
             return
         self._reasons.add(reason)
         logger.warning("a message is not in the HDF5 file: %s", why)
-
-    def _count(self) -> None:
-        self.written += self._kept
-        self.bytes_written += self._kept_bytes
-        self._kept = self._kept_bytes = 0
 
     def _leave(self) -> None:
         """Close all files after an error, with what can still be written."""
