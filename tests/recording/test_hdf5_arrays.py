@@ -136,7 +136,7 @@ def check_row(group: Any, row: int, value: dict[str, Any]) -> None:
 
 
 def recorded(folder: Path, *sent: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Record, and give what each file has: its datasets."""
+    """Record, and return what each file has: its datasets."""
     assert record(folder, *sent).refused == 0
     with opened(folder) as files:
         return [{name: data[:] for name, data in file[DATA].items()} for file in files]

@@ -25,7 +25,7 @@ KILLS = times(20, 2)
 
 
 def program(text, *arguments, timeout=50):
-    """Run a Python program of its own; give the lines that it prints."""
+    """Run a Python program of its own; return the lines that it prints."""
     command = [sys.executable, "-c", text, *map(str, arguments)]
     root = Path(__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=root)

@@ -358,7 +358,7 @@ def test_a_kill_loses_nothing_that_is_older_than_promised(tmp_path):
 
 
 def child(text, *arguments, timeout=50):
-    """Run a Python program of its own; give the lines that it prints."""
+    """Run a Python program of its own; return the lines that it prints."""
     command = [sys.executable, "-c", text, *map(str, arguments)]
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=root)
