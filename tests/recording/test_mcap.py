@@ -25,6 +25,7 @@ from mcap.writer import Writer as LibraryWriter
 from gmflow.errors import RecordingError
 from gmflow.message import Message
 from gmflow.recording import open_reader, open_writer
+from gmflow.recording.mcap import mcap_reader
 from gmflow.recording.mcap import mcap_writer as mcap_writing
 from gmflow.recording.mcap.mcap_reader import McapReader
 from gmflow.recording.mcap.mcap_writer import FULL, McapWriter
@@ -423,6 +424,19 @@ def test_files_of_the_library(tmp_path: Path, options: dict[str, Any], is_closed
         assert facts(reader.messages()) == facts(messages[: len(reader)])
         assert facts(reader.messages(555, 560)) == facts(messages[555:561])
         assert len(reader) == 1000 or not is_closed
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_whole_file_is_not_gone_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_ours: bool
+) -> None:
+    messages = stream(1000)
+    if is_ours:
+        write(tmp_path / "run.mcap", messages)
+    else:
+        (tmp_path / "run.mcap").write_bytes(write_by_library(messages))
+    monkeypatch.delattr(mcap_reader, "_scan")
+    assert read(tmp_path / "run.mcap") == facts(messages)
 
 
 @pytest.mark.parametrize("options", OTHERS.values(), ids=OTHERS)

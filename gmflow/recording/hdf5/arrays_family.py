@@ -51,15 +51,7 @@ class ArraysFamily:
         self._tables = Recent()
 
     def add(self, message: Message) -> None:
-        """Store a message.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
-        RecordingError
-            If it can't be written.
-        """
+        """Store a message, or nothing of it and raise DecodeError if that can't be done."""
         value = self._decoder.read(message)
         header, arrays = value["header"], value["data"]
         layout = _layout_of(header, arrays)

@@ -63,15 +63,7 @@ class BsreadFamily:
         self._decoders, self._streams = Recent(), Recent()
 
     def add(self, message: Message) -> None:
-        """Store a message.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
-        RecordingError
-            If it can't be written.
-        """
+        """Store a message, or nothing of it and raise DecodeError if that can't be done."""
         read: BsreadMessage = self._decoders.recall(message.source, Decoder).read(message)
         layout = read.layout()
         assert layout is not None  # the message was received, and nobody changed it

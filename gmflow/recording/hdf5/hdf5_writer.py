@@ -1,4 +1,8 @@
-"""Messages into HDF5 files: each into a file of its family, by its htype."""
+"""Messages into HDF5 files: each into a file of its family, by its htype.
+
+A family reads messages with their handlers, and stores them in the file of their layout. What it
+can't read or HDF5 can't hold is refused: counted, and why is logged once.
+"""
 
 from __future__ import annotations
 

@@ -49,13 +49,7 @@ class DetectorFamily(ABC):
         self._items = read(self._receiver)
 
     def add(self, message: Message) -> None:
-        """Store a message.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
-        """
+        """Store a message, or nothing of it and raise DecodeError if that can't be done."""
         self._receiver.load(message.parts, message.parsed)
         self._store(next(self._items), message)
 
