@@ -280,7 +280,11 @@ def test_an_unknown_time_is_no_time_to_numpy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [{"pulse_id": 1 << 63}, {"global_timestamp": {"sec": 1, "ns": -(1 << 63) - 1}}],
+    [
+        {"pulse_id": 1 << 63},
+        {"pulse_id": -(1 << 63) - 1},
+        {"global_timestamp": {"sec": 1, "ns": -(1 << 63) - 1}},
+    ],
 )
 def test_numbers_beyond_64_bits_are_refused(tmp_path: Path, header: dict[str, Any]) -> None:
     good = scalars(1, "A")

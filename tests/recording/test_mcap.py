@@ -89,6 +89,8 @@ def test_parts_of_all_sizes(tmp_path: Path, parts: list[bytes]) -> None:
     writer = write(file, messages)
     assert (writer.written, writer.bytes_written) == (3, sum(map(len, parts)) + 11)
     assert read(file) == facts(messages)
+    with McapReader(file) as reader:
+        assert [one.size for one in reader.messages()] == [one.size for one in messages]
 
 
 @given(st.lists(st.binary(max_size=300), max_size=30))
