@@ -530,10 +530,11 @@ def test_a_full_disk_leaves_what_was_committed(what, tmp_path):
 
 
 KILLED = """
-import os, random, signal, sys, time
+import os, random, sys, time
 import numpy as np
 from gmflow.recording.hdf5.files import Files
 from tests.support.hdf5_recorded import Single
+from tests.support.kills import last_told
 
 def write(folder, told):
     files = Files(folder + "/run.h5")
@@ -556,25 +557,8 @@ def write(folder, told):
         time.sleep(random.uniform(0, 0.01))
 
 for number in range(int(sys.argv[2])):
-    folder = f"{sys.argv[1]}/{number}"
-    os.mkdir(folder)
-    hear, told = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            write(folder, told)
-        finally:
-            os._exit(1)
-    os.close(told)
-    first = os.read(hear, 8)
-    time.sleep(random.uniform(0, 0.2))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    heard = first
-    while more := os.read(hear, 1 << 16):
-        heard += more
-    os.close(hear)
-    print(int.from_bytes(heard[-8:], "big"))
+    os.mkdir(f"{sys.argv[1]}/{number}")
+    print(last_told(write, f"{sys.argv[1]}/{number}", 0.2))
 """
 
 
