@@ -6,20 +6,15 @@ stream is cut into bursts makes no difference. `filters_of` makes those that an 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from copy import copy
-from typing import Any, Protocol
+from typing import Protocol
 
-from .errors import ConfigError
 from .formats import edge_of, htype_of, series_of
 from .message import Message
-from .validation import check_whole, refuse
 
 MAX_SERIES = 64
 """Series that are counted at the same time; of more, the one without images for longest goes."""
-
-EDGES = ("dheader-", "dseries_end-")
 
 
 class Filter(Protocol):
@@ -46,20 +41,12 @@ class Htypes:
         The names that are chosen, as ``dimage-1.0`` or, of DECTRIS's stream v2, ``image``. In a
         JSON header the htype may be a list of one name, as old senders write it; a message
         without one is not chosen.
-
-    Raises
-    ------
-    ConfigError
-        If `htypes` is no list of at least one name.
     """
 
     cause = "htype"
 
     def __init__(self, htypes: Sequence[str]) -> None:
-        names = list(htypes) if isinstance(htypes, (list, tuple, set, frozenset)) else []
-        if not names or not all(isinstance(name, str) and name for name in names):
-            refuse("htypes", htypes, "a list of at least one name, as ['dimage-1.0']")
-        self._htypes = frozenset(names)
+        self._htypes = frozenset(htypes)
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Return those of the next messages that are chosen."""
@@ -99,18 +86,11 @@ class Modulo(_EqualParts):
         n; 1 chooses all.
     offset : int, optional
         From 0 to n - 1. 0 is mflow's: the n-th, the 2n-th and so on.
-
-    Raises
-    ------
-    ConfigError
-        If `modulo` is no whole number from 1 up, or `offset` none from 0 to ``modulo - 1``.
     """
 
     cause = "modulo"
 
     def __init__(self, modulo: int = 1, offset: int = 0) -> None:
-        check_whole("modulo", modulo, 1)
-        check_whole("offset", offset, 0, modulo - 1)
         super().__init__((offset - 1) % modulo, 1, modulo)
 
 
@@ -127,19 +107,11 @@ class Share(_EqualParts):
         How many there are.
     block : int, optional
         How many messages in a row go to one share.
-
-    Raises
-    ------
-    ConfigError
-        If `of` or `block` is no whole number from 1 up, or `index` none from 0 to ``of - 1``.
     """
 
     cause = "share"
 
     def __init__(self, index: int, of: int, block: int = 1) -> None:
-        check_whole("share's count", of, 1)
-        check_whole("share's index", index, 0, of - 1)
-        check_whole("block", block, 1)
         super().__init__(index * block, block, of * block)
 
 
@@ -222,41 +194,11 @@ def filters_of(
     -------
     tuple of Filter
         Only those that leave something out.
-
-    Raises
-    ------
-    ConfigError
-        If a value is not allowed, or there is a `block` without a share.
     """
-    check_series(series)
     by_htype = [] if htypes is None else [Htypes(htypes)]
-    shared, every = _share_of(share, block), Modulo(modulo, offset)
-    counting: list[Modulo | Share] = [] if shared is None else [shared]
+    counting: list[Modulo | Share] = []
+    if share is not None and share[1] > 1:
+        counting.append(Share(share[0], share[1], block))
     if modulo > 1:
-        counting.append(every)
+        counting.append(Modulo(modulo, offset))
     return (*by_htype, *(map(BySeries, counting) if series else counting))
-
-
-def check_series(series: object) -> None:
-    """Validate that a setting is True or False; raises ConfigError otherwise."""
-    if type(series) is not bool:
-        refuse("series", series, "True or False")
-
-
-def check_rate(rate: object) -> None:
-    """Validate that a setting is a number of messages a second; raises ConfigError otherwise."""
-    if type(rate) not in (int, float) or not 0 < rate < math.inf:  # type: ignore[operator]
-        refuse("rate", rate, "a number above 0, in messages a second")
-
-
-def _share_of(share: Any, block: int) -> Share | None:
-    """Return the share of a pair, checked; None where everything is in it."""
-    if share is None:
-        check_whole("block", block, 1)
-        if block > 1:
-            raise ConfigError(f"block is {block!r}; without a share it can be 1 alone")
-        return None
-    if not isinstance(share, (list, tuple)) or len(share) != 2:
-        refuse("share", share, "an index and a count, as (0, 3)")
-    chosen = Share(share[0], share[1], block)
-    return chosen if share[1] > 1 else None

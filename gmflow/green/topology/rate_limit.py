@@ -13,7 +13,7 @@ from typing import Any
 from gevent import getcurrent
 from gevent.hub import get_hub
 
-from ...filters import Filter, check_rate
+from ...filters import Filter
 from ...formats import is_series_edge
 from ...message import Message, size_of_all
 from ...statistics import NodeStatistics
@@ -33,15 +33,9 @@ class PacedChannel(Channel):
         Messages a second.
     series : bool, optional
         Whether series are told apart.
-
-    Raises
-    ------
-    ConfigError
-        If `rate` is no number above 0.
     """
 
     def __init__(self, rate: float, series: bool = False) -> None:
-        check_rate(rate)
         super().__init__()
         self._interval = 1 / rate
         self._series = series
@@ -114,7 +108,7 @@ class PacedInlet(Inlet):
     Raises
     ------
     ConfigError
-        As of `Inlet` and `PacedChannel`.
+        As of `Inlet`.
     """
 
     channel: PacedChannel
