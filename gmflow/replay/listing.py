@@ -69,7 +69,8 @@ class Totals:
 
     def add(self, parts: int, size: int) -> None:
         """Count a message."""
-        self.least_parts = min(self.least_parts, parts) if self.messages else parts
+        if parts < self.least_parts or not self.messages:
+            self.least_parts = parts
         if parts > self.most_parts:
             self.most_parts = parts
         self.messages += 1
@@ -123,8 +124,10 @@ class Numbered:
             self.ended = True
         elif number is not None:
             self.count += 1
-            self.first = number if self.first is None else min(self.first, number)
-            self.last = number if self.last is None else max(self.last, number)
+            if self.first is None or number < self.first:
+                self.first = number
+            if self.last is None or number > self.last:
+                self.last = number
 
     def as_dict(self) -> dict[str, Any]:
         """Return all counts by their names."""
