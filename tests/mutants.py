@@ -266,7 +266,11 @@ def try_all(mutants: list[Mutant], jobs: int) -> dict[Mutant, str]:
         if (unchanged := tree.run(["tests/core"])) != "survived":
             raise SystemExit(f"without a change, {unchanged}")
         trees.put(tree)
-        list(pool.map(try_one, mutants))
+        try:
+            list(pool.map(try_one, mutants))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return results
 
 
