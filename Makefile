@@ -27,7 +27,7 @@ test: $(VENV)/.test ## run every test
 	$(PYTEST) $(ARGS)
 
 test-full: $(VENV)/.test ## the same with all kills and all damaged messages, a tenth of which is the default
-	GMFLOW_FULL=1 $(PYTEST) $(ARGS)
+	GMFLOW_FULL=1 $(PYTEST) --timeout 300 -o faulthandler_timeout=298 $(ARGS)
 
 test-all: ## run every test under each of Python 3.10 to 3.13 that is installed
 	.ci/test_all

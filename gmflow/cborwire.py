@@ -40,7 +40,21 @@ _SIMPLE_VALUES = {20: False, 21: True, 22: None}
 
 _FLOATS = {25: ">e", 26: ">f", 27: ">d"}
 
-_ITEMS_EACH = {ARRAY: 1, MAP: 2}
+
+def _step_of(first: int) -> int:
+    """Return the bytes of the items that begin so, if that says it; else 0."""
+    major, size = divmod(first, 32)
+    if major in (BYTES, TEXT) and size < 24:
+        return 1 + size
+    if major in (UNSIGNED, NEGATIVE, SIMPLE) and size < 28:
+        return 1 if size < 24 else 1 + (1 << size - 24)
+    return int(first in (0x80, 0xA0))
+
+
+_STEPS = tuple(map(_step_of, range(256)))
+
+_INSIDE = (*[0] * 0x80, *range(24), *[0] * 8, *range(0, 48, 2), *[0] * 8, *[1] * 24, *[0] * 40)
+"""Items in the containers that begin so, if that says it."""
 
 
 class CborHeader(dict[str, Any]):
@@ -96,7 +110,7 @@ def _read_map(view: Part, at: int, count: int) -> tuple[CborHeader, int]:
         if first == BREAK and count < 0:
             return header, at + 1
         count -= 1
-        if abs(count) > MAX_KEYS:
+        if not -MAX_KEYS - 2 < count < MAX_KEYS:
             raise ValueError(f"the map has more than {MAX_KEYS} keys")
         # Short keys, small numbers and short texts are most of a header: read here they take a
         # third of the time.
@@ -114,6 +128,10 @@ def _read_map(view: Part, at: int, count: int) -> tuple[CborHeader, int]:
         elif 0x60 <= first < 0x78:
             at += 1
             value = str(view[at : (at := at + first - 0x60)], "utf-8")
+        elif first == 0x78:
+            start = at + 2
+            at = start + view[at + 1]
+            value = str(view[start:at], "utf-8")
         else:
             value, at, budget = _value(view, at, budget)
         if value is not _NO_VALUE and type(key) is str and key not in header:
@@ -216,30 +234,41 @@ def _skip(view: Part, at: int, budget: int) -> tuple[int, int]:
     """Return where an item ends, and how many of `budget` items it leaves."""
     left = 1  # items to come in this container; below 0 until a break
     outer: list[int] = []  # the same of those that it is in
-    while True:
-        if left < 0 and view[at] == BREAK:
-            left, at = 0, at + 1
-        if not left:
-            if not outer:
-                break
-            left = outer.pop()
-            continue
-        left, budget = left - 1, budget - 1
-        if budget < 0:
-            raise ValueError("the CBOR has too many items")
-        major, size, at = head(view, at)
-        if size >= 0 and major in (BYTES, TEXT):
-            at += size
-            continue
-        inside = size * _ITEMS_EACH.get(major, 0) if size >= 0 else -1
-        if inside or major == TAG:
-            if len(outer) >= MAX_DEPTH:
+    for rest in range(budget - 1, -1, -1):
+        first = view[at]
+        step = _STEPS[first]
+        if step:
+            at += step
+            left -= 1
+        elif first == BREAK and left < 0:
+            at, left = at + 1, 0
+        else:
+            inside = _INSIDE[first]
+            if inside:
+                at += 1
+            else:
+                inside, at = _content(view, at)
+            if len(outer) == MAX_DEPTH:
                 raise ValueError("the CBOR is nested too deep")
-            outer.append(left)
-            left = 1 if major == TAG else inside
-    if at > len(view):
-        raise ValueError("the CBOR is cut")
-    return at, budget
+            outer.append(left - 1)
+            left = inside
+        while not left:
+            if not outer:
+                if at > len(view):
+                    raise ValueError("the CBOR is cut")
+                return at, rest
+            left = outer.pop()
+    raise ValueError("the CBOR has too many items")
+
+
+def _content(view: Part, at: int) -> tuple[int, int]:
+    """Return how many items are in the item at `at`, below 0 until a break, and where they are."""
+    major, size, at = head(view, at)
+    if major == TAG:
+        return 1, at
+    if major in (BYTES, TEXT) and size >= 0:
+        return 0, at + size
+    return 2 * size if major == MAP else size, at
 
 
 def encode_head(major: int, value: int) -> bytes:

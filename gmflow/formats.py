@@ -126,6 +126,9 @@ FORMATS = (
     GENERIC,
 )
 
+COUNTERS = tuple(dict.fromkeys(key for row in FORMATS for key in row.counters))
+"""The keys that count messages in any format."""
+
 _JSON, _CBOR = (
     {htype: row for row in FORMATS for htype in row.htypes if row.is_cbor is cbor}
     for cbor in (False, True)
@@ -146,6 +149,16 @@ def htype_of(message: Message) -> str:
     if isinstance(htype, list) and len(htype) == 1:
         htype = htype[0]
     return htype if isinstance(htype, str) else ""
+
+
+def title_of(message: Message) -> str:
+    """Return what a message is called where people read it: its htype, or what it is instead."""
+    htype = htype_of(message)
+    if htype and format_of(message).is_cbor:
+        return f"stream2 {htype}"
+    if type(message.header) is CborHeader or not message.header:
+        return "not JSON" if message.parts else "no parts"
+    return htype or "no htype"
 
 
 def format_of(message: Message) -> Format:

@@ -197,13 +197,13 @@ class Tree:
         self._changes = 0
 
     def try_out(self, mutant: Mutant) -> str:
-        """Return ``killed``, ``survived`` or ``undecided``."""
+        """Return ``killed by`` and the test, ``survived`` or ``undecided``."""
         file = self.folder / mutant.path
         source = file.read_bytes()
         changed = source[: mutant.start] + mutant.after.encode() + source[mutant.stop :]
         try:
             self._write(file, changed)
-            return self._run(tests_of(mutant.path))
+            return self.run(tests_of(mutant.path))
         finally:
             self._write(file, source)
 
@@ -212,24 +212,32 @@ class Tree:
         self._changes += 1  # or a cached module of the same second and size would be taken
         os.utime(file, (self._changes, self._changes))
 
-    def _run(self, tests: list[str]) -> str:
+    def run(self, tests: list[str]) -> str:
+        """Run tests until one fails."""
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        running = subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            return "survived" if running.wait(MAX_SECONDS) == 0 else "killed"
-        except subprocess.TimeoutExpired:
-            return "undecided"
-        finally:
-            with suppress(ProcessLookupError):  # what its tests started too
-                os.killpg(running.pid, signal.SIGKILL)
-            running.wait()
+        with tempfile.TemporaryFile("w+") as output:
+            running = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+            try:
+                status = running.wait(MAX_SECONDS)
+            except subprocess.TimeoutExpired:
+                return "undecided"
+            finally:
+                with suppress(ProcessLookupError):  # what its tests started too
+                    os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+            output.seek(0)
+            text = output.read()
+        if status in (3, 4, 5):  # pytest's own troubles
+            raise SystemExit(f"{' '.join(command)}\n{text}")
+        failed = re.search(r"^(?:FAILED|ERROR) (\S+)", text, re.M)
+        return f"killed by {failed[1] if failed else 'a time-out'}" if status else "survived"
 
 
 def captures() -> Path:
@@ -248,8 +256,12 @@ def try_all(mutants: list[Mutant], jobs: int) -> dict[Mutant, str]:
             tree = trees.get()
             results[mutant] = tree.try_out(mutant)
             trees.put(tree)
-            print(f"{results[mutant]:9}  {mutant.path}:{mutant.line}", flush=True)
+            print(f"{mutant.path}:{mutant.line} {results[mutant]}", flush=True)
 
+        tree = trees.get()
+        if (unchanged := tree.run(["tests/core"])) != "survived":
+            raise SystemExit(f"without a change, {unchanged}")
+        trees.put(tree)
         list(pool.map(try_one, mutants))
     return results
 
@@ -267,10 +279,10 @@ def main() -> int:
         print(*(f"{one.line}: {one.name}" for one in mutants), sep="\n")
         return 0
     results = try_all(mutants, asked.jobs)
-    killed = sum(result == "killed" for result in results.values())
+    killed = sum(result.startswith("killed") for result in results.values())
     for mutant, result in results.items():
-        if result != "killed":
-            print(f"\n{result}: line {mutant.line}\n{mutant.name}")
+        if not result.startswith("killed"):
+            print(f"\n{result}, line {mutant.line}:\n{mutant.name}")
     print(f"\n{killed} of {len(results)} mutants killed, seed {asked.seed}")
     return 0 if killed >= ENOUGH * len(results) else 1
 

@@ -26,24 +26,38 @@ Options:
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 from typing import Any
+
+from gevent import GreenletExit
 
 from ..errors import RecordingError
 from ..green.threads import in_worker_thread
-from ..green.topology import Consumer, Topology
+from ..green.topology import Consumer, Producer, Topology
 from ..green.topology.links import POLICIES
 from ..green.topology.recorder import Recorder
-from ..message import Part
+from ..message import Message, Part
 from ..recording.folder.names import is_empty
 from ..recording.formats import ENDINGS, kind_of
-from .arguments import UsageError, choice_of, number_of
-from .console import Console
-from .program import PATIENCE, STOP_SECONDS, in_time, run_program, run_topology
-from .progress_bar import Bar
-from .report import Progress, several, table
-from .screen import Screen
+from .console import Console, File
+from .program import (
+    PATIENCE,
+    STOP_SECONDS,
+    UsageError,
+    choice_of,
+    in_time,
+    number_of,
+    run_program,
+    run_topology,
+)
+from .progress import Bar, Rates
+from .report import several, table
+
+PRINT_SECONDS = 0.05
+"""Seconds that messages are summed up before they are printed with one call."""
 
 
 def main(early: Sequence[int] = ()) -> None:
@@ -58,30 +72,75 @@ def dump(arguments: dict[str, Any], console: Console) -> None:
         _check_recording(path, arguments["--raw"])
     text = None if path else _text(arguments["--raw"], skip)
     when_full = choice_of(arguments, "--when-full", POLICIES)
-    count = number_of(arguments, "-n", int, 1)
+    count, quiet = number_of(arguments, "-n", int, 1), arguments["--quiet"]
     topology = Topology()
     mode = choice_of(arguments, "--mode", ("pull", "sub"))
     source = topology.source(arguments["SOURCE"], mode, count=count)
-    watch = Watch(topology, console, count, arguments["--quiet"])
+    line = Rates(console.err, quiet) if count is None else Bar(console.err, count, quiet)
     if text is not None:
-        watch.run(topology.attach(Screen(source, console.out, text, when_full)))
-        console.finish(err=watch.line_end + watch.summary)
+        screen = topology.attach(Screen(source, console.out, text, when_full))
+        _run(topology, console, screen, line, quiet)
+        console.finish(err=line.end() + _summary(topology, quiet))
         return
     kind = "folder" if kind_of(path) == "folder" else "file"
     recorder = topology.attach(Recorder(f"{kind} {path}", source, path, skip, when_full))
+    _record(topology, console, recorder, path, line, quiet)
+
+
+def _record(
+    topology: Topology,
+    console: Console,
+    recorder: Recorder,
+    path: str,
+    line: Rates | Bar,
+    quiet: bool,
+) -> None:
     warning, error = in_time(partial(in_worker_thread, _warning, path), console), None
     if warning is None:
         raise RecordingError(f"stopped: {path} doesn't answer")
     try:
-        watch.run(recorder, warning, lambda: recorder.snapshot()["sent"])
+        _run(topology, console, recorder, line, quiet, warning, lambda: recorder.snapshot()["sent"])
     except RecordingError as raised:
         error = raised
     finally:
         console.is_stuck = recorder.is_stuck
     paths = recorder.paths
-    files = f"{path}: {several(paths)}\n" if len(paths) > 1 and not arguments["--quiet"] else ""
-    console.finish(watch.summary + files, watch.line_end)
+    files = f"{path}: {several(paths)}\n" if len(paths) > 1 and not quiet else ""
+    console.finish(_summary(topology, quiet) + files, line.end())
     _check_all_is_there(recorder, path, error)
+
+
+def _run(
+    topology: Topology,
+    console: Console,
+    last: Consumer,
+    line: Rates | Bar,
+    quiet: bool,
+    warning: str = "",
+    progress: Callable[[], int] | None = None,
+) -> None:
+    """Run until the end; `last` is where messages end, the warning comes at the start."""
+
+    def tick() -> None:
+        snapshot = topology.statistics()
+        if isinstance(line, Rates):
+            line.show(snapshot)
+        else:
+            node = snapshot["nodes"][last.name]
+            line.show(node["sent"], node["bytes_sent"])
+
+    run_topology(
+        topology,
+        console,
+        tick=None if quiet else tick,
+        seconds=STOP_SECONDS - PATIENCE,
+        first=lambda: console.err.write(warning),
+        progress=progress,
+    )
+
+
+def _summary(topology: Topology, quiet: bool) -> str:
+    return "" if quiet else table(topology.statistics())
 
 
 def _check_all_is_there(recorder: Recorder, path: str, error: RecordingError | None) -> None:
@@ -116,59 +175,54 @@ def _warning(path: str) -> str:
     return ""
 
 
-class Watch:
-    """Runs a topology, with progress on a terminal: a bar where the number of messages is known.
+class Screen(Consumer):
+    """Prints messages off the hub; one that is stopped counts those that are out.
 
     Parameters
     ----------
-    topology : Topology
-    console : Console
-    count : int or None
-        How many messages there will be.
-    quiet : bool
-        Draw nothing, and have no summary.
+    node : Producer
+        Where they come from.
+    out : File
+        What they are written to.
+    text : callable
+        Gives the text of a message from its parts; called in a native thread.
+    when_full : str, optional
+        As of `Consumer`.
     """
 
+    kind = "screen"
+
     def __init__(
-        self, topology: Topology, console: Console, count: int | None, quiet: bool
+        self,
+        node: Producer,
+        out: File,
+        text: Callable[[Sequence[Part]], str],
+        when_full: str = "block",
     ) -> None:
-        self._topology = topology
-        self._console = console
-        self._quiet = quiet
-        self._bar = None if count is None else Bar(console.err, count, quiet)
-        self._progress = Progress(console.err)
+        super().__init__("screen", node, when_full=when_full)
+        self._out = out
+        self._text = text
+        self._printed = 0
+        self._stopping = False
 
-    def run(
-        self, last: Consumer, warning: str = "", progress: Callable[[], int] | None = None
-    ) -> None:
-        """Run until the end; `last` is where messages end, the warning comes at the start."""
+    def consume(self, hand: deque[Message]) -> None:
+        try:
+            in_worker_thread(self._print_all, deque(hand))
+        except GreenletExit:
+            self._stopping = True
+            raise
+        finally:
+            while self.statistics.sent < self._printed:
+                self.done(hand.popleft())
 
-        def tick() -> None:
-            snapshot = self._topology.statistics()
-            if self._bar is None:
-                self._progress.show(snapshot)
-            else:
-                node = snapshot["nodes"][last.name]
-                self._bar.show(node["sent"], node["bytes_sent"])
-
-        run_topology(
-            self._topology,
-            self._console,
-            tick=None if self._quiet else tick,
-            seconds=STOP_SECONDS - PATIENCE,
-            first=lambda: self._console.err.write(warning),
-            progress=progress,
-        )
-
-    @property
-    def line_end(self) -> str:
-        """What leaves the line of progress."""
-        return self._progress.end() if self._bar is None else self._bar.end()
-
-    @property
-    def summary(self) -> str:
-        """What there is to say at the end."""
-        return "" if self._quiet else table(self._topology.statistics())
+    def _print_all(self, messages: deque[Message]) -> None:
+        while messages and not self._stopping:
+            texts: list[str] = []
+            end = monotonic() + PRINT_SECONDS
+            while messages and not self._stopping and (not texts or monotonic() < end):
+                texts.append(self._text(messages.popleft().parts))
+            self._out.put("".join(texts))
+            self._printed += len(texts)
 
 
 def _text(raw: bool, skip: int | None) -> Callable[[Sequence[Part]], str]:

@@ -38,9 +38,8 @@ from typing import Any
 
 from ..config import MERGE, parse
 from ..green.topology import Topology
-from .arguments import UsageError, choice_of, number_of
 from .console import Console
-from .program import run_program
+from .program import UsageError, choice_of, number_of, run_program
 from .report import run_reported
 
 

@@ -1,10 +1,16 @@
-"""What m_replay's options make of a recording: which messages, how often, changed how, and when."""
+"""What m_replay's options make of a recording: which messages, how often, changed how, and when.
+
+`Playback` reads and changes the messages. A schedule puts into `Message.received_ns` when one is
+due, in nanoseconds from the first one: as they came, faster or slower (`Recorded`), or evenly
+(`Even`). All are counted from one start, so that what one message is late by is not added to the
+next.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from ..errors import RecordingError
 from ..message import Message
@@ -12,8 +18,7 @@ from ..recording import Reader, open_reader
 from ..replay.edit import Setter, setter
 from ..replay.faults import Faults
 from ..replay.select import Range, numbers, select
-from .arguments import UsageError, number_of
-from .pacing import Even, Recorded, Schedule
+from .program import UsageError, number_of
 
 FAULTS = ("drop", "duplicate", "reorder", "corrupt")
 
@@ -25,8 +30,69 @@ SENDING = ("--address", "--mode", "--pace", "--speed", "--rate", "--loop")
 LOOKED_AT = 256
 """Messages of which one must have a time, where times are needed."""
 
+SET_BACK = 1_000_000_000
+"""Nanoseconds: where times step back by more, a clock was set back; by less, they are of several
+sources, or messages changed places."""
+
 MAX_DAMAGES = 100
 """Places that can't be read and that a listing goes on behind."""
+
+
+class Schedule(Protocol):
+    """Says when messages are due."""
+
+    def stamp(self, messages: Iterator[Message]) -> Iterator[Message]:
+        """Return messages, with the time that they are due; called again, it goes on after them."""
+
+
+class Recorded:
+    """The gaps with which messages came; none where a clock was set back or the time is unknown.
+
+    A message whose time is a little before that of another one which came earlier is due with it.
+    Between two rounds there is the mean gap of the first of them.
+
+    Parameters
+    ----------
+    speed : float
+        What gaps are divided by.
+    """
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._due = 0.0
+
+    def stamp(self, messages: Iterator[Message]) -> Iterator[Message]:
+        began, last, gaps = self._due, 0, -1
+        for message in messages:
+            gaps += 1
+            received_ns = message.received_ns
+            if last and received_ns > last:
+                self._due += (received_ns - last) / self._speed
+            if received_ns > last or 0 < received_ns < last - SET_BACK:
+                last = received_ns
+            message.received_ns = int(self._due)
+            yield message
+        self._due += (self._due - began) / max(gaps, 1)
+
+
+class Even:
+    """Equal gaps.
+
+    Parameters
+    ----------
+    hertz : float
+        Messages a second.
+    """
+
+    def __init__(self, hertz: float) -> None:
+        self._gap = 1e9 / hertz
+        self._number = 0
+
+    def stamp(self, messages: Iterator[Message]) -> Iterator[Message]:
+        for message in messages:
+            message.received_ns = int(self._number * self._gap)
+            self._number += 1
+            yield message
 
 
 class Playback:
@@ -40,9 +106,9 @@ class Playback:
     Attributes
     ----------
     is_whole : bool
-        Whether each message that is read is given, and once.
+        Whether each message that is read comes out, and once.
     read : int
-        How many messages of the recording, in all rounds, it took for those given so far.
+        How many messages of the recording, in all rounds, were read for those that came out.
     schedule : Schedule or None
         When they are due.
     damages : list of str
@@ -57,7 +123,7 @@ class Playback:
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
-        _check_together(arguments)
+        _check_options(arguments)
         self.read = 0
         self.schedule = _schedule(arguments)
         self.damages: list[str] = []
@@ -80,9 +146,9 @@ class Playback:
         )
 
     def open(self) -> tuple[Reader, int]:
-        """Open the recording; give how many messages of it will be read in all, too.
+        """Open the recording; return how many messages of it will be read in all, too.
 
-        It is blocking work: call it off the hub.
+        It is blocking work: call it in a worker thread.
 
         Raises
         ------
@@ -143,7 +209,7 @@ class Playback:
                 first = self._pass_over(error, self._end(reader))
 
     def _pass_over(self, error: RecordingError, end: int) -> int | None:
-        """Note what can't be read; give the number of the first message behind it, if any."""
+        """Note what can't be read; return the number of the first message behind it, if any."""
         self.damages.append(str(error))
         resume = None if len(self.damages) > MAX_DAMAGES else error.resume
         lost = (end if resume is None else min(resume, end)) - self._first - self.read
@@ -152,13 +218,7 @@ class Playback:
         return resume
 
     def _chosen(self, messages: Iterable[Message]) -> Iterator[Message]:
-        """Return those of some messages that are chosen.
-
-        Raises
-        ------
-        RecordingError
-            If it is none of them.
-        """
+        """Return those of some messages that are chosen; raise an error if none is."""
         message = None
         for message in select(messages, self._series, self._frames):
             yield message
@@ -185,7 +245,7 @@ class Playback:
             raise UsageError(f"{self._path} doesn't say when its messages came: give a --rate")
 
 
-def _check_together(arguments: dict[str, Any]) -> None:
+def _check_options(arguments: dict[str, Any]) -> None:
     given = [option for option, value in arguments.items() if value not in (None, False)]
     if "--list" in given and "--output" in given:
         raise UsageError("--list shows what is in FILE, --output makes another: give one of them")

@@ -1,7 +1,7 @@
 """What the scripts share: arguments, signals, the run of a topology, exit status.
 
 Exit status is 0 when done (also after Ctrl-C or SIGTERM), 1 when something failed, 2 for
-wrong usage. An error is one line on standard error.
+wrong usage (`UsageError`). An error is one line on standard error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from ..errors import ConfigError, GmflowError
 from ..green.topology import Topology
 from ..tuning import tune_process
 from ..version import __version__
-from .arguments import UsageError
 from .console import Console
 
 logger = getLogger(__name__)
@@ -41,6 +40,10 @@ LOOK = 0.05
 """Seconds between two looks for a signal, while nothing else can be done about it."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class UsageError(Exception):
+    """The arguments are wrong."""
 
 
 def run_program(
@@ -105,7 +108,7 @@ def run_topology(
     first : callable, optional
         Called once it has started, as `tick` is.
     progress : callable, optional
-        A stop takes longer, until the next signal, as long as what this gives is another each time.
+        A stop takes longer, until the next signal, as long as this returns another value each time.
 
     Raises
     ------
@@ -144,7 +147,7 @@ def run_topology(
 
 
 def in_time(function: Callable[[], T], console: Console) -> T | None:
-    """Call a function that waits on the hub, and give what it gives; the wait may have no end.
+    """Call a function that waits on the hub, maybe without end, and return what it returns.
 
     Returns
     -------
@@ -173,6 +176,50 @@ def in_time(function: Callable[[], T], console: Console) -> T | None:
     if errors:
         raise errors[0]
     return values[0] if values else None
+
+
+def number_of(
+    arguments: dict[str, Any],
+    option: str,
+    kind: type[Any],
+    least: float,
+    default: Any = None,
+    most: float = sys.maxsize,
+) -> Any:
+    """Return an option's value as a number.
+
+    Raises
+    ------
+    UsageError
+        If it is no number of that kind, less than `least` or more than `most`.
+    """
+    text = arguments[option]
+    if text is None:
+        return default
+    try:
+        value = kind(text)
+    except ValueError:
+        value = None
+    if value is None or not least <= value <= most:
+        what = "a whole number" if kind is int else "a number"
+        is_bound = most < sys.maxsize or (value is not None and value > most)
+        up = f"to {most}" if is_bound else "up"
+        raise UsageError(f"{option} is {text!r:.80}; it can be {what} from {least} {up}")
+    return value
+
+
+def choice_of(arguments: dict[str, Any], option: str, choices: Sequence[str]) -> str:
+    """Return an option's value, one of some words; the first of them if it is not given.
+
+    Raises
+    ------
+    UsageError
+        If it is none of them.
+    """
+    value = choices[0] if arguments[option] is None else str(arguments[option])
+    if value.lower() not in choices:
+        raise UsageError(f"{option} is {value!r}; it can be {' or '.join(choices)}")
+    return value.lower()
 
 
 def _arguments(usage: str) -> dict[str, Any]:

@@ -46,29 +46,32 @@ Which messages, and changed how; for sending, -o and --list:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from logging import getLogger
-from time import monotonic
+from threading import TIMEOUT_MAX, Lock
+from time import monotonic, monotonic_ns
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
+from ..config import OutputConfig, from_arguments
 from ..errors import RecordingError
 from ..green.threads import in_worker_thread
-from ..green.topology import Bursts, Output, Topology
+from ..green.topology import Bursts, Output, Producer, Topology
+from ..green.topology.node import socket_settings
+from ..message import Message, Part
 from ..recording import Reader
 from ..recording.formats import kind_of
-from .ahead import Ahead
-from .arguments import choice_of
 from .console import Console
-from .converting import check_other, convert, list_all
-from .pacing import FirstSent, Pace, Schedule, at_once
-from .playback import Playback
-from .program import run_program, run_topology
-from .progress_bar import Bar
+from .conversion import check_other, convert, list_all
+from .playback import Playback, Schedule
+from .program import choice_of, in_time, run_program, run_topology
+from .progress import Bar
+from .readahead import Batch, ReadAhead
 from .report import table
-from .working import open_in_time
 
 logger = getLogger(__name__)
 
@@ -81,6 +84,12 @@ LATE = 0.01
 ALONE = 2.0
 """Seconds that nobody may be there without a word, where no line shows that it is so."""
 
+MAX_BURST = 64
+"""Messages that are sent at once, at most; a channel has room for them while it sends others."""
+
+AT_ONCE = 50_000
+"""Nanoseconds: a message that is due so soon goes at once. To wait takes longer."""
+
 
 def main(early: Sequence[int] = ()) -> None:
     """Run the script."""
@@ -91,13 +100,13 @@ def replay(arguments: dict[str, Any], console: Console) -> None:
     """Send a recording, convert it, or list what it is."""
     playback, path, other = Playback(arguments), arguments["FILE"], arguments["--output"]
     lists, quiet = arguments["--list"], arguments["--quiet"]
-    opened = open_in_time(lambda: _open(playback, path, other), console)
+    opened = in_time(partial(in_worker_thread, _open, playback, path, other), console)
     if opened is None:
         if other is not None or lists:
             raise RecordingError(f"stopped before {path} was open")
         return
     reader, total = opened
-    ahead = Ahead(playback.messages(reader), lambda: playback.read)
+    ahead = ReadAhead(playback.messages(reader), lambda: playback.read)
     is_known = playback.is_whole or lists or other is not None  # else it counts what is sent
     bar = Bar(console.err, total if is_known else None, quiet)
     warned = "" if lists else _warn(path, reader)
@@ -122,16 +131,20 @@ def replay(arguments: dict[str, Any], console: Console) -> None:
 
 
 def _open(playback: Playback, path: str, other: str | None) -> tuple[Reader, int]:
-    """Open the recording, as `Playback.open` does, if it isn't what is to be written."""
+    """Open the recording, unless it is what is to be written."""
     if other is not None:
         check_other(path, other)
     return playback.open()
 
 
 def _send(
-    ahead: Ahead, schedule: Schedule | None, arguments: dict[str, Any], console: Console, bar: Bar
+    ahead: ReadAhead,
+    schedule: Schedule | None,
+    arguments: dict[str, Any],
+    console: Console,
+    bar: Bar,
 ) -> str:
-    """Send messages, when they are due if there is a schedule; give the summary."""
+    """Send messages, when they are due if there is a schedule; return the summary."""
     given = {option: value for option, value in arguments.items() if value is not None}
     path, address = arguments["FILE"], given.get("--address", ADDRESS)
     mode = choice_of({"--mode": MODE, **given}, "--mode", ("push", "pub"))
@@ -174,7 +187,97 @@ def _progress(recording: Bursts, output: Output, bar: Bar) -> Callable[[], None]
 
 
 def _warn(path: str, reader: Reader, warned: str = "") -> str:
-    """Warn of what is wrong with a recording, unless it was warned of; give it."""
+    """Warn of what is wrong with a recording, unless it was warned of; return it."""
     if reader.problem not in ("", warned):
         logger.warning("%s: %s", path, reader.problem)
     return reader.problem
+
+
+def at_once(ahead: ReadAhead) -> Iterator[list[Sequence[Part]]]:
+    """Return the parts of messages, in bursts, as fast as they are taken."""
+    for batch in ahead:
+        for first in range(0, len(batch), MAX_BURST):
+            burst = [message.parts for message in batch[first : first + MAX_BURST]]
+            ahead.used(len(burst))
+            yield burst
+
+
+class Pace:
+    """Passes on the parts of messages, in bursts, when they are due.
+
+    What is late goes as fast as it is taken, until the schedule is caught up with.
+
+    Parameters
+    ----------
+    ahead : ReadAhead
+        The messages, as a schedule has stamped them.
+    sent : gevent.event.Event
+        Set once the first message is sent: only then does the time run.
+
+    Attributes
+    ----------
+    late : float
+        How late a message was at most, in seconds.
+    """
+
+    def __init__(self, ahead: ReadAhead, sent: Event) -> None:
+        self.late = 0.0
+        self._ahead = ahead
+        self._sent = sent
+        self._start: int | None = None  # as of monotonic_ns
+        self._due = 0
+        self._end = Lock()  # whoever waits for it in a thread waits until there is an end
+        self._end.acquire()
+
+    def bursts(self) -> Iterator[list[Sequence[Part]]]:
+        try:
+            for batch in self._ahead:
+                first = 0
+                while first < len(batch):
+                    last = self._wait(batch, first)
+                    self._ahead.used(last - first)
+                    yield [message.parts for message in batch[first:last]]
+                    first = last
+                    if self._start is None:
+                        self._sent.wait()
+                        self._start = monotonic_ns() - batch[0].received_ns
+        finally:
+            self._end.release()
+
+    def _wait(self, batch: Batch, first: int) -> int:
+        """Wait until a message is due; return the number of the first after it that is not yet."""
+        if self._start is None:
+            return first + 1
+        due = self._due = max(self._due, batch[first].received_ns)  # one of before may come later
+        while (left := self._start + due - monotonic_ns()) > AT_ONCE:
+            in_worker_thread(self._end.acquire, True, min(left / 1e9, TIMEOUT_MAX))
+        self.late = max(self.late, -left / 1e9)
+        soon, last = due - left + AT_ONCE, first + 1
+        while last < len(batch) and last - first < MAX_BURST and batch[last].received_ns <= soon:
+            last += 1
+        return last
+
+
+class FirstSent(Output):
+    """An output that binds, and says when the first message is sent: somebody is there to take it.
+
+    Parameters
+    ----------
+    node, address
+        As of `Output`.
+    mode : {"push", "pub"}
+        The kind of socket; pub waits for its slowest subscriber.
+    sent : gevent.event.Event
+        Is set then.
+    """
+
+    def __init__(self, node: Producer, address: str, mode: str, sent: Event) -> None:
+        config = from_arguments(
+            OutputConfig, {"address": address, "mode": mode, "conn_type": "bind"}
+        )
+        super().__init__(f"output {address}", node, address, socket_settings(config))
+        self._sent = sent
+
+    def consume(self, hand: deque[Message]) -> None:
+        super().consume(hand)
+        self._sent.set()

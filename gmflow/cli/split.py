@@ -30,9 +30,8 @@ from typing import Any
 
 from ..config import describe, load, parse
 from ..green.topology import Topology
-from .arguments import UsageError
 from .console import Console
-from .program import run_program
+from .program import UsageError, run_program
 from .report import run_reported
 
 

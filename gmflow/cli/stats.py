@@ -32,10 +32,9 @@ from ..green.topology import Consumer, Producer, Topology
 from ..message import Message
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
-from .arguments import choice_of, number_of
 from .console import Console, File, printed
-from .program import run_program, run_topology
-from .report import JsonLines, not_sent
+from .program import choice_of, number_of, run_program, run_topology
+from .report import any_counter, json_line, not_sent
 
 
 class LossError(GmflowError):
@@ -43,14 +42,14 @@ class LossError(GmflowError):
 
 
 class Meter(Consumer):
-    """Counts messages and tells how many came.
+    """Counts messages and says how many came.
 
     Parameters
     ----------
     node : Producer
         Where they come from.
     out : File
-        Where it goes what `tell` prints.
+        Where what `tell` prints goes.
     tell : callable
         Called with the counters, after every burst of messages or, with `each`, every message.
     """
@@ -118,21 +117,18 @@ def _show_lines(topology: Topology, source: Producer, seconds: float, console: C
 
 def _show_json(topology: Topology, source: Producer, seconds: float, console: Console) -> None:
     """Run, and write JSON alone."""
-    lines = JsonLines(console.out)
+
+    def line() -> str:
+        return json_line(topology.statistics())
 
     def each(_: Statistics) -> None:
-        print(lines.text(topology.statistics()), end="")
+        print(line(), end="")
 
-    def now_and_then() -> None:
-        lines.show(topology.statistics())
-
-    if seconds == 0:
-        topology.attach(Meter(source, console.out, each, each=True))
-        run_topology(topology, console)
-    else:
-        topology.attach(Meter(source, console.out, lambda _: None, each=False))
-        run_topology(topology, console, every=seconds, tick=now_and_then)
-    console.finish(lines.text(topology.statistics()))
+    is_each = seconds == 0
+    topology.attach(Meter(source, console.out, each if is_each else lambda _: None, is_each))
+    tick = None if is_each else lambda: console.out.write(line())
+    run_topology(topology, console, every=seconds, tick=tick)
+    console.finish(line())
 
 
 def _expect_no_loss(nodes: dict[str, Any], address: str, console: Console) -> None:
@@ -143,7 +139,7 @@ def _expect_no_loss(nodes: dict[str, Any], address: str, console: Console) -> No
     upstream = _upstream(nodes)
     warning = "no message came" if upstream is None else ""
     if upstream is not None and upstream["counter"] is None:
-        warning = "messages have no frame or pulse_id: only losses here are seen"
+        warning = f"messages have no {any_counter()}: only losses here are seen"
     if warning:
         console.finish(err=f"m_stats: {address}: {warning}\n")
 

@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..cborwire import CborHeader
 from ..decoder import Decoder, Handler
 from ..errors import DecodeError, UnknownHtype
+from ..formats import htype_of, title_of
 from ..handlers import DEFAULT, eiger
 from ..handlers.bsread.bsread_message import BsreadMessage
 from ..handlers.series import CHANNEL, Image, SeriesEnd, SeriesStart
@@ -163,28 +163,27 @@ def _sum(block: Array) -> float:
 
 def _lines_of(parts: Sequence[Part], value: Any, error: DecodeError | None) -> list[str]:
     """Return the lines for a message, at least one."""
-    header = Message(parts=parts).header
+    message = Message(parts=parts)
     if error is not None or value is None:
-        return [*_unread(parts, header), *_reasons(error)]
+        return [*_unread(message), *_reasons(error)]
     if isinstance(value, Merged):
         return list(_merged(parts, value))
     if isinstance(value, BsreadMessage):
         return list(_bsread(parts, value))
     if isinstance(value, SeriesStart | Image | SeriesEnd):
         return list(_series(parts, value))
-    if header.get("htype") in ("array-1.0", ["array-1.0"]):
-        return list(_array(parts, header, value["data"]))
-    return _unread(parts, header)
+    if htype_of(message) == "array-1.0":
+        return list(_array(parts, message.header, value["data"]))
+    return _unread(message)
 
 
-def _unread(parts: Sequence[Part], header: Mapping[str, Any]) -> list[str]:
+def _unread(message: Message) -> list[str]:
     """Say what is known of a message without its handler: its header, and its parts."""
+    parts = message.parts
     if not parts:
         return [named("empty", "0 parts")]
-    is_json = header and type(header) is not CborHeader
-    htype = header.get("htype", "no htype") if is_json else "not JSON"
-    lines = [named(htype, f"{text_of(parts[0], WIDTH)}  {sizes(parts)}")]
-    about = bytes(memoryview(parts[1])[:1]) if header and len(parts) > 1 else b""
+    lines = [named(title_of(message), f"{text_of(parts[0], WIDTH)}  {sizes(parts)}")]
+    about = bytes(memoryview(parts[1])[:1]) if message.header and len(parts) > 1 else b""
     return [*lines, text_of(parts[1], WIDTH)] if about == b"{" else lines
 
 
@@ -255,9 +254,8 @@ def _value(value: Any) -> str:
 
 def _series(parts: Sequence[Part], item: SeriesStart | Image | SeriesEnd) -> Iterator[str]:
     """Return the lines for a series' start, an image or its end, of DECTRIS's stream v1 or v2."""
-    name = item.header.get("htype") or f"stream2 {word(item.header.get('type'))}"
     first, *more = _OF_SERIES[type(item)](parts, item)
-    yield named(name, f"series {number(item.series)}{first}")
+    yield named(title_of(Message(parts=parts)), f"series {number(item.series)}{first}")
     yield from more
 
 

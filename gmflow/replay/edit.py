@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import NoReturn, TypeAlias
 
 from ..cborwire import BREAK, MAP, SELF_DESCRIBED, TEXT, encode_head, head, is_map, skip
 from ..errors import ConfigError, RecordingError
+from ..formats import STREAM_V2, Format, format_of
 from ..jsonwire import opens
 from ..message import Message, Part
 from ..validation import refuse
 
 MAX_LEVELS = 16
 """Objects within one another that a key may lead through, with its own."""
-
-IN_STREAM2: Mapping[str, str] = MappingProxyType({"series": "series_id", "frame": "image_id"})
-"""What the keys of other streams are called in stream v2."""
 
 
 def setter(assignments: Sequence[str]) -> Setter:
@@ -49,8 +47,9 @@ def setter(assignments: Sequence[str]) -> Setter:
 class Setter:
     """Sets values in the headers of messages, all of them or none; see `setter`.
 
-    Keys are those on the wire, and one that a header does not have is added. ``series`` and
-    ``frame`` mean ``series_id`` and ``image_id`` in DECTRIS's stream v2. The header of a
+    Keys are those on the wire, and one that a header does not have is added. In DECTRIS's two
+    streams ``series`` and ``series_id`` mean the same, and so do ``frame`` and ``image_id``: the
+    one that the stream has gets the value (see `gmflow.formats.Format.aliases`). The header of a
     merged-1.0 message is its own.
 
     Attributes
@@ -83,7 +82,7 @@ class Setter:
         """
         found: list[bool] = []
         try:
-            header = self._changed(message.parts[0], found) if message.parts else None
+            header = self._changed(message, found) if message.parts else None
         except ValueError:
             header = None
         if header is None:
@@ -97,17 +96,18 @@ class Setter:
             message.statistics, None, parts, message.source, received_ns=message.received_ns
         )
 
-    def _changed(self, part: Part, found: list[bool]) -> bytes | None:
+    def _changed(self, message: Message, found: list[bool]) -> bytes | None:
         """Return a header with the values, and note of each key whether it was there; or None."""
+        part = message.parts[0]
         if opens(part):
             text = str(part, "utf-8")
             for one in self._assignments:
-                text, is_old = set_in_json(text, one.path, one.json)
+                text, is_old = set_in_json(text, one.path_in(message), one.json)
                 found.append(is_old)
             return text.encode()
         if is_map(part):
             for one in self._assignments:
-                part, is_old = set_in_cbor(part, one.path_in_stream2, one.cbor)
+                part, is_old = set_in_cbor(part, one.path_in(message, STREAM_V2), one.cbor)
                 found.append(is_old)
             return bytes(part)
         return None
@@ -135,10 +135,12 @@ class _Assignment:
 
             self._encoded(cbor2)  # what can't be done is to be known before anything is
 
-    @property
-    def path_in_stream2(self) -> list[str]:
+    def path_in(self, message: Message, row: Format | None = None) -> list[str]:
+        """Return the path by the names of a message's format, unless it has the key itself."""
         first, *rest = self.path
-        return [IN_STREAM2.get(first, first), *rest]
+        if first in message.header:
+            return self.path
+        return [(row or format_of(message)).aliases.get(first, first), *rest]
 
     @cached_property
     def cbor(self) -> bytes:

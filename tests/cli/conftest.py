@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.forking import ScriptServer
 from tests.support.peers import Peers
 from tests.support.scripts import Scripts
 
@@ -15,9 +16,16 @@ def peers() -> Iterator[Peers]:
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def script_server() -> Iterator[ScriptServer]:
+    server = ScriptServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def scripts(peers: Peers) -> Iterator[Scripts]:
+def scripts(peers: Peers, script_server: ScriptServer) -> Iterator[Scripts]:
     """Scripts, which end before the peers that they talk to."""
-    started = Scripts()
+    started = Scripts(script_server)
     yield started
     started.close()

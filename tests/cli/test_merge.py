@@ -6,7 +6,7 @@ import signal
 import pytest
 import zmq
 
-from tests.support.scripts import free_address, row, until
+from tests.support.scripts import free_address, row, until, with_signals
 
 HTYPE = "raw-1.0"
 
@@ -144,8 +144,7 @@ def test_published_in_and_out(scripts, peers):
     assert script.end().status == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
-@pytest.mark.parametrize("strategy", ["round_robin", "arrival", "by_key --patience 60"])
+@with_signals("strategy", ["round_robin", "arrival", "by_key --patience 60"])
 def test_a_signal_at_full_speed_loses_nothing(scripts, peers, strategy, number):
     *sources, output = addresses(4)
     options = ["--json", "--strategy", *strategy.split()]

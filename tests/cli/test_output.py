@@ -11,16 +11,20 @@ from contextlib import suppress
 import pytest
 import zmq
 
-from tests.support.scripts import BIN, DEADLINE, NAMES, complaints, free_address, proc_only, row
+from tests.support.scripts import (
+    BIN,
+    DEADLINE,
+    NAMES,
+    complaints,
+    free_address,
+    proc_only,
+    row,
+    with_signals,
+)
 
-LONGEST = 2.0
 SMALL = ["-s", "0.001"]
 MESSAGES = 50
 CUT_OFF = "stopped while messages were still to be delivered by ZeroMQ\n"
-
-each_signal = pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name
-)
 
 
 @pytest.fixture
@@ -92,18 +96,16 @@ def running(scripts, peers, recording, tmp_path):
     return start
 
 
-def check(result, seconds=LONGEST):
+def check(result):
     assert result.status == 0, result
     assert complaints(result.err) in ("", CUT_OFF)
-    assert result.seconds < seconds
 
 
 # slow
 
 
 @proc_only
-@each_signal
-@pytest.mark.parametrize("name", NAMES)
+@with_signals("name", NAMES)
 def test_a_signal_while_nobody_reads_the_output(running, full_pipe, name, number):
     script = running(name, stdout=full_pipe)
     if name != "m_generate":
@@ -112,8 +114,7 @@ def test_a_signal_while_nobody_reads_the_output(running, full_pipe, name, number
 
 
 @proc_only
-@each_signal
-@pytest.mark.parametrize("name", ["m_dump", "m_replay", "m_split"])
+@with_signals("name", ["m_dump", "m_replay", "m_split"])
 def test_a_signal_while_the_terminal_is_stopped(running, stopped_terminal, name, number):
     script = running(name, stderr=stopped_terminal)
     script.until_idle(1.3)  # it draws its progress each second
@@ -123,28 +124,22 @@ def test_a_signal_while_the_terminal_is_stopped(running, stopped_terminal, name,
 
 
 @proc_only
-@each_signal
-def test_a_signal_while_many_lines_wait_for_a_reader(scripts, peers, number):
+def test_a_signal_while_many_lines_wait_for_a_reader(scripts, peers):
     address = free_address()
     script = scripts.start("m_stats", "-i", "0", address, reads=False)
     peers.sender(peers.open(zmq.PUSH, address, bind=True))
     script.until_idle()
-    script.send(number)
-    assert not script.lives(LONGEST)
-    check(script.wait())
+    check(script.end(signal.SIGINT))
 
 
 @proc_only
-@each_signal
-def test_a_warning_on_a_stopped_terminal(scripts, peers, stopped_terminal, number):
+def test_a_warning_on_a_stopped_terminal(scripts, peers, stopped_terminal):
     """What a peer did not take in time is warned of."""
     output = free_address()
     script = scripts.start("m_generate", "-a", output, "-s", "0.2", stderr=stopped_terminal)
     peers.open(zmq.PULL, output, RCVHWM=1, RCVBUF=4096).until_met()
     script.until_idle()
-    script.send(number)
-    assert not script.lives(LONGEST)
-    assert row(script.wait().out, "output").sent > 0
+    assert row(script.end().out, "output").sent > 0
 
 
 @proc_only
@@ -170,8 +165,8 @@ def test_generate_before_a_reader_that_has_enough(scripts, peers):
     for _ in range(2):
         assert script.process.stdout.readline()
     script.process.stdout.close()
-    assert not script.lives(DEADLINE)
-    assert (script.process.returncode, script.err.text()) == (0, "")
+    assert script.process.wait(DEADLINE) == 0
+    assert script.err.text() == ""
 
 
 @pytest.mark.parametrize("name", ["m_stats", "m_generate"])

@@ -16,10 +16,14 @@ import zmq
 
 from gmflow.recording import open_reader
 from gmflow.recording.base import PROMISE
+from tests.support.full import times
 from tests.support.scripts import complaints, free_address, row, until
 
-KILLS, TOGETHER = 20, 5
-LATE = 0.5
+AT_ONCE = 4
+LONGEST = 2.0
+"""Seconds after the first message in which there is a kill."""
+
+LATE = 1.0
 """Seconds that a message may need from here to the recorder on a busy machine."""
 
 BODY = bytes(range(256)) * 4
@@ -101,13 +105,16 @@ def stream():
 @pytest.mark.timeout(120)
 def test_a_kill_loses_no_message_older_than_the_promise(scripts, path):
     kept = []
-    for number in range(KILLS // TOGETHER):
-        paths = [path.with_stem(f"run-{number}-{place}") for place in range(TOGETHER)]
+    for number in range(times(5)):
+        paths = [path.with_stem(f"run-{number}-{place}") for place in range(AT_ONCE)]
         with ExitStack() as stack:
             streams = [stack.enter_context(closing(Stream())) for _ in paths]
             running = [
-                (scripts.start("m_dump", "-q", stream.address, where), random.uniform(0, 1.5))
-                for stream, where in zip(streams, paths, strict=True)
+                (
+                    scripts.start("m_dump", "-q", stream.address, where),
+                    LONGEST * (place + random.random()) / AT_ONCE,
+                )
+                for place, (stream, where) in enumerate(zip(streams, paths, strict=True))
             ]
             until(lambda streams=streams: all(stream.times for stream in streams))
             began, killed = time.monotonic(), []
@@ -176,14 +183,12 @@ def slow_folder(folder, count):
     return fifos
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_on_a_disk_that_hangs(scripts, stream, tmp_path, number):
+def test_a_stop_on_a_disk_that_hangs(scripts, stream, tmp_path):
     slow_folder(tmp_path / "run", 4)
     script = scripts.start("m_dump", "-q", stream.address, tmp_path / "run")
     until(lambda: len(stream.times) > 20)
-    result = script.end(number)
+    result = script.end(signal.SIGINT)
     assert result.status == 1
-    assert result.seconds < 3
     (line,) = complaints(result.err).splitlines()
     assert re.fullmatch(
         r"m_dump: \S+/run lacks \d+ messages that had come: the disk was too slow, or doesn't"
@@ -217,7 +222,6 @@ def test_a_second_signal_leaves_it(scripts, stream, tmp_path):
         fifo.read_bytes()
     result = script.end(signal.SIGTERM)
     assert result.status == 1
-    assert result.seconds < 2
     assert "lacks" in result.err
 
 

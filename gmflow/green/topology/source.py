@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from gevent import GreenletExit, getcurrent
 
-from ...burst import Burst
 from ...message import Message, Part, size_of, size_of_all
 from ...sequence.tracker import SequenceTracker
 from ...statistics import Statistics
@@ -94,10 +93,11 @@ class Origin(Producer):
         """
         counters, name, now = self._counters, self.name, time_ns()
         if sized:
-            made = [Message(counters, None, parts, name, size_of(parts), now) for parts in burst]
+            messages = [
+                Message(counters, None, parts, name, size_of(parts), now) for parts in burst
+            ]
         else:
-            made = [Message(counters, None, parts, name, -1, now) for parts in burst]
-        messages = Burst(made)
+            messages = [Message(counters, None, parts, name, -1, now) for parts in burst]
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
@@ -124,19 +124,22 @@ class Origin(Producer):
 
     def _decode(self, messages: Sequence[Message], decoding: Decoding) -> None:
         """Decode messages, and pass on those that need not wait for a thread."""
-        yield_to_hub = HubYield()
+        yield_to_hub, begin, entries = HubYield(), decoding.begin, decoding.entries
         left = len(messages)
         ready: list[Message] = []
         try:
             for message in messages:
-                yield_to_hub()
-                while decoding.full:
+                if monotonic() >= yield_to_hub.until:
+                    yield_to_hub()
+                while entries and decoding.full:
                     given, ready = ready, []
                     self._give_ready(given)
                     decoding.wait()
                     self.give_decoded()
-                if decoding.begin(message):
+                if begin(message):
                     ready.append(message)
+                if type(message.parsed) is dict:  # the value may have the other one, and change it
+                    message.parsed = message.parsed.copy()
                 left -= 1
         except BaseException:  # a kill, where it waits for a thread or a handler waits
             self.statistics.left_over += left + len(ready)
@@ -150,7 +153,7 @@ class Origin(Producer):
                 logger.warning("a message of %s can't be read: %s", self.name, message.error)
                 _forget_frames(message.error)
         if messages:
-            self.give(Burst(messages), size_of_all(messages))
+            self.give(messages, size_of_all(messages))
 
 
 def _forget_frames(error: BaseException | None) -> None:
@@ -204,11 +207,11 @@ class Source(Origin):
 
     def run(self) -> None:
         assert self._socket is not None
-        inbox, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
+        receiver, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
         longest, many = min(BURST, capacity), room < CAPACITY_BYTES  # many share a merger's room
         while not self._stopping and self._left != 0:
             most = longest if self._left is None else min(longest, self._left)
-            burst = inbox.receive_burst(most, room, compact=many)
+            burst = receiver.receive_burst(most, room, compact=many)
             if self._left is not None:
                 self._left -= len(burst)
             if burst:

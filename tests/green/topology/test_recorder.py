@@ -299,7 +299,7 @@ def test_an_error_that_comes_after_the_stop_is_raised(topology, disk):
 
 def test_a_disk_that_recovers_after_a_stop_keeps_no_thread(topology, tmp_path, monkeypatch):
     pytest.importorskip("mcap", reason="mcap is not installed")
-    from gmflow.recording.mcap.mcap_writer import AppendedFile
+    from gmflow.recording.mcap.mcap_file import AppendedFile
 
     goes, append, before = threading.Event(), AppendedFile.append, set(sys._current_frames())
 

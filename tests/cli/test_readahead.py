@@ -5,7 +5,7 @@ import threading
 import gevent
 import pytest
 
-from gmflow.cli.ahead import BATCH, BATCH_BYTES, Ahead
+from gmflow.cli.readahead import MAX_BATCH, MAX_BATCH_BYTES, ReadAhead
 from gmflow.errors import RecordingError
 from gmflow.message import Message
 from tests.support.green import ticker, until
@@ -20,9 +20,9 @@ def numbers(batches):
     return [int(message.parts[0]) for batch in batches for message in batch]
 
 
-@pytest.mark.parametrize("count", [0, 1, BATCH - 1, BATCH, BATCH + 1, 5 * BATCH])
+@pytest.mark.parametrize("count", [0, 1, MAX_BATCH - 1, MAX_BATCH, MAX_BATCH + 1, 5 * MAX_BATCH])
 def test_everything_comes_in_order(count):
-    ahead = Ahead(numbered(count))
+    ahead = ReadAhead(numbered(count))
     assert numbers(ahead) == list(range(count))
     assert ahead.ended
 
@@ -31,11 +31,11 @@ def test_a_batch_is_bounded_and_one_ahead():
     read = []
 
     def messages():
-        for message in numbered(20, BATCH_BYTES // 3 + 1):
+        for message in numbered(20, MAX_BATCH_BYTES // 3 + 1):
             read.append(message)
             yield message
 
-    batches = iter(Ahead(messages()))
+    batches = iter(ReadAhead(messages()))
     assert len(next(batches)) == 3
     until(lambda: len(read) == 6)
     gevent.sleep(0.05)  # in which a third batch would be read
@@ -45,14 +45,14 @@ def test_a_batch_is_bounded_and_one_ahead():
 
 def test_an_error_comes_where_the_message_would(capfd):
     def messages():
-        yield from numbered(BATCH + 10)
+        yield from numbered(MAX_BATCH + 10)
         raise RecordingError("the rest is lost")
 
-    ahead, got = Ahead(messages()), []
+    ahead, got = ReadAhead(messages()), []
     with pytest.raises(RecordingError, match="the rest is lost"):
         for batch in ahead:
             got.append(batch)
-    assert numbers(got) == list(range(BATCH + 10))
+    assert numbers(got) == list(range(MAX_BATCH + 10))
     assert not ahead.ended
     assert "Traceback" not in capfd.readouterr().err
 
@@ -62,18 +62,18 @@ def test_the_position_is_of_what_was_read():
 
     def every_other():
         nonlocal read
-        for message in numbered(2 * BATCH):
+        for message in numbered(2 * MAX_BATCH):
             read += 1
             if read % 2:
                 yield message
 
-    ahead = Ahead(every_other(), lambda: read)
+    ahead = ReadAhead(every_other(), lambda: read)
     (batch,) = batches = [next(iter(ahead))]
-    assert (len(batch), len(batches), ahead.position) == (BATCH, 1, 0)
-    ahead.gone(BATCH // 2)
-    assert ahead.position == pytest.approx(BATCH, abs=1)
-    ahead.gone(BATCH // 2)
-    assert ahead.position == pytest.approx(2 * BATCH, abs=1)
+    assert (len(batch), len(batches), ahead.position) == (MAX_BATCH, 1, 0)
+    ahead.used(MAX_BATCH // 2)
+    assert ahead.position == pytest.approx(MAX_BATCH, abs=1)
+    ahead.used(MAX_BATCH // 2)
+    assert ahead.position == pytest.approx(2 * MAX_BATCH, abs=1)
 
 
 def test_the_end_waits_for_the_thread_and_the_hub_runs():
@@ -88,7 +88,7 @@ def test_the_end_waits_for_the_thread_and_the_hub_runs():
         finally:
             closed.append(threading.get_ident())
 
-    ahead = Ahead(messages())
+    ahead = ReadAhead(messages())
     got = []
     reader = gevent.spawn(lambda: got.extend(ahead))
     until(began.is_set)
@@ -109,7 +109,7 @@ def test_a_disk_that_hangs_is_not_waited_for():
         go_on.wait(20)
         yield Message(parts=[b"0"])
 
-    ahead = Ahead(messages())
+    ahead = ReadAhead(messages())
     reader = gevent.spawn(list, ahead)
     try:
         until(began.is_set)
@@ -120,7 +120,7 @@ def test_a_disk_that_hangs_is_not_waited_for():
 
 
 def test_nothing_is_read_after_the_end():
-    ahead = Ahead(numbered(10))
+    ahead = ReadAhead(numbered(10))
     assert ahead.close()
     assert list(ahead) == []
     assert ahead.close()

@@ -11,19 +11,16 @@ from ..green.threads import in_worker_thread
 from ..recording import Reader, Writer, open_writer
 from ..recording.formats import kind_of
 from ..replay.listing import Listing
-from .ahead import Ahead, Batch
-from .arguments import UsageError
 from .console import Console
 from .playback import Playback
-from .progress_bar import Bar
+from .program import UsageError
+from .progress import MEGA, Bar
+from .readahead import Batch, ReadAhead, run_work
 from .report import several
-from .working import run_work
-
-MEGA = 1e6
 
 
 def check_other(path: str, other: str) -> None:
-    """Validate that a recording is not converted into itself; it is blocking work, off the hub.
+    """Validate that a recording is not converted into itself; it is work for a worker thread.
 
     Raises
     ------
@@ -34,12 +31,12 @@ def check_other(path: str, other: str) -> None:
         raise UsageError(f"{other} is what is read: give --output another name")
 
 
-def convert(ahead: Ahead, path: str, total: int, console: Console, bar: Bar) -> tuple[str, str]:
+def convert(ahead: ReadAhead, path: str, total: int, console: Console, bar: Bar) -> tuple[str, str]:
     """Write messages into another recording, whose kind its name says.
 
     Parameters
     ----------
-    ahead : Ahead
+    ahead : ReadAhead
         The messages; before the first of them is there, nothing is made.
     path : str
         The other recording; nothing may be there yet.
@@ -94,9 +91,9 @@ def convert(ahead: Ahead, path: str, total: int, console: Console, bar: Bar) -> 
 
 
 def list_all(
-    ahead: Ahead, reader: Reader, playback: Playback, total: int, console: Console, bar: Bar
+    ahead: ReadAhead, reader: Reader, playback: Playback, total: int, console: Console, bar: Bar
 ) -> tuple[str, str]:
-    """Read the messages of a recording, and give a table that says what they are.
+    """Read the messages of a recording, and return a table that says what they are.
 
     Parameters
     ----------
@@ -142,13 +139,13 @@ def list_all(
     return in_worker_thread(text), complaint if playback.damages else ""
 
 
-def _use_all(ahead: Ahead, use: Callable[[Batch], None], console: Console) -> None:
-    """Call a function with each batch, in native threads, until told to stop."""
+def _use_all(ahead: ReadAhead, use: Callable[[Batch], None], console: Console) -> None:
+    """Call a function with each batch, in worker threads, until told to stop."""
     for batch in ahead:
         if console.stopping.is_set():
             return
         in_worker_thread(use, batch)
-        ahead.gone(len(batch))
+        ahead.used(len(batch))
 
 
 def _open(path: str) -> Writer:
@@ -171,7 +168,7 @@ def _with(error: Exception, more: str) -> Exception:
     return error
 
 
-def _stopped(ahead: Ahead, total: int, path: str, opened: Sequence[Writer]) -> str:
+def _stopped(ahead: ReadAhead, total: int, path: str, opened: Sequence[Writer]) -> str:
     """Say how far it got."""
     how_far = f"stopped after {ahead.position} of {total} messages"
     if not opened:
@@ -180,7 +177,7 @@ def _stopped(ahead: Ahead, total: int, path: str, opened: Sequence[Writer]) -> s
 
 
 def _complaint(path: str, writer: Writer) -> str:
-    """Say how many messages it can't hold, if there are any; see that it holds others."""
+    """Say how many messages it can't hold, if any; raise an error if it holds no other."""
     if not writer.refused:
         return ""
     if not writer.written:

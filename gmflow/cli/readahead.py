@@ -1,4 +1,8 @@
-"""Reading a recording ahead of its use: a batch in a native thread while the last one is used."""
+"""Work of a script that is no topology: a recording is read ahead and used in native threads.
+
+`ReadAhead` reads a batch of messages while the last one is used; `run_work` runs what uses them,
+in a greenlet that a signal stops.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,25 @@ from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import TypeAlias
 
+import gevent
 from gevent.hub import get_hub
 
 from ..green.threads import in_worker_thread
 from ..message import Message
-from .program import PATIENCE
+from .console import Console
+from .program import PATIENCE, STOP_SECONDS, STOP_SIGNALS
 
-BATCH = 256
+MAX_BATCH = 256
 """Messages of a batch, at most."""
 
-BATCH_BYTES = 8 << 20
+MAX_BATCH_BYTES = 8 << 20
 """Bytes at which a batch is full, however few messages they are."""
 
 Batch: TypeAlias = list[Message]
 
 
-class Ahead:
-    """Gives batches of messages on the hub; the next is always being read, never two of them.
+class ReadAhead:
+    """Iterates over batches of messages on the hub; the next one is always being read.
 
     Parameters
     ----------
@@ -30,13 +36,13 @@ class Ahead:
         What is run in native threads, never in two at a time. Its errors come where the message
         would have come.
     read : callable, optional
-        Gives how many messages of the recording it took for what it has given so far; where they
+        Returns how many messages of the recording were read for those that came so far; where they
         are not the same, as with a choice of them.
 
     Attributes
     ----------
     ended : bool
-        Whether all were given.
+        Whether all have come.
     """
 
     def __init__(self, messages: Iterator[Message], read: Callable[[], int] | None = None) -> None:
@@ -46,17 +52,17 @@ class Ahead:
         self._stopping = False
         self.ended = False
         self._before = self._after = 0
-        self._gone = self._length = 0
+        self._used = self._length = 0
 
     @property
     def position(self) -> int:
         """How far the use of the messages has got, in messages of the recording."""
-        share = self._gone / self._length if self._length else 1.0
+        share = self._used / self._length if self._length else 1.0
         return self._before + round(share * (self._after - self._before))
 
-    def gone(self, count: int) -> None:
+    def used(self, count: int) -> None:
         """Note that so many messages of the last batch are used."""
-        self._gone += count
+        self._used += count
 
     def __iter__(self) -> Iterator[Batch]:
         pool = get_hub().threadpool
@@ -66,7 +72,7 @@ class Ahead:
             if batch and error is None:
                 taking = pool.spawn(self._take)
             self._before, self._after = self._after, read
-            self._gone, self._length = 0, len(batch)
+            self._used, self._length = 0, len(batch)
             if batch:
                 yield batch
             if error is not None:
@@ -76,7 +82,10 @@ class Ahead:
                 return
 
     def close(self) -> bool:
-        """Have nothing more read; tell if so: a disk may hang. Other greenlets run meanwhile."""
+        """Have nothing more read; return True if nothing is, which a disk that hangs prevents.
+
+        Other greenlets run meanwhile.
+        """
         self._stopping = True
         if not in_worker_thread(self._busy.acquire, True, PATIENCE):
             return False
@@ -97,10 +106,65 @@ class Ahead:
 
     def _fill(self, batch: Batch) -> None:
         size = 0
-        while not self._stopping and len(batch) < BATCH and size < BATCH_BYTES:
+        while not self._stopping and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             assert self._messages is not None
             message = next(self._messages, None)
             if message is None:
                 return
             batch.append(message)
             size += message.size
+
+
+def run_work(
+    work: Callable[[], None], console: Console, tick: Callable[[], None], every: float = 1.0
+) -> bool:
+    """Run work in a greenlet until it ends.
+
+    Parameters
+    ----------
+    work : callable
+        Does the work in worker threads; it ends soon once `Console.stopping` is set.
+    console : Console
+        Learns that the script is to stop; if a signal came before, that is at once.
+    tick : callable
+        Reports on progress; it may wait on the hub.
+    every : float, optional
+        Seconds between two calls of `tick`.
+
+    Returns
+    -------
+    bool
+        False if the work didn't end in time after a stop, as on a disk that hangs.
+
+    Raises
+    ------
+    Exception
+        The error of the work, or that of `tick`, which stops it.
+    """
+    for number in STOP_SIGNALS:
+        gevent.signal_handler(number, console.stopping.set)
+    if console.early:
+        console.stopping.set()
+    errors: list[Exception] = []
+
+    def attempt(function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Exception as error:
+            errors.append(error)
+            console.stopping.set()
+
+    def report() -> None:
+        while True:
+            gevent.sleep(every)
+            tick()
+
+    worker, ticker = gevent.spawn(attempt, work), gevent.spawn(attempt, report)
+    gevent.wait([worker, console.stopping], count=1)
+    worker.join(STOP_SECONDS - PATIENCE)
+    ticker.kill()
+    ended: bool = worker.ready()
+    worker.kill(block=False)
+    if errors:
+        raise errors[0]
+    return ended

@@ -14,10 +14,10 @@ import pytest
 import zmq
 
 from gmflow.cli.console import File, Log
-from gmflow.cli.progress_bar import Bar
+from gmflow.cli.progress import Bar
 from gmflow.green.threads import in_worker_thread
 from tests.support.recordings import record
-from tests.support.scripts import free_address, until
+from tests.support.scripts import complaints, free_address, until
 
 pytest.importorskip("tqdm")
 
@@ -100,7 +100,7 @@ def test_on_a_terminal_there_are_rate_and_time_left(slowly, terminal):
 
 def test_without_the_extra_there_are_rates(slowly, terminal, tmp_path, monkeypatch):
     (tmp_path / "tqdm.py").write_text("raise ImportError('as if it was not installed')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     assert slowly(stderr=terminal.slave).status == 0
     until(lambda: terminal.text.endswith("\n"))
     assert re.match(r"\r\x1b\[K1 s \| \d+ of 40 messages \| \d+ Hz \d+\.\d MB/s", terminal.text), (
@@ -110,13 +110,15 @@ def test_without_the_extra_there_are_rates(slowly, terminal, tmp_path, monkeypat
 
 def test_piped_there_is_nothing(slowly):
     result = slowly()
-    assert (result.status, result.err) == (0, "")
+    assert (result.status, complaints(result.err)) == (0, "")
     assert result.out
 
 
 def test_quiet(slowly, terminal):
+    """What the log says, as that a busy machine is late, comes all the same."""
     result = slowly("-q", stderr=terminal.slave)
-    assert (result.status, result.out, terminal.text) == (0, "", "")
+    shown = complaints(terminal.text.replace("\r\n", "\n"))
+    assert (result.status, result.out, shown) == (0, "", "")
 
 
 def test_a_conversion_has_one_and_a_complaint_begins_a_line(scripts, terminal, tmp_path):
@@ -148,7 +150,7 @@ def test_a_line_is_never_longer_than_the_terminal(
 ):
     if not has_extra:
         (tmp_path / "tqdm.py").write_text("raise ImportError('as if it was not installed')")
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     terminal.resize(columns)
     path = record(tmp_path / "run.mcap", [[b"%d" % n] for n in range(50)])
     script = scripts.start(
