@@ -52,7 +52,7 @@ class File:
             raise error
 
     def try_to_write(self, text: str) -> OSError | None:
-        """Write a text, and give the error if it can't be written."""
+        """Write a text, and return the error if it can't be written."""
         try:
             self.write(text)
         except OSError as error:
@@ -150,7 +150,7 @@ class Console:
 
 
 def printed(function: Callable[..., Any], *arguments: Any) -> str:
-    """Call a function that prints and does not wait on the hub; give what it prints."""
+    """Call a function that prints and does not wait on the hub; return what it prints."""
     with redirect_stdout(StringIO()) as text:
         function(*arguments)
     return text.getvalue()

@@ -58,7 +58,7 @@ def convert(ahead: ReadAhead, path: str, total: int, console: Console, bar: Bar)
     ------
     RecordingError
         If it can't be written whole, what was written stays, or if there is no message. Also if
-        it was stopped: who goes on after this script must see that not all is there.
+        it was stopped: who goes on after this script must know that not all is there.
     ConfigError, MemoryError, OSError
         What getting the messages raises, with what was written.
     """

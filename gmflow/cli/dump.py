@@ -176,7 +176,7 @@ def _warning(path: str) -> str:
 
 
 class Screen(Consumer):
-    """Prints messages off the hub; one that is stopped counts those that are out.
+    """Prints messages in a worker thread; one that is stopped counts those that are out.
 
     Parameters
     ----------

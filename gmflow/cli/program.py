@@ -244,7 +244,7 @@ def _complain(console: Console, line: str) -> None:
 
 
 def _drain(topology: Topology, seconds: float, progress: Callable[[], Any]) -> None:
-    """Stop a topology, and give it so many seconds again whenever it got on."""
+    """Stop a topology; wait so many seconds again whenever it got on."""
     last: Any = None
     draining = gevent.spawn(topology.stop, None)
     while not draining.ready() and (now := progress()) != last:

@@ -155,7 +155,7 @@ def _send(
     recording = topology.attach(Bursts(f"{kind} {path}", bursts))
     output = topology.attach(FirstSent(recording, address, mode, sent))
     counters = output.statistics
-    run_topology(topology, console, tick=_progress(recording, output, bar))
+    run_topology(topology, console, tick=_progress(recording, output, bar, console))
     bar.note(counters.sent, counters.bytes_sent)
     snapshot = topology.statistics()
     if pace is not None and pace.late > LATE:
@@ -166,7 +166,7 @@ def _send(
     return table(snapshot)
 
 
-def _progress(recording: Bursts, output: Output, bar: Bar) -> Callable[[], None]:
+def _progress(recording: Bursts, output: Output, bar: Bar, console: Console) -> Callable[[], None]:
     """Return what shows how much was sent, or that nobody is there to take it."""
     began, warned = monotonic(), False
 
@@ -178,7 +178,9 @@ def _progress(recording: Bursts, output: Output, bar: Bar) -> Callable[[], None]
             return
         waiting = f"waiting for a receiver at {output.address}"
         bar.wait(waiting)
-        if not (bar.is_seen or warned) and monotonic() - began > ALONE:
+        if bar.is_seen or warned or console.stopping.is_set():
+            return
+        if monotonic() - began > ALONE:
             warned = True
             logger.warning("%s", waiting)
 

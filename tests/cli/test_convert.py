@@ -99,7 +99,7 @@ def test_nothing_is_made_of_nothing(scripts, recording, tmp_path):
 
 @pytest.fixture
 def refused(scripts):
-    """Validate that a conversion is refused with one line; give it."""
+    """Validate that a conversion is refused with one line; return it."""
 
     def run(status, recording, other):
         result = scripts.run("m_replay", "-o", other, recording)

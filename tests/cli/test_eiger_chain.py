@@ -19,7 +19,7 @@ def files(folder):
 
 
 def through_the_chain(scripts, tmp_path, recording, count):
-    """Replay a recording through the chain; give the files of both dumps."""
+    """Replay a recording through the chain; return the files of both dumps."""
     source, *outputs = (free_address() for _ in range(3))
     split = scripts.start("m_split", source, *outputs)
     folders = [tmp_path / "one", tmp_path / "two"]

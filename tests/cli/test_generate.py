@@ -18,7 +18,7 @@ SMALL = ["--shape", "40x30"]
 
 @pytest.fixture
 def refused(scripts):
-    """Start m_generate; give the line it refuses its arguments with, before it binds."""
+    """Start m_generate; return the line it refuses its arguments with, before it binds."""
 
     def start(status, *arguments):
         address = free_address()

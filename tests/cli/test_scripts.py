@@ -314,7 +314,7 @@ def test_split_publishes(scripts, peers, tmp_path):
     split = scripts.start("m_split", "--config", path)
     push = peers.open(zmq.PUSH, source, bind=True).until_met()
     sub = peers.open(zmq.SUB, output)
-    while not sub.socket.poll(20):  # until the subscription has arrived
+    while not sub.socket.poll(20):  # until the subscription is there
         push.send([b"first"])
     for parts in MESSAGES:
         push.send(parts)
@@ -347,7 +347,7 @@ def test_split_with_mflows_first_example(scripts, peers, tmp_path):
     pull = peers.open(zmq.PULL, f"tcp://127.0.0.1:{one}").until_met()
     sub = peers.open(zmq.SUB, f"tcp://127.0.0.1:{two}").until_met()
     push.until_met().send([b"first"])
-    while not sub.socket.poll(20):  # until the subscription has arrived
+    while not sub.socket.poll(20):  # until the subscription is there
         assert pull.receive() == [b"first"]
         push.send([b"first"])
     assert pull.receive() == [b"first"]

@@ -113,7 +113,7 @@ def test_right_after_the_first_line(scripts, recording, ended, name, number):
 @with_signals("name", NAMES, 0)
 def test_during_the_imports_and_after(scripts, recording, ended, name, number):
     arguments = arguments_of(name, free_address(), free_address(), recording)
-    for longest in (0.2, 1.5):
+    for longest in (0.2, 1.0):
         script = scripts.start(name, *arguments, fresh=True)
         script.until_ready()
         assert script.lives(longest * random.random())

@@ -1,6 +1,6 @@
 """Services that run a topology answer while the stream is flooded, lose nothing, end in order.
 
-Each runs as a process of its own between a plain sender that never pauses and a plain taker.
+Each runs as a process of its own between a plain sender that never pauses and a plain receiver.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ print(sent + 1, frame, flush=True)
 TAKER = """
 import json, sys, zmq
 
-taker = zmq.Context().socket(zmq.PULL)
-taker.connect(sys.argv[1])
+receiver = zmq.Context().socket(zmq.PULL)
+receiver.connect(sys.argv[1])
 before, taken, last = -1, 0, False
 while not last:
-    header = json.loads(taker.recv_multipart()[0])
+    header = json.loads(receiver.recv_multipart()[0])
     assert header["frame"] > before, (header, before)
     before, last = header["frame"], header["last"]
     taken += 1
@@ -88,7 +88,7 @@ Start = Callable[..., Process]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start Python programs, and see that none outlives the test."""
+    """Start Python programs, none of which outlives the test."""
     started: list[Process] = []
 
     def start_one(*words: object) -> Process:
@@ -114,7 +114,7 @@ def line_of(process: Process) -> str:
 
 
 def end_of_stream(sender: Process) -> tuple[int, int]:
-    """End the sender; give how many messages it sent, and its last frame."""
+    """End the sender; return how many messages it sent, and its last frame."""
     assert sender.stdin is not None
     sender.stdin.close()
     sent, frame = map(int, line_of(sender).split())
@@ -143,7 +143,7 @@ def adds_up(node: dict[str, Any]) -> bool:
 
 
 def orderly_end(service: Process) -> str:
-    """End a service by SIGTERM; give what it prints."""
+    """End a service by SIGTERM; return what it prints."""
     service.terminate()
     output, errors = service.communicate(timeout=PATIENCE)
     assert (service.returncode, "Traceback" in errors) == (0, False), errors
