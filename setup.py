@@ -76,7 +76,7 @@ setup(
             # PvaPy has wheels for these only.
             "pvapy; sys_platform == 'linux' and platform_machine == 'x86_64'",
         ],
-        "dev": ["ruff", "mypy"],
+        "dev": ["ruff", "mypy", "pre-commit", "pytest-cov>=7"],
     },
     zip_safe=False,
 )

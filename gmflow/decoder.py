@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from .deferred import Deferred, describe_failure, work
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
 from .handlers import DEFAULT, NOT_JSON
-from .message import Part
+from .message import Message, Part, header_of
 from .receiver import Receiver
 from .statistics import Statistics
 from .validation import check_handlers, shown
@@ -81,18 +81,28 @@ class Decoder:
             If the message can't be read. It is counted as failed, nothing of it is kept,
             and the next message is read from a clean start.
         """
-        value = self.begin(parts, handler)
+        return self.read(Message(self.statistics, None, parts), handler)
+
+    def read(self, message: Message, handler: Handler | None = None) -> Any:
+        """Return the value of a message, like `decode`; its header is parsed only if it isn't yet.
+
+        Raises
+        ------
+        DecodeError
+            As `decode`.
+        """
+        value = self.begin(message, handler)
         if type(value) is not Deferred:
             return value
         try:
-            value = work(value, parts)
+            value = work(value, message.parts)
         except DecodeError:
-            self.fail(parts)
+            self.fail(message)
             raise
-        return self.end(parts, value)
+        return self.end(message, value)
 
-    def begin(self, parts: Sequence[Part], handler: Handler | None = None) -> Any:
-        """Run the handler, and give its value, counted, or the `Deferred` that it leaves.
+    def begin(self, message: Message, handler: Handler | None = None) -> Any:
+        """Run the handler, and return its value, counted, or the `Deferred` that it leaves.
 
         After `work` on that, anywhere, follows `end` or `fail`, in the order of the messages.
 
@@ -102,13 +112,16 @@ class Decoder:
             As `decode`.
         """
         receiver = self.receiver
-        receiver.load(parts)
+        receiver.message, receiver.parts, receiver.index = message, message.parts, 0
         try:
             if handler is None:
+                header = message.parsed
+                if header is None:  # written out, as it is for every message
+                    header = message.parsed = header_of(message.parts)
                 try:
-                    handler = self.handlers[receiver.header()["htype"]]
-                except (HeaderError, KeyError, TypeError):
-                    handler = self._search()
+                    handler = self.handlers[header["htype"]]  # type: ignore[index]
+                except (KeyError, TypeError):
+                    handler = self._search(message)
             running = self._running.get(handler)
             if running is None:
                 value = handler(receiver)
@@ -119,32 +132,32 @@ class Decoder:
                 if value is _ENDED:
                     value = self._again(handler)
         except DecodeError as error:
-            self._drop()
-            error.parts = parts
+            self.fail(message)
+            error.parts = message.parts
             raise
         except Exception as error:
-            self._drop()
-            raise HandlerError(describe_failure(handler, error), parts) from error
-        receiver.rewind()
-        return value if type(value) is Deferred else self.end(parts, value)
+            self.fail(message)
+            raise HandlerError(describe_failure(handler, error), message.parts) from error
+        receiver.index = 0
+        return value if type(value) is Deferred else self.end(message, value)
 
-    def end(self, parts: Sequence[Part], value: Any) -> Any:
-        """Count a message that was read, and give its value; None was skipped."""
+    def end(self, message: Message, value: Any) -> Any:
+        """Count a message that was read, and return its value; None was skipped."""
         statistics = self.statistics
         if value is None:
             statistics.messages_skipped += 1
             return None
         size = 0
-        for part in parts:
+        for part in message.parts:
             size += len(part)
         statistics.messages_received += 1
         statistics.total_bytes_received += size
         return value
 
-    def fail(self, parts: Sequence[Part]) -> None:
-        """Count a message whose work failed; nothing of it is kept."""
+    def fail(self, message: Message) -> None:
+        """Count a message that can't be read; nothing of it is kept."""
         self.statistics.messages_failed += 1
-        if self.receiver.parts is parts:
+        if self.receiver.message is message:
             self.receiver.load(())
 
     def close(self) -> None:
@@ -152,14 +165,10 @@ class Decoder:
         while self._running:
             self._running.popitem()[1].close()
 
-    def _drop(self) -> None:
-        self.statistics.messages_failed += 1
-        self.receiver.load(())
-
-    def _search(self) -> Handler:
+    def _search(self, message: Message) -> Handler:
         """Return the handler of a message whose header doesn't simply name it."""
         try:
-            header = self.receiver.header()
+            header = message.read_header()
         except HeaderError:
             if NOT_JSON not in self.handlers:
                 raise
@@ -181,7 +190,7 @@ class Decoder:
     def _again(self, handler: Handler) -> Any:
         """Start a handler that returned, or raised before, afresh on the same message."""
         del self._running[handler]
-        self.receiver.rewind()
+        self.receiver.index = 0
         value = handler(self.receiver)
         return self._start(handler, value) if type(value) is GeneratorType else value
 

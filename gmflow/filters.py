@@ -1,25 +1,22 @@
-"""Which messages of a stream go to an output: choices, applied one after the other.
+"""Which messages of a stream go to an output: filters, applied one after the other.
 
-A choice sees every message that comes to its output, in order, and remembers what it must: how a
-stream is cut into bursts makes no difference. `choices_of` makes those that an output needs.
+A filter sees every message that comes to its output, in order, and remembers what it must: how a
+stream is cut into bursts makes no difference. `filters_of` makes those that an output needs.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from copy import copy
-from typing import Any, Protocol
+from typing import Protocol
 
-from .errors import ConfigError
+from .formats import edge_of, htype_of, series_of
 from .message import Message
-from .validation import check_whole, refuse
 
 MAX_SERIES = 64
 """Series that are counted at the same time; of more, the one without images for longest goes."""
 
 EDGES = ("dheader-", "dseries_end-")
-"""How the htypes begin of the messages that open and end an Eiger series."""
 
 
 class Filter(Protocol):
@@ -43,22 +40,15 @@ class Htypes:
     Parameters
     ----------
     htypes : sequence of str
-        The names that are chosen, as ``dimage-1.0``. In a header, the htype may be a list of one
-        name, as old senders write it; a message without one is not chosen.
-
-    Raises
-    ------
-    ConfigError
-        If `htypes` is no list of at least one name.
+        The names that are chosen, as ``dimage-1.0`` or, of DECTRIS's stream v2, ``image``. In a
+        JSON header the htype may be a list of one name, as old senders write it; a message
+        without one is not chosen.
     """
 
     cause = "htype"
 
     def __init__(self, htypes: Sequence[str]) -> None:
-        names = list(htypes) if isinstance(htypes, (list, tuple, set, frozenset)) else []
-        if not names or not all(isinstance(name, str) and name for name in names):
-            refuse("htypes", htypes, "a list of at least one name, as ['dimage-1.0']")
-        self._htypes = frozenset(names)
+        self._htypes = frozenset(htypes)
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Return those of the next messages that are chosen."""
@@ -66,7 +56,7 @@ class Htypes:
         return messages if len(chosen) == len(messages) else chosen
 
 
-class _Turns:
+class _EqualParts:
     """Chooses by number: of each `period` of messages, `length` of them from the `first` on."""
 
     def __init__(self, first: int, length: int, period: int) -> None:
@@ -89,7 +79,7 @@ class _Turns:
         return chosen
 
 
-class Modulo(_Turns):
+class Modulo(_EqualParts):
     """Chooses every n-th message: counted from 1, those whose number modulo n is the offset.
 
     Parameters
@@ -98,22 +88,15 @@ class Modulo(_Turns):
         n; 1 chooses all.
     offset : int, optional
         From 0 to n - 1. 0 is mflow's: the n-th, the 2n-th and so on.
-
-    Raises
-    ------
-    ConfigError
-        If `modulo` is no whole number from 1 up, or `offset` none from 0 to ``modulo - 1``.
     """
 
     cause = "modulo"
 
     def __init__(self, modulo: int = 1, offset: int = 0) -> None:
-        check_whole("modulo", modulo, 1)
-        check_whole("offset", offset, 0, modulo - 1)
         super().__init__((offset - 1) % modulo, 1, modulo)
 
 
-class Share(_Turns):
+class Share(_EqualParts):
     """Chooses one of several equal shares, which together have every message once.
 
     Message number k, counted from 0, goes to share ``(k // block) % of``.
@@ -126,50 +109,42 @@ class Share(_Turns):
         How many there are.
     block : int, optional
         How many messages in a row go to one share.
-
-    Raises
-    ------
-    ConfigError
-        If `of` or `block` is no whole number from 1 up, or `index` none from 0 to ``of - 1``.
     """
 
     cause = "share"
 
     def __init__(self, index: int, of: int, block: int = 1) -> None:
-        check_whole("share's count", of, 1)
-        check_whole("share's index", index, 0, of - 1)
-        check_whole("block", block, 1)
         super().__init__(index * block, block, of * block)
 
 
 class BySeries:
-    """Applies a choice to the images of each Eiger series anew.
+    """Applies a filter to the images of each series from its start on.
 
-    Messages of htype ``dheader-*`` and ``dseries_end-*`` are always chosen and not counted, so
-    every output sees whole series with its part of the images. A series begins with its header
-    message or, where that was missed, with the first image of another ``series`` in its header.
-    Series may come interleaved, as a merger of several detectors gives them: each has a count of
-    its own, up to `MAX_SERIES`. An image that names no series is of the latest.
+    Messages that open or end a series, in whichever of the `gmflow.formats`, are always chosen
+    and not counted, so every output sees whole series with its part of the images. A series
+    begins with its start or, where that was missed, with the first image of another series.
+    Series may come interleaved, as a merger of several detectors passes them on: each has a count
+    of its own, up to `MAX_SERIES`. An image that names no series is of the latest.
 
     Parameters
     ----------
-    choice : Modulo or Share
+    counting : Modulo or Share
         What chooses among the images; it is copied for each series.
     """
 
-    def __init__(self, choice: Modulo | Share) -> None:
-        self.cause = choice.cause
-        self._choice = choice
-        self._series: Any = None  # the latest,
-        self._turns = copy(choice)  # and what counts it
-        self._known: dict[Any, Modulo | Share] = {}  # by series, the latest last
+    def __init__(self, counting: Modulo | Share) -> None:
+        self.cause = counting.cause
+        self._counting = counting
+        self._series: int | str | None = None  # the latest,
+        self._turns = copy(counting)  # and what counts it
+        self._known: dict[int | str | None, Modulo | Share] = {}  # by series, the latest last
 
     def choose(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Return those of the next messages that are chosen."""
         chosen: list[Message] = []
         images: list[Message] = []
         for message in messages:
-            edge = is_series_edge(message)
+            edge = edge_of(message)
             turns = self._turns_of(message, edge)
             if edge or turns is not self._turns:
                 chosen += self._turns.choose(images)
@@ -179,19 +154,14 @@ class BySeries:
         chosen += self._turns.choose(images)
         return messages if len(chosen) == len(messages) else chosen
 
-    def _turns_of(self, message: Message, edge: bool) -> Modulo | Share:
-        """Return what counts the images of a message's series, from its header on anew."""
-        series = message.header.get("series")
-        if not edge and (series is None or series == self._series):
-            return self._turns
-        if not isinstance(series, (int, str)):
-            series = None
-        begins = edge and htype_of(message).startswith(EDGES[0])
-        if not begins and (edge or series is None):
+    def _turns_of(self, message: Message, edge: str) -> Modulo | Share:
+        """Return what counts the images of a message's series, from its start on."""
+        series = series_of(message)
+        if edge == "end" or (not edge and (series is None or series == self._series)):
             return self._turns
         turns = self._known.pop(series, None)
-        if begins or turns is None:
-            turns = copy(self._choice)
+        if edge or turns is None:
+            turns = copy(self._counting)
         self._series = series
         self._known[series] = turns
         if len(self._known) > MAX_SERIES:
@@ -207,7 +177,7 @@ def filters_of(
     block: int = 1,
     series: bool = False,
 ) -> tuple[Filter, ...]:
-    """Return the choices that an output needs, in order: by htype, by share, by modulo.
+    """Return the filters that an output needs, in order: by htype, by share, by modulo.
 
     Parameters
     ----------
@@ -226,54 +196,11 @@ def filters_of(
     -------
     tuple of Filter
         Only those that leave something out.
-
-    Raises
-    ------
-    ConfigError
-        If a value is not allowed, or there is a `block` without a share.
     """
-    check_series(series)
     by_htype = [] if htypes is None else [Htypes(htypes)]
-    shared, every = _share_of(share, block), Modulo(modulo, offset)
-    counting: list[Modulo | Share] = [] if shared is None else [shared]
+    counting: list[Modulo | Share] = []
+    if share is not None and share[1] > 1:
+        counting.append(Share(share[0], share[1], block))
     if modulo > 1:
-        counting.append(every)
+        counting.append(Modulo(modulo, offset))
     return (*by_htype, *(map(BySeries, counting) if series else counting))
-
-
-def is_series_edge(message: Message) -> bool:
-    """Return True if a message opens or ends an Eiger series."""
-    return htype_of(message).startswith(EDGES)
-
-
-def htype_of(message: Message) -> str:
-    """Return the htype in a message's header, also from a list of one; an empty text for none."""
-    htype = message.header.get("htype")
-    if isinstance(htype, list) and len(htype) == 1:
-        htype = htype[0]
-    return htype if isinstance(htype, str) else ""
-
-
-def check_series(series: object) -> None:
-    """Validate that a setting is True or False; raises ConfigError otherwise."""
-    if type(series) is not bool:
-        refuse("series", series, "True or False")
-
-
-def check_rate(rate: object) -> None:
-    """Validate that a setting is a number of messages a second; raises ConfigError otherwise."""
-    if type(rate) not in (int, float) or not 0 < rate < math.inf:  # type: ignore[operator]
-        refuse("rate", rate, "a number above 0, in messages a second")
-
-
-def _share_of(share: Any, block: int) -> Share | None:
-    """Return the share of a pair, checked; None where everything is in it."""
-    if share is None:
-        check_whole("block", block, 1)
-        if block > 1:
-            raise ConfigError(f"block is {block!r}; without a share it can be 1 alone")
-        return None
-    if not isinstance(share, (list, tuple)) or len(share) != 2:
-        refuse("share", share, "an index and a count, as (0, 3)")
-    chosen = Share(share[0], share[1], block)
-    return chosen if share[1] > 1 else None

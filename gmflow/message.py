@@ -1,6 +1,8 @@
-"""One whole message: its parts as they came, and what was made of them.
+"""One whole message: its parts as they came, its header, and what was made of them.
 
-A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame.
+A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame. The header is
+part 0 as a mapping. It belongs to the message: whoever asks first has it parsed, everybody later
+finds it there, also that it can't be parsed. All share the one dict, and nobody changes it.
 """
 
 from __future__ import annotations
@@ -9,11 +11,16 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .cborwire import is_map
+from .cborwire import read_header as read_cbor
+from .errors import DecodeError, HeaderError
 from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
-    from .errors import DecodeError
     from .statistics import Statistics
+
+MAX_HEADER_BYTES = 1 << 20
+"""Bytes of a header that is read: one that is made to take long takes half a second."""
 
 Part: TypeAlias = Any
 """bytes, memoryview or zmq.Frame: ``len(part)``, ``bytes(part)`` and ``memoryview(part)`` work."""
@@ -41,13 +48,16 @@ class Message:
     ----------
     error : DecodeError or None
         Why there is no `data`, where decoding failed.
+    parsed : dict, str or None
+        What `header_of` returned; None before anybody asked. `header` and `read_header` are for
+        everyone but those who save a call for each message.
     """
 
     __slots__ = (
-        "_header",
         "_size",
         "data",
         "error",
+        "parsed",
         "parts",
         "received_ns",
         "source",
@@ -70,14 +80,34 @@ class Message:
         self.received_ns = received_ns
         self.error: DecodeError | None = None
         self._size = size
-        self._header: dict[str, Any] | None = None
+        self.parsed: dict[str, Any] | str | None = None
 
     @property
     def header(self) -> dict[str, Any]:
-        """Part 0 as a JSON object, parsed once; an empty dict where it is none."""
-        if self._header is None:
-            self._header = header_of(self.parts)
-        return self._header
+        """Part 0 as a mapping, parsed once; an empty dict where it is none.
+
+        Handlers, filters and other nodes see the same dict: copy it before you change it.
+        """
+        parsed = self.parsed
+        if parsed is None:
+            parsed = self.parsed = header_of(self.parts)
+        return {} if type(parsed) is str else parsed  # type: ignore[return-value]
+
+    def read_header(self) -> dict[str, Any]:
+        """Return the header that is a JSON object, the same dict.
+
+        Raises
+        ------
+        HeaderError
+            If part 0 is no JSON object.
+        """
+        parsed = self.parsed
+        if parsed is None:
+            parsed = self.parsed = header_of(self.parts)
+        if type(parsed) is not dict:
+            reason = parsed if type(parsed) is str else "the header is not JSON but CBOR"
+            raise HeaderError(reason, self.parts)
+        return parsed
 
     @property
     def size(self) -> int:
@@ -90,16 +120,39 @@ class Message:
         return f"<Message of {len(self.parts)} parts, {self.size} bytes>"
 
 
-def header_of(parts: Sequence[Part]) -> dict[str, Any]:
-    """Return part 0 as a JSON object; an empty dict where it is none."""
+def header_of(parts: Sequence[Part]) -> dict[str, Any] | str:
+    """Return part 0 as a mapping, or why it is none: the one place where a header is parsed.
+
+    A JSON object comes as a dict, the scalars of a map in CBOR as a `CborHeader`.
+    """
     try:
         part = parts[0]
-        if len(part) > SMALL and not opens(part):
-            return {}
-        header = loads(part)
-    except (ValueError, IndexError):
-        return {}
-    return header if isinstance(header, dict) else {}
+        size = len(part)
+        # to find out by reading it would copy megabytes of pixels
+        header = _loads_header(part, size) if size <= SMALL or opens(part) else None
+    except (ValueError, IndexError) as error:
+        reason = f"the header is not JSON: {error}"
+    else:
+        if isinstance(header, dict):
+            return header
+        text = bytes(memoryview(part)[:80]).decode(errors="replace")
+        reason = f"the header is not a JSON object: {text!r}"
+    return _cbor_header_of(parts) or reason
+
+
+def _loads_header(part: Part, size: int) -> Any:
+    if size > MAX_HEADER_BYTES:
+        raise ValueError(f"it has {size} bytes; up to {MAX_HEADER_BYTES} are read")
+    return loads(part)
+
+
+def _cbor_header_of(parts: Sequence[Part]) -> dict[str, Any] | None:
+    if not parts or not is_map(parts[0]):
+        return None
+    try:
+        return read_cbor(parts[0])
+    except ValueError:
+        return None
 
 
 def size_of(parts: Sequence[Part]) -> int:

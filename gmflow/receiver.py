@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import HeaderError, MessageError
-from .jsonwire import SMALL, loads, opens
-from .message import Part, size_of
+from .errors import MessageError
+from .jsonwire import loads
+from .message import Message, Part, size_of
 from .statistics import Statistics
-
-MAX_HEADER_BYTES = 1 << 20
-"""Bytes of a header that is read: one that is made to take long takes half a second."""
 
 
 class Receiver:
@@ -28,6 +25,12 @@ class Receiver:
 
     Attributes
     ----------
+    message : Message
+        The message that is being read; it keeps its header.
+    parts : sequence of bytes-like
+        Its parts.
+    index : int
+        How many of them were read.
     layout : tuple
         What array-1.0 found out about the last array: a stream repeats itself.
     handlers : mapping of str to handler, or None
@@ -37,11 +40,11 @@ class Receiver:
     """
 
     __slots__ = (
-        "_header",
-        "_index",
         "copy",
         "handlers",
+        "index",
         "layout",
+        "message",
         "new_decoder",
         "parts",
         "statistics",
@@ -63,47 +66,35 @@ class Receiver:
 
     def load(self, parts: Sequence[Part]) -> None:
         """Start on the parts of a new message."""
-        self.parts = parts
-        self._header: Any = None
-        self._index = 0
+        self.begin(Message(self.statistics, None, parts))
 
-    def rewind(self) -> None:
-        """Start again on the message's first part."""
-        self._index = 0
+    def begin(self, message: Message) -> None:
+        """Start on a new message; its header is parsed only if it isn't yet."""
+        self.message = message
+        self.parts = message.parts
+        self.index = 0
 
     def bytes_read(self) -> int:
         """Return the bytes of the parts that were read of this message."""
-        return size_of(self.parts[: self._index])
+        return size_of(self.parts[: self.index])
 
     def has_more(self) -> bool:
         """Return True if the message has parts that were not read yet."""
-        return self._index < len(self.parts)
+        return self.index < len(self.parts)
 
     def header(self) -> dict[str, Any]:
-        """Return part 0 as a JSON object, parsed once; `next` still gives it.
+        """Return part 0 as a mapping, parsed once; `next` still gives it.
+
+        It is `Message.header`, which filters and other nodes see too: copy it before you change
+        it, or before it becomes part of a value.
 
         Raises
         ------
         HeaderError
-            If part 0 is no JSON object.
+            If part 0 is no mapping.
         """
-        if self._header is None:
-            try:
-                part = self.parts[0]
-                # to find out by reading it would copy megabytes of pixels
-                header = loads(part) if len(part) <= SMALL or self._may_be_one(part) else None
-            except (ValueError, IndexError) as error:
-                raise HeaderError(f"the header is not JSON: {error}", self.parts) from None
-            if not isinstance(header, dict):
-                text = bytes(memoryview(part)[:80]).decode(errors="replace")
-                raise HeaderError(f"the header is not a JSON object: {text!r}", self.parts)
-            self._header = header
-        return self._header  # type: ignore[no-any-return]
-
-    def _may_be_one(self, part: Part) -> bool:
-        if len(part) > MAX_HEADER_BYTES:
-            raise ValueError(f"it has {len(part)} bytes; up to {MAX_HEADER_BYTES} are read")
-        return opens(part) is not None
+        header = self.message.parsed
+        return header if type(header) is dict else self.message.read_header()
 
     def next(self, as_json: bool = False, copy: bool | None = None) -> Any:
         """Return the next part.
@@ -111,7 +102,8 @@ class Receiver:
         Parameters
         ----------
         as_json : bool, optional
-            Give the object that the part holds as JSON.
+            Give the object that the part holds as JSON; of part 0 a copy of `header`, which
+            the handler may change (what is nested in it is not copied).
         copy : bool, optional
             Give bytes (True) or a read-only memoryview (False); as the stream was opened
             by default.
@@ -121,13 +113,13 @@ class Receiver:
         MessageError
             If the message has no more parts, or the part is not JSON.
         HeaderError
-            If part 0 is asked for as JSON and is no JSON object.
+            If part 0 is asked for as JSON and is no mapping.
         """
-        index = self._index
+        index = self.index
         if index >= len(self.parts):
             raise MessageError(f"the message has only {index} parts", self.parts)
         part = self.parts[index]
-        self._index = index + 1
+        self.index = index + 1
         if as_json:
             return self._json(index)
         if self.copy if copy is None else copy:
@@ -136,18 +128,18 @@ class Receiver:
 
     def body(self) -> Sequence[Part]:
         """Return all parts after the header, as they are."""
-        self._index = len(self.parts)
+        self.index = len(self.parts)
         return self.parts[1:]
 
     def rest(self) -> Sequence[Part]:
         """Return all parts that were not read yet, as they are."""
-        left = self.parts[self._index :]
-        self._index = len(self.parts)
+        left = self.parts[self.index :]
+        self.index = len(self.parts)
         return left
 
     def _json(self, index: int) -> Any:
         if index == 0:
-            return self.header()
+            return self.header().copy()
         try:
             return loads(self.parts[index])
         except ValueError as error:

@@ -217,7 +217,7 @@ def _series(arguments: dict[str, Any], kind: str) -> Messages:
 
 def _pulses(arguments: dict[str, Any]) -> tuple[Messages, str]:
     from ..simulate import bsread
-    from ..simulate.channels import DEFAULT, read_channels
+    from ..simulate.pulses import DEFAULT, read_channels
 
     text = _text(arguments["--channels"])
     channels = read_channels(DEFAULT if text is None else text)

@@ -57,10 +57,11 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
+from ..config import OutputConfig, from_arguments
 from ..errors import RecordingError
 from ..green.threads import in_worker_thread
 from ..green.topology import Bursts, Output, Producer, Topology
-from ..green.topology.settings import socket_settings
+from ..green.topology.node import socket_settings
 from ..message import Message, Part
 from ..recording import Reader
 from ..recording.formats import kind_of
@@ -273,12 +274,10 @@ class FirstSent(Output):
     """
 
     def __init__(self, node: Producer, address: str, mode: str, sent: Event) -> None:
-        settings = socket_settings(
-            address, mode, ("PUSH", "PUB"), "bind", None, queue_size=100, linger=1000
+        config = from_arguments(
+            OutputConfig, {"address": address, "mode": mode, "conn_type": "bind"}
         )
-        if mode == "pub":  # otherwise libzmq drops without a word
-            settings["options"] = {"XPUB_NODROP": 1}
-        super().__init__(f"output {address}", node, address, settings)
+        super().__init__(f"output {address}", node, address, socket_settings(config))
         self._sent = sent
 
     def consume(self, hand: deque[Message]) -> None:

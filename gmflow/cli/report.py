@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..formats import COUNTERS
 from ..green.topology import Topology
 from .console import Console
 from .program import run_topology
@@ -90,12 +91,17 @@ def _details(node: dict[str, Any]) -> Iterator[str]:
         yield f"sent, but missed by a subscriber: {node['missed']}"
 
 
+def any_counter() -> str:
+    """Return the counters that are known, in words."""
+    return f"{', '.join(COUNTERS[:-1])} or {COUNTERS[-1]}"
+
+
 def _upstream(found: dict[str, Any] | None) -> str:
     if found is None:
         return ": no message came"
     last = f"last {found['seconds_since_last']:.1f} s ago"
     if found["counter"] is None:
-        return f": no frame or pulse_id to count by; {last}"
+        return f": no {any_counter()} to count by; {last}"
     names = ("missing", "duplicates", "out_of_order", "restarts")
     words = (f"{name.replace('_', ' ')} {found[name]}" for name in names)
     return f" by {found['counter']}: {', '.join(words)}; {last}"

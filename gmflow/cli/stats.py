@@ -34,7 +34,7 @@ from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
 from .console import Console, File, printed
 from .program import choice_of, number_of, run_program, run_topology
-from .report import json_line, not_sent
+from .report import any_counter, json_line, not_sent
 
 
 class LossError(GmflowError):
@@ -139,7 +139,7 @@ def _expect_no_loss(nodes: dict[str, Any], address: str, console: Console) -> No
     upstream = _upstream(nodes)
     warning = "no message came" if upstream is None else ""
     if upstream is not None and upstream["counter"] is None:
-        warning = "messages have no frame or pulse_id: only losses here are seen"
+        warning = f"messages have no {any_counter()}: only losses here are seen"
     if warning:
         console.finish(err=f"m_stats: {address}: {warning}\n")
 

@@ -44,7 +44,7 @@ def read_header(blob: memoryview) -> tuple[int, int]:
     return size, block_bytes
 
 
-class Run(NamedTuple):
+class BlockRun(NamedTuple):
     """Blocks that follow one another and are decoded in one call.
 
     Attributes
@@ -87,12 +87,12 @@ class Blocks(NamedTuple):
     block_bytes: int
     stored: bool
 
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[BlockRun]:
         """Read all lengths, so that nothing relies on one that was not checked.
 
         Returns
         -------
-        list of Run
+        list of BlockRun
             All of one size but the last, which may be smaller.
 
         Raises
@@ -111,7 +111,7 @@ class Blocks(NamedTuple):
             position = run.end
         return runs
 
-    def _run(self, place: int, size: int, start: int) -> Run:
+    def _run(self, place: int, size: int, start: int) -> BlockRun:
         blob, block_bytes = self.blob, self.block_bytes
         read, ahead = LENGTH.unpack_from, LENGTH.size
         begin, end, length = start, start, 0
@@ -130,14 +130,14 @@ class Blocks(NamedTuple):
         rest = size % block_bytes
         if rest and length == rest:
             equal.append((size - rest, begin, end))
-        return Run(place, size, start, end, equal)
+        return BlockRun(place, size, start, end, equal)
 
-    def decode(self, run: Run, out: memoryview) -> None:
+    def decode(self, run: BlockRun, out: memoryview) -> None:
         """Decode the blocks of a run.
 
         Parameters
         ----------
-        run : Run
+        run : BlockRun
         out : memoryview
             As many bytes as they decode to.
 
@@ -191,7 +191,7 @@ class Blocks(NamedTuple):
             position += LENGTH.size + length
         return DecodeError("the blob is cut")
 
-    def _wrong(self, run: Run) -> DecodeError:
+    def _wrong(self, run: BlockRun) -> DecodeError:
         """Say which block of a run is wrong."""
         position = run.start
         for place in range(run.place, run.place + run.size, self.block_bytes):

@@ -1,6 +1,6 @@
 """Bitshuffle with LZ4 as HDF5's filter 32008 frames it, which most detectors send.
 
-The bits of each block of elements are transposed, so that those of equal weight stand together,
+The bits of each block of elements are transposed, so that those of equal weight follow one another,
 and the block is compressed with LZ4. Blocks hold a multiple of 8 elements, the last may hold
 fewer than the others, and up to 7 elements that are left over follow it as they are.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from ..deferred import step_aside
 from ..errors import DecodeError, EncodeError
 from ..message import Part
-from .blocks import HEADER, LENGTH, MAX_BLOCK, Blocks, Run, read_header
+from .blocks import HEADER, LENGTH, MAX_BLOCK, BlockRun, Blocks, read_header
 from .limits import EXPANSION, MAX_BYTES, check_most, check_size, flat, library
 from .lz4 import encode_block
 
@@ -133,7 +133,7 @@ def fast_library() -> Callable[..., bytes] | None:
     return function
 
 
-def _decode_runs(blocks: Blocks, runs: list[Run], itemsize: int, out: memoryview) -> None:
+def _decode_runs(blocks: Blocks, runs: list[BlockRun], itemsize: int, out: memoryview) -> None:
     """Decode and unshuffle run by run, all in the same few pages of memory."""
     unshuffle = library().bitshuffle_decode
     elements = blocks.block_bytes // itemsize

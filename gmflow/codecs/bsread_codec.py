@@ -1,8 +1,8 @@
 """The two compressions of bsr_m-1.1, of values and of data headers.
 
-``bitshuffle_lz4`` is what `bslz4` gives. ``lz4`` is the uncompressed size in 4 bytes, then one
+``bitshuffle_lz4`` is that of `bslz4`. ``lz4`` is the uncompressed size in 4 bytes, then one
 raw LZ4 block; senders don't agree on the byte order of the size, so it is taken in the one that
-gives the size expected.
+is the size expected.
 """
 
 from __future__ import annotations

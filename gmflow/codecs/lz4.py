@@ -56,7 +56,7 @@ def encode_block(data: Any) -> bytes:
     data = flat(data)
     if not len(data):
         return b"\0"
-    encode = library(EncodeError).lz4_encode  # its error is a ValueError, as a refusal is
+    encode = library(EncodeError).lz4_encode  # outside: its EncodeError is a ValueError, too
     try:
         return bytes(encode(data))
     except REFUSALS as error:

@@ -1,18 +1,23 @@
-"""The configuration of a topology: sources, a merger, streams; checked before a socket is opened.
+"""What a topology is made of, by one schema: checked before a socket is opened.
 
-The JSON is mflow's, with more keys; docs/config.md lists them.
+It comes from a JSON file, mflow's with more keys, which docs/config.md lists, or from the
+arguments of `gmflow.Topology`.
 """
 
 from .describe import describe
-from .load import TopologyConfig, load, parse
+from .load import TopologyConfig, from_arguments, load, parse
 from .schema import (
     MERGE,
     OUTPUT,
     SOURCE,
     ByKeyConfig,
+    FeedConfig,
     MergeConfig,
     OutputConfig,
+    RecorderConfig,
+    SinkConfig,
     SourceConfig,
+    StreamConfig,
     TapConfig,
 )
 
@@ -21,12 +26,17 @@ __all__ = [
     "OUTPUT",
     "SOURCE",
     "ByKeyConfig",
+    "FeedConfig",
     "MergeConfig",
     "OutputConfig",
+    "RecorderConfig",
+    "SinkConfig",
     "SourceConfig",
+    "StreamConfig",
     "TapConfig",
     "TopologyConfig",
     "describe",
+    "from_arguments",
     "load",
     "parse",
 ]

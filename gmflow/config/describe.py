@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .keys import keys_of
 from .load import TopologyConfig
+from .schema import keys_of
 
 
 def describe(config: TopologyConfig, names: Sequence[str]) -> str:
@@ -28,7 +28,7 @@ def describe(config: TopologyConfig, names: Sequence[str]) -> str:
 
 def _ways(names: Sequence[str], sources: int, merged: bool) -> Iterator[tuple[str, str]]:
     """Return for each node where its messages go to or come from."""
-    last = names[sources if merged else sources - 1]  # which gives messages to the streams
+    last = names[sources if merged else sources - 1]  # which passes messages on to the streams
     before, after = list(names[: names.index(last)]), list(names[names.index(last) + 1 :])
     yield from (("goes to", last) for _ in before)
     yield "goes to", ", ".join(after)

@@ -1,7 +1,7 @@
-"""A configuration is read: from a file or a mapping, each value as the table of keys says.
+"""A configuration is read: from a file, a mapping or arguments, each value as the schema says.
 
-The first problem is raised as one `ConfigError` line with the key's place, its value and what is
-allowed.
+The first problem is raised as one `ConfigError` line with the key's place or the argument's name,
+its value and what is allowed.
 """
 
 from __future__ import annotations
@@ -10,23 +10,26 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from ..errors import ConfigError
-from .keys import Section, keys_of
-from .kinds import Kind, listed
-from .refusing import hint, refuse, refuse_key
+from ..validation import listed, refuse
 from .schema import (
     MERGE,
     OUTPUT,
     SOURCE,
     ByKeyConfig,
     MergeConfig,
-    OutputConfig,
+    Section,
     SourceConfig,
     StreamConfig,
+    check_config,
+    check_nodes,
+    keys_of,
+    settings_of,
 )
-from .together import check_nodes, check_output
+
+C = TypeVar("C")
 
 SECTIONS = ("source", "streams", "sources", "merge")
 
@@ -60,7 +63,7 @@ def load(path: str | os.PathLike[str]) -> TopologyConfig:
         file.
     """
     if not isinstance(path, (str, os.PathLike)):
-        refuse("the configuration", path, "must be the path of a file, or a mapping")
+        refuse("the configuration", path, "the path of a file, or a mapping")
     try:
         with open(path, encoding="utf-8-sig") as file:
             return parse(json.load(file, object_pairs_hook=_once))
@@ -80,7 +83,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            refuse_key(key, value, "is given twice in one object; leave one of them out")
+            _refuse_key(key, value, "is given twice in one object; leave one of them out")
         found[key] = value
     return found
 
@@ -116,7 +119,7 @@ def _sources(mapping: Mapping[str, Any]) -> dict[str, SourceConfig]:
         _check_given(mapping, "", "source", "or sources, a list, ")
         return {"source": _read(SOURCE, mapping["source"], "source")}
     if "source" in mapping:
-        refuse_key("sources", mapping["sources"], "is given beside source; leave one of them out")
+        _refuse_key("sources", mapping["sources"], "is given beside source; leave one of them out")
     return _each(SOURCE, mapping["sources"], "sources", "source")
 
 
@@ -129,7 +132,7 @@ def _merge(mapping: Mapping[str, Any], sources: int) -> MergeConfig | ByKeyConfi
 
 def _each(section: Section, values: Any, place: str, noun: str) -> dict[str, Any]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Sequence) or not values:
-        refuse(place, values, f"must be a list of at least one {noun}")
+        refuse(place, values, f"a list of at least one {noun}")
     return {
         f"{place}[{index}]": _read(section, value, f"{place}[{index}]")
         for index, value in enumerate(values)
@@ -140,47 +143,39 @@ def _read(section: Section, mapping: Any, place: str) -> Any:
     """Return what a section says, in the class that its chooser chooses."""
     _check_object(mapping, place, section)
     choice = _choice(section, mapping, place)
-    keys = keys_of(section.classes[choice])
+    config = section.classes[choice]
+    keys = keys_of(config)
     for name, value in mapping.items():
         if name not in keys and (holders := section.holders(name)):
             reason = f"is not for {section.chooser} {choice}; it goes with {listed(holders)}"
-            refuse_key(f"{place}.{name}", value, reason)
+            _refuse_key(f"{place}.{name}", value, reason)
     _check_known(mapping, place, keys)
     if "address" in keys:
         _check_given(mapping, place, "address")
-    values = {name: _value(keys[name].kind, mapping[name], f"{place}.{name}") for name in mapping}
-    config = section.classes[choice](**values)
-    if isinstance(config, OutputConfig):
-        check_output(place, config, values)
-    return config
+    values = {name: keys[name].check(f"{place}.{name}", mapping[name]) for name in mapping}
+    read = config(**values)
+    check_config(read, values, f"{place}.")
+    return read
 
 
 def _choice(section: Section, mapping: Mapping[str, Any], place: str) -> str:
     first, config = next(iter(section.classes.items()))
-    if section.chooser not in mapping:
+    name = section.chooser
+    if name not in mapping:
         return first
-    kind = keys_of(config)[section.chooser].kind
-    choice: str = _value(kind, mapping[section.chooser], f"{place}.{section.chooser}")
+    choice: str = keys_of(config)[name].check(f"{place}.{name}", mapping[name])
     return choice
-
-
-def _value(kind: Kind, value: Any, place: str) -> Any:
-    read = kind.read(value)
-    if read is None:
-        refuse(place, value, f"must be {kind.allowed}")
-    return read
 
 
 def _check_object(mapping: Any, place: str, known: Iterable[str]) -> None:
     if not isinstance(mapping, Mapping):
-        refuse(place, mapping, f"must be an object of {', '.join(known)}")
+        refuse(place, mapping, f"an object of {', '.join(known)}")
 
 
 def _check_known(mapping: Mapping[str, Any], place: str, known: Iterable[str]) -> None:
     for name, value in mapping.items():
         if name not in known:
-            reason = f"is not a known key; {hint(name, known)}"
-            refuse_key(_under(place, name), value, reason)
+            _refuse_key(_under(place, name), value, f"is not a known key; {_hint(name, known)}")
 
 
 def _check_given(mapping: Mapping[str, Any], place: str, name: str, instead: str = "") -> None:
@@ -190,3 +185,43 @@ def _check_given(mapping: Mapping[str, Any], place: str, name: str, instead: str
 
 def _under(place: str, name: str) -> str:
     return f"{place}.{name}" if place else f"{name}"
+
+
+def _refuse_key(place: str, value: Any, reason: str) -> NoReturn:
+    shown = place.encode("unicode_escape").decode()
+    raise ConfigError(f"{shown} (value {value!r:.80}) {reason}")
+
+
+def _hint(name: Any, known: Iterable[str]) -> str:
+    """Return what the key may have been meant to be."""
+    from difflib import get_close_matches  # late: only a wrong key needs it
+
+    known = list(known)
+    close = get_close_matches(str(name), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"the keys are {', '.join(known)}"
+
+
+def from_arguments(config: type[C], arguments: Mapping[str, Any]) -> C:
+    """Check the arguments of a function and return them with all defaults filled in.
+
+    Parameters
+    ----------
+    config : type
+        One of the classes of the schema.
+    arguments : mapping of str to object
+        They, by name; those that are no settings of the class are passed over.
+
+    Raises
+    ------
+    ConfigError
+        If one is not allowed, or contradicts another.
+    """
+    settings = settings_of(config)
+    values = {
+        name: setting.check_argument(name, arguments[name])
+        for name, setting in settings.items()
+        if name in arguments
+    }
+    read = config(**values)
+    check_config(read, [name for name in values if settings[name].is_given(values[name])])
+    return read

@@ -13,7 +13,7 @@ from typing import Any
 from gevent import getcurrent
 from gevent.hub import get_hub
 
-from ..filters import is_series_edge
+from ..formats import is_series_edge
 from ..message import Message, size_of_all
 
 CAPACITY = 128

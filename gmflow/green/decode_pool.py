@@ -92,7 +92,7 @@ class Decoding:
             before it, and there is nothing to do for a thread.
         """
         try:
-            value = self.decoder.begin(message.parts, handler)
+            value = self.decoder.begin(message, handler)
         except DecodeError as error:
             message.error, value = error, None
         return self.put(message, value, handler)
@@ -167,7 +167,7 @@ class Decoding:
             statistics.total_bytes_received -= message.size
         message.data = message.error = None
         try:
-            message.data = self.decoder.decode(message.parts, handler)
+            message.data = self.decoder.read(message, handler)
         except DecodeError as error:
             message.error = error
         return message
@@ -186,9 +186,9 @@ class Decoding:
     def _settle(self, message: Message, outcome: Outcome) -> None:
         value, message.error = outcome
         if message.error is None:
-            message.data = self.decoder.end(message.parts, value)
+            message.data = self.decoder.end(message, value)
         else:
-            self.decoder.fail(message.parts)
+            self.decoder.fail(message)
 
 
 def _worked(later: Deferred, parts: Sequence[Part]) -> Outcome:

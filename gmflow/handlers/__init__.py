@@ -14,8 +14,7 @@ from ..message import Part
 from ..receiver import Receiver
 from . import (
     array_1_0,
-    bsr_m_1_0,
-    bsr_m_1_1,
+    bsr_m,
     dheader_1_0,
     dimage_1_0,
     dseries_end_1_0,
@@ -31,8 +30,8 @@ NOT_JSON = "not JSON"
 DEFAULT: dict[str, Callable[[Receiver], Any]] = {
     "array-1.0": array_1_0.receive,
     "raw-1.0": raw_1_0.receive,
-    "bsr_m-1.0": bsr_m_1_0.receive,
-    "bsr_m-1.1": bsr_m_1_1.receive,
+    "bsr_m-1.0": bsr_m.receive_1_0,
+    "bsr_m-1.1": bsr_m.receive_1_1,
     "dheader-1.0": dheader_1_0.receive,
     "dimage-1.0": dimage_1_0.receive,
     "dseries_end-1.0": dseries_end_1_0.receive,
@@ -45,8 +44,8 @@ ENCODERS: Mapping[str, Callable[[Any], list[Part]]] = MappingProxyType(
     {
         "array-1.0": array_1_0.encode,
         "raw-1.0": raw_1_0.encode,
-        "bsr_m-1.0": bsr_m_1_0.encode,
-        "bsr_m-1.1": bsr_m_1_1.encode,
+        "bsr_m-1.0": bsr_m.encode,
+        "bsr_m-1.1": bsr_m.encode,
         "dheader-1.0": eiger.encode,
         "dimage-1.0": eiger.encode,
         "dseries_end-1.0": eiger.encode,

@@ -32,7 +32,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
     DecodeError
         If type or shape is missing, unknown, negative, or doesn't fit the bytes.
     """
-    header = receiver.header()
+    header = receiver.header().copy()  # the value's own, which a user may change
     try:
         name, shape = header["type"], header["shape"]
     except KeyError as error:

@@ -2,7 +2,7 @@
 
 Value: ``header``, ``part_2`` (encoding, shape, size, type), ``part_3_raw`` (the blob),
 ``part_4`` (times in ns), ``appendix`` if there is one. As in mflow, but an appendix that is
-not JSON stays bytes. `image` gives the pixels of a value.
+not JSON stays bytes. `image` returns the pixels of a value.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def image(value: dict[str, Any]) -> Array:
     Parameters
     ----------
     value : dict
-        As `receive` gives it: ``message.data``.
+        As `receive` returns it: ``message.data``.
 
     Returns
     -------
@@ -109,7 +109,6 @@ def _name(value: Any) -> str:
 
 
 def _loss(about: dict[str, Any], blob: Part) -> str:
-    """Return True if the blob is not as long as it was when it was sent."""
     sent, here = about.get("size"), len(blob)
     if type(sent) is not int or sent == here:
         return ""

@@ -1,7 +1,7 @@
-"""A series of a DECTRIS detector with stream v1: one handler that gives its images as arrays.
+"""Series of DECTRIS detectors with stream v1: a handler that yields their images as arrays.
 
-``stream.handlers.update(eiger.HANDLERS)`` registers it for the three htypes. `encode` gives the
-parts of its items again.
+``stream.handlers.update(eiger.HANDLERS)`` registers it for the three htypes. `encode` is its
+inverse.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def series(receiver: Receiver) -> Generator[Any, None, None]:
         ``seen`` counts each frame once, however often it came, and also one whose pixels can't
         be decoded: such messages count as failed. ``missing`` is what did not come here: where
         several receivers share a series (PUSH to several PULL), what went to the others, too.
-        An end that comes again (tickit's simulator, merged streams) gives what has changed since
+        An end that comes again (tickit's simulator, merged streams) says what has changed since
         the one before, as a rule 0, 0 and 0: a sum over all ends is right.
 
-    A series whose end does not come gives no `SeriesEnd`. The last 8 series are remembered. A
+    A series whose end does not come has no `SeriesEnd`. The last 8 series are remembered. A
     message that can't be read is a DecodeError and nothing of it is kept, but what was seen of
     the series is: the generator goes on.
     """
@@ -70,10 +70,9 @@ HANDLERS: Mapping[str, Callable[[Receiver], Any]] = MappingProxyType(
 
 
 def _item(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Deferred:
-    """Read a message; what is wrong with it is raised later: a generator that raises forgets."""
     try:
         return _read(receiver, seen)
-    except DecodeError as error:
+    except DecodeError as error:  # raised here, it would end the generator, and with it `seen`
         return failed(error)
 
 

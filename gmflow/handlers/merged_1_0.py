@@ -48,7 +48,7 @@ def _messages(
 
 
 def _read(receiver: Receiver, decoders: _Decoders) -> Merged | Deferred:
-    header = receiver.header()
+    header = receiver.header().copy()  # the value's own, which a user may change
     by_name = parts_of(header, receiver.body())
     if len(by_name) > MAX_SOURCES:
         raise MessageError(f"{len(by_name)} sources; {MAX_SOURCES} are possible")
@@ -71,7 +71,7 @@ class _Decoders:
         All there are, also of streams within it and around it: what they take is bounded.
     evicts : bool
         Whether the oldest is closed where there are too many. Within another stream, which
-        could have decoders made and closed without end by it, a message is refused instead.
+        could have decoders made and closed without end by it, a message fails instead.
     """
 
     def __init__(self, receiver: Receiver, kept: set[Decoder], evicts: bool) -> None:
@@ -115,9 +115,9 @@ def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
     """Return a source's message, its handler's value or `Deferred` in its ``data``."""
     message = Message(decoder.statistics, None, parts, name)
     try:
-        value = decoder.begin(parts)
+        value = decoder.begin(message)
         # what is left is counted here, as the threads that do it must not
-        message.data = decoder.end(parts, value) if type(value) is Deferred else value
+        message.data = decoder.end(message, value) if type(value) is Deferred else value
     except DecodeError as error:
         message.error = error.with_traceback(None)
     return message
@@ -135,7 +135,7 @@ def _done(merged: Merged, left: Sequence[Message]) -> Merged:
 
 
 def _within_bounds(left: Iterable[Message]) -> list[Message]:
-    """Return the messages that may be decoded together; the others fail."""
+    """Return the messages that may all be decoded; the others fail."""
     taken, room = [], MAX_BYTES
     for message in left:
         size = message.data.size
@@ -145,7 +145,7 @@ def _within_bounds(left: Iterable[Message]) -> list[Message]:
         else:
             message.data = None
             message.error = DecodeError(
-                f"it would decode to {figure(size)} bytes; all sources together may to {MAX_BYTES}"
+                f"it would decode to {figure(size)} bytes; all sources may to {MAX_BYTES}"
             )
     return taken
 

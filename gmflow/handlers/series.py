@@ -30,12 +30,12 @@ class SeenSeries:
     __slots__ = ("_series",)
 
     def __init__(self) -> None:
-        self._series: dict[int, _Frames] = {}  # the one that was used last stands last
+        self._series: dict[int, _SeenFrames] = {}  # the one that was used last stands last
 
     def begin(self, number: int, expected: int | None, start: Hashable) -> None:
         """Note the start of a series.
 
-        It begins anew, unless it has not ended and its images came before its start, or the
+        It restarts, unless it has not ended and its images came before its start, or the
         start comes again, as it does where streams of several receivers are merged.
 
         Parameters
@@ -60,7 +60,7 @@ class SeenSeries:
     def end(self, number: int) -> tuple[int | None, int, int | None]:
         """Return the images of a series that were expected, seen, and missing.
 
-        An end that comes again gives what has changed since the one before, so that a sum over
+        An end that comes again says what has changed since the one before, so that a sum over
         all ends is right: 0, 0 and 0; where images came late, more seen and less missing.
         """
         frames = self._of(number)
@@ -71,18 +71,18 @@ class SeenSeries:
             return None, seen - before[1], None
         return expected - before[0], seen - before[1], missing - before[2]
 
-    def _of(self, number: int) -> _Frames:
+    def _of(self, number: int) -> _SeenFrames:
         series = self._series
         frames = series.pop(number, None)
         if frames is None:
-            frames = _Frames()
+            frames = _SeenFrames()
             if len(series) >= MAX_SERIES:
                 del series[next(iter(series))]
         series[number] = frames
         return frames
 
 
-class _Frames:
+class _SeenFrames:
     """The frames of one series."""
 
     __slots__ = ("_beyond", "_blocks", "expected", "start", "told")
@@ -142,7 +142,7 @@ class SeriesStart:
         The user's own: v1's header appendix, JSON or bytes; v2's user_data. None without.
     value : object
         The message as it came, which goes out again; None without one. `dataclasses.replace`
-        leaves it out: what it gives is written from the other attributes.
+        leaves it out: its copy is written from the other attributes.
     """
 
     series: int
@@ -195,7 +195,7 @@ class Image:
         The user's own: v1's image appendix, JSON or bytes; v2's user_data. None without.
     value : object
         The message as it came, which goes out again; None without one. `dataclasses.replace`
-        leaves it out: what it gives is written from the other attributes.
+        leaves it out: its copy is written from the other attributes.
     """
 
     series: int
@@ -241,7 +241,7 @@ class SeriesEnd:
         Those that did not come; None where nobody knows how many were expected.
     value : object
         The message as it came, which goes out again; None without one. `dataclasses.replace`
-        leaves it out: what it gives is written from the other attributes.
+        leaves it out: its copy is written from the other attributes.
     """
 
     series: int
@@ -253,7 +253,7 @@ class SeriesEnd:
 
 
 def by_channel(arrays: Any, name: str, what: str) -> Mapping[str, Array]:
-    """Validate that an item that is to be written has its arrays by channel, and give them.
+    """Validate that an item that is to be written has its arrays by channel, and return them.
 
     Raises
     ------

@@ -15,17 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..config import ByKeyConfig, from_arguments
 from ..message import Message
 from ..statistics import NodeStatistics
-from ..validation import check_whole, refuse
 from .inputs import Input
 from .keys import reader_of, value_of
 from .matching import Matching
 from .merged import Joiner
 from .strategy import Strategy
-
-MAX_WINDOW = 2**31
-"""Messages of a window, and seconds of patience, at most."""
 
 
 class ByKey(Strategy):
@@ -60,18 +57,13 @@ class ByKey(Strategy):
         complete: bool = True,
         flatten: bool = False,
     ) -> None:
+        config = from_arguments(ByKeyConfig, locals())
         super().__init__()
         self._key_name, self._read_key = reader_of(key)
-        check_whole("window", window, 1, MAX_WINDOW)
-        if type(patience) not in (int, float) or not 0 <= patience <= MAX_WINDOW:
-            refuse("patience", patience, f"a number of seconds from 0 to {MAX_WINDOW}")
-        for name, value in (("complete", complete), ("flatten", flatten)):
-            if not isinstance(value, bool):
-                refuse(name, value, "True or False")
-        self._window = window
-        self._patience = patience
-        self._complete = complete
-        self.joins = not flatten
+        self._window = config.window
+        self._patience = config.patience
+        self._complete = config.complete
+        self.joins = not config.flatten
         self._lanes: list[Input] = []
 
     def start(self, names: Sequence[str], statistics: NodeStatistics) -> None:

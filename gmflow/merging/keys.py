@@ -8,7 +8,6 @@ from logging import getLogger
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
-from ..errors import ConfigError
 from ..message import Message
 
 logger = getLogger(__name__)
@@ -34,19 +33,9 @@ def reader_of(key: Any) -> tuple[str, Reader]:
     key : str or callable
         The name of a number in the header, or ``key(header)``. "frame" counts within the
         ``series`` of DECTRIS detectors; the start and end of a series have keys of their own.
-
-    Raises
-    ------
-    ConfigError
-        If it is neither.
     """
     if callable(key):
         return getattr(key, "__name__", "key"), _Function(key)
-    if not isinstance(key, str) or not key:
-        raise ConfigError(
-            f"key is {key!r:.80}; it can be the name of a header's number, or a"
-            " function of the header"
-        )
     if key == "frame":
         return key, _frame
     return key, lambda message: _number(message.header.get(key))

@@ -115,7 +115,7 @@ class Reader(Closable):
     def messages(self, first: int = 0, last: int | None = None) -> Iterator[Message]:
         """Return the messages in the order in which they were recorded, each with its parts.
 
-        `Message.received_ns` says when it came, `Message.source` from where, as far as that is known.
+        `Message.received_ns` says when each came, `Message.source` from where, where that is known.
 
         Parameters
         ----------

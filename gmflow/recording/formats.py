@@ -79,7 +79,7 @@ def open_reader(path: Path) -> Reader:
         from .folder.folder_reader import FolderReader
 
         return FolderReader(path)
-    from .mcap.records import MAGIC
+    from .mcap.mcap_file import MAGIC
 
     begin, kind = _begin(path), kind_of(path)
     if begin == HDF5 or (kind == "hdf5" and begin != MAGIC):

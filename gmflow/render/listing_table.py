@@ -1,4 +1,4 @@
-"""The table of a recording for a person: a few lines, from what `Listing.as_dict` gives."""
+"""The table of a recording for a person: a few lines, from what `Listing.as_dict` returns."""
 
 from __future__ import annotations
 

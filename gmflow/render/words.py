@@ -1,7 +1,7 @@
 """Words for an operator: sizes, numbers, shapes, and texts that came over the network.
 
-What came over the network may hold control characters, which would steer a terminal:
-`printable` is what every line of a summary goes through.
+What came over the network may hold control characters, which would steer a terminal: every line
+of a summary or a listing goes through `printable`.
 """
 
 from __future__ import annotations

@@ -1,30 +1,29 @@
 """Values in the headers of messages are replaced, and every other byte stays as it was.
 
-``change = setter(["series=7", "global_timestamp.sec=0"])``; ``change(message)`` gives a message
-whose part 0 has these values: a JSON object, or a map in CBOR as of DECTRIS's stream v2.
+``change = setter(["series=7", "global_timestamp.sec=0"])``; ``change(message)`` returns a message
+whose part 0 has these values: a JSON object, or a map in CBOR as of DECTRIS's stream v2. Both are
+walked member by member; of a value nothing is decoded but where it ends.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
-from types import MappingProxyType, ModuleType
-from typing import NoReturn
+from types import ModuleType
+from typing import NoReturn, TypeAlias
 
+from ..cborwire import BREAK, MAP, SELF_DESCRIBED, TEXT, encode_head, head, is_map, skip
 from ..errors import ConfigError, RecordingError
+from ..formats import STREAM_V2, Format, format_of
 from ..jsonwire import opens
 from ..message import Message, Part
 from ..validation import refuse
-from . import edit_cbor as changing_cbor
-from . import edit_json as changing_json
 
 MAX_LEVELS = 16
 """Objects within one another that a key may lead through, with its own."""
-
-IN_STREAM2: Mapping[str, str] = MappingProxyType({"series": "series_id", "frame": "image_id"})
-"""What the keys of other streams are called in stream v2."""
 
 
 def setter(assignments: Sequence[str]) -> Setter:
@@ -40,7 +39,7 @@ def setter(assignments: Sequence[str]) -> Setter:
     Raises
     ------
     ConfigError
-        If one is none, or its value can't be written in CBOR, as far as cbor2 is there to tell.
+        If one is none, or its value can't be written in CBOR, as far as cbor2 is there to check.
     """
     return Setter([_Assignment(text) for text in assignments])
 
@@ -48,8 +47,10 @@ def setter(assignments: Sequence[str]) -> Setter:
 class Setter:
     """Sets values in the headers of messages, all of them or none; see `setter`.
 
-    A key that a header does not have is added. ``series`` and ``frame`` mean ``series_id`` and
-    ``image_id`` in DECTRIS's stream v2. The header of a merged-1.0 message is its own.
+    Keys are those on the wire, and one that a header does not have is added. In DECTRIS's two
+    streams ``series`` and ``series_id`` mean the same, and so do ``frame`` and ``image_id``: the
+    one that the stream has gets the value (see `gmflow.formats.Format.aliases`). The header of a
+    merged-1.0 message is its own.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class Setter:
         Messages so far that got the values.
     unchanged : int
         Messages so far that have no header, or one in which a key leads into what is no object,
-        and were given back as they were.
+        and were returned as they were.
     """
 
     def __init__(self, assignments: Sequence[_Assignment]) -> None:
@@ -81,7 +82,7 @@ class Setter:
         """
         found: list[bool] = []
         try:
-            header = self._changed(message.parts[0], found) if message.parts else None
+            header = self._changed(message, found) if message.parts else None
         except ValueError:
             header = None
         if header is None:
@@ -95,37 +96,25 @@ class Setter:
             message.statistics, None, parts, message.source, received_ns=message.received_ns
         )
 
-    def _changed(self, part: Part, found: list[bool]) -> bytes | None:
-        """Return a header with the values, and note of each key whether it was there.
-
-        None, or a ValueError, if that can't be done.
-        """
+    def _changed(self, message: Message, found: list[bool]) -> bytes | None:
+        """Return a header with the values, and note of each key whether it was there; or None."""
+        part = message.parts[0]
         if opens(part):
             text = str(part, "utf-8")
             for one in self._assignments:
-                text, is_old = changing_json.with_value(text, one.path, one.json)
+                text, is_old = set_in_json(text, one.path_in(message), one.json)
                 found.append(is_old)
             return text.encode()
-        if changing_cbor.is_map(part):
+        if is_map(part):
             for one in self._assignments:
-                part, is_old = changing_cbor.with_value(part, one.path_in_stream2, one.cbor)
+                part, is_old = set_in_cbor(part, one.path_in(message, STREAM_V2), one.cbor)
                 found.append(is_old)
             return bytes(part)
         return None
 
 
 class _Assignment:
-    """A key and a value, in both forms.
-
-    Attributes
-    ----------
-    key : str
-        The key, as given.
-    path : list of str
-        The key; before it those of the objects that it is in.
-    json : str
-        The value.
-    """
+    """A key, the path to it, and a value, in JSON and in CBOR."""
 
     def __init__(self, text: str) -> None:
         self.key, equals, value = text.partition("=")
@@ -146,15 +135,15 @@ class _Assignment:
 
             self._encoded(cbor2)  # what can't be done is to be known before anything is
 
-    @property
-    def path_in_stream2(self) -> list[str]:
-        """The same for stream v2."""
+    def path_in(self, message: Message, row: Format | None = None) -> list[str]:
+        """Return the path by the names of a message's format, unless it has the key itself."""
         first, *rest = self.path
-        return [IN_STREAM2.get(first, first), *rest]
+        if first in message.header:
+            return self.path
+        return [(row or format_of(message)).aliases.get(first, first), *rest]
 
     @cached_property
     def cbor(self) -> bytes:
-        """The value in CBOR."""
         from ..handlers.stream2.cbor_map import library  # late: the handlers bring NumPy
 
         return self._encoded(library(RecordingError))
@@ -178,3 +167,173 @@ def _is_utf_8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def set_in_json(text: str, path: Sequence[str], value: str) -> tuple[str, bool]:
+    """Return a JSON object's text with another value under a key, and whether the key was there.
+
+    Parameters
+    ----------
+    text : str
+        The object. Where it has a key twice, the last one counts, as for most parsers.
+    path : sequence of str
+        The key; before it those of the objects that it is in, from the outermost. What is not
+        there is added at the end of its object.
+    value : str
+        The JSON text of the value.
+
+    Raises
+    ------
+    ValueError
+        If `text` is no JSON object, or nested too deeply, or the path leads into what is none.
+    """
+    start = 0
+    for depth, name in enumerate(path, 1):
+        rest = path[depth:]
+        found, last, after = _find_in_json(text, start, name)
+        if depth == 1 and after != len(text):
+            raise ValueError(f"{len(text) - after} characters follow the object")
+        if found is None:
+            opening = "".join([f"{{{json.dumps(key)}:" for key in rest])
+            member = f"{opening}{value}{'}' * len(rest)}"
+            return _with_member(text, start, last, name, member), False
+        _, start, end = found
+        if not rest:
+            return f"{text[:start]}{value}{text[end:]}", True
+    raise ValueError("the path is empty")
+
+
+_decode = json.JSONDecoder().raw_decode
+_opens = re.compile(r"[ \t\n\r]*\{[ \t\n\r]*").match
+_colon = re.compile(r"[ \t\n\r]*:[ \t\n\r]*").match
+_ends = re.compile(r"[ \t\n\r]*([,}])[ \t\n\r]*").match
+
+_Span: TypeAlias = tuple[int, int, int]
+"""Where a member's key ends, its value begins, and that ends."""
+
+
+def _find_in_json(text: str, start: int, name: str) -> tuple[_Span | None, _Span | None, int]:
+    """Return a member of the object at `start`, its last one, and where text goes on after it."""
+    found = last = None
+    at = _after(_opens(text, start))
+    if text[at : at + 1] == "}":
+        return None, None, _after(_ends(text, at))
+    while True:
+        key, colon = _value(text, at)
+        if type(key) is not str:
+            raise ValueError("a key is no text")
+        begin = _after(_colon(text, colon))
+        _, end = _value(text, begin)
+        last = colon, begin, end
+        if key == name:
+            found = last
+        ends = _ends(text, end)
+        at = _after(ends)
+        if ends is not None and ends[1] == "}":
+            return found, last, at
+
+
+def _value(text: str, at: int) -> tuple[object, int]:
+    try:
+        return _decode(text, at)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+
+
+def _after(found: re.Match[str] | None) -> int:
+    if found is None:
+        raise ValueError("this is no JSON object")
+    return found.end()
+
+
+def _with_member(text: str, start: int, last: _Span | None, name: str, value: str) -> str:
+    """Add a member to the object that starts there, in the style of its others."""
+    first = _after(_opens(text, start))
+    if last is None:
+        return f"{text[:first]}{json.dumps(name)}:{value}{text[first:]}"
+    colon = text[last[0] : last[1]]
+    space = text[start:first].lstrip(" \t\n\r")[1:] or colon.partition(":")[2]
+    return f"{text[: last[2]]},{space}{json.dumps(name)}{colon}{value}{text[last[2] :]}"
+
+
+def set_in_cbor(part: Part, path: Sequence[str], value: bytes) -> tuple[bytes, bool]:
+    """Return a map in CBOR with another value under a key, and whether the key was there.
+
+    Parameters
+    ----------
+    part : bytes-like
+        The map, with or without the tag that describes itself. Where it has a key twice, the
+        first one counts. What follows a value that is replaced is not looked at.
+    path : sequence of str
+        The key; before it those of the maps that it is in, from the outermost. What is not there
+        is added at the end of its map.
+    value : bytes
+        The value in CBOR.
+
+    Raises
+    ------
+    ValueError
+        If `part` is no map, is cut before what is replaced or added, or is nested too deeply, or
+        the path leads into what is no map.
+    """
+    view = memoryview(part)
+    at = len(SELF_DESCRIBED) if view[:3] == SELF_DESCRIBED else 0
+    for depth, name in enumerate(path, 1):
+        rest = path[depth:]
+        found, end = _find_in_cbor(view, at, name.encode())
+        if not found:
+            if depth == 1 and end != len(view):
+                raise ValueError(f"{len(view) - end} bytes follow the map")
+            inner = encode_head(MAP, 1).join([_text(key) for key in path[depth - 1 :]])
+            return _with_pair(view, at, end, inner + value), False
+        if not rest:
+            return b"".join((view[:found], value, view[skip(view, found) :])), True
+        at = found
+    raise ValueError("the path is empty")
+
+
+def _find_in_cbor(view: memoryview, at: int, name: bytes) -> tuple[int, int]:
+    """Return where the value of a key begins in the map at `at`; 0 and its end if nowhere."""
+    major, count, at = head(view, at)
+    if major != MAP:
+        raise ValueError("this is no map")
+    while count:
+        if count < 0 and at < len(view) and view[at] == BREAK:
+            return 0, at + 1
+        value = skip(view, at)
+        if _text_at(view, at, value) == name:
+            return value, 0
+        at = skip(view, value)
+        count -= 1
+    return 0, at
+
+
+def _text_at(view: memoryview, at: int, end: int) -> Part:
+    """Return the text at `at`, its pieces joined if it comes in some; None if it is no text."""
+    major, size, at = head(view, at)
+    if major != TEXT:
+        return None
+    if size >= 0:
+        return view[at:end]
+    pieces = []
+    while view[at] != BREAK:
+        major, size, at = head(view, at)
+        if major != TEXT or size < 0:
+            raise ValueError("a piece of a text is no text")
+        pieces.append(view[at : at + size])
+        at += size
+    return b"".join(pieces)
+
+
+def _with_pair(view: memoryview, start: int, end: int, pair: bytes) -> bytes:
+    """Add a key and its value to the map from `start` to `end`."""
+    _, count, first = head(view, start)
+    if count < 0:
+        return b"".join((view[: end - 1], pair, view[end - 1 :]))
+    begin = encode_head(MAP, count + 1)
+    return b"".join((view[:start], begin, view[first:end], pair, view[end:]))
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return encode_head(TEXT, len(data)) + data

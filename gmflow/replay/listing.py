@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from functools import partial
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
-from ..filters import htype_of
+from ..formats import images_announced, title_of
 from ..message import Message
-from ..sequence import stream2
 from ..sequence.tally import Tally, Track
-from ..sequence.tracker import images_announced
 from .select import Numbers, numbers_of
 
 MAX_ROWS = 50
@@ -93,7 +91,7 @@ class Numbered:
     Parameters
     ----------
     counter : str
-        What counts them: a ``frame`` by 1, a ``pulse_id`` by a step that is learnt.
+        What counts them: a ``pulse_id`` by a step that is learnt, all else by 1.
 
     Attributes
     ----------
@@ -119,14 +117,14 @@ class Numbered:
         "last",
     )
 
-    def __init__(self, counter: Literal["frame", "pulse_id"]) -> None:
+    def __init__(self, counter: str) -> None:
         self.counter = counter
         self.count = 0
         self.first: int | None = None
         self.last: int | None = None
         self.expected: int | None = None
         self.ended = False
-        self._tally = Tally(1 if counter == "frame" else 0)
+        self._tally = Tally(0 if counter == "pulse_id" else 1)
         self._track: Track | None = None
         self._numbers: list[int] = []
 
@@ -177,12 +175,9 @@ class Numbered:
 MAX_LETTERS = 60
 """Of an htype or of a source's name; what follows is cut off."""
 
-RowKey: TypeAlias = tuple[str, "int | None", bool, int]
-"""What numbers belong to: a source, a series, whether they are pulses, and how often the series
-had begun and ended before."""
-
-IMAGES = partial(Numbered, "frame")
-PULSES = partial(Numbered, "pulse_id")
+RowKey: TypeAlias = tuple[str, "int | None", str, int]
+"""What numbers belong to: a source, a series, a counter, and how often the series had begun and
+ended before."""
 
 
 class Listing:
@@ -203,7 +198,7 @@ class Listing:
         self._htypes: Rows[str, Totals] = Rows()
         self._sources: Rows[str, Totals] = Rows()
         self._numbered: Rows[RowKey, Numbered] = Rows()
-        self._runs: dict[tuple[str, int], int] = {}  # of a series' number that began anew
+        self._runs: dict[tuple[str, int | None, str], int] = {}  # of a series that began again
         self._timed = 0  # messages whose time is known,
         self._first, self._last = 0, 0  # and the least and the largest of these times
 
@@ -218,7 +213,7 @@ class Listing:
         source = message.source[:MAX_LETTERS]
         numbers = numbers_of(message)
         self._all.add(parts, size)
-        for rows, key in ((self._htypes, _name_of(message, numbers)), (self._sources, source)):
+        for rows, key in ((self._htypes, title_of(message)[:MAX_LETTERS]), (self._sources, source)):
             row = rows.of(key, Totals)
             if row is not None:
                 row.add(parts, size)
@@ -268,28 +263,25 @@ class Listing:
 
     def _follow(self, message: Message, source: str, numbers: Numbers) -> None:
         """Count a message of a series, or one that has a number without."""
-        kind, series, number = numbers
-        row = self._row_of(source, series, kind)
+        row = self._row_of(source, numbers)
         if row is None:
             return
-        if number is not None:
-            row.add(number)
-        elif kind == "start":
-            row.begin(_expected(message))
-        elif kind == "end":
+        if numbers.frame is not None:
+            row.add(numbers.frame)
+        elif numbers.edge == "start":
+            row.begin(images_announced(message))
+        elif numbers.edge == "end":
             row.end()
 
-    def _row_of(self, source: str, series: int | None, kind: str) -> Numbered | None:
+    def _row_of(self, source: str, numbers: Numbers) -> Numbered | None:
         """Return the row of a series; a start after an end begins another one."""
-        is_pulse = kind == "pulse"
-        make = PULSES if is_pulse else IMAGES
-        if series is None or is_pulse:
-            return self._numbered.of((source, series, is_pulse, 0), make)
-        run = self._runs.get((source, series), 0)
-        row = self._numbered.of((source, series, is_pulse, run), make)
-        if kind == "start" and row is not None and row.ended:
-            self._runs[source, series] = run + 1
-            row = self._numbered.of((source, series, is_pulse, run + 1), make)
+        edge, series, counter, _ = numbers
+        make = partial(Numbered, counter)
+        run = self._runs.get((source, series, counter), 0)
+        row = self._numbered.of((source, series, counter, run), make)
+        if edge == "start" and row is not None and row.ended:
+            self._runs[source, series, counter] = run + 1
+            row = self._numbered.of((source, series, counter, run + 1), make)
         return row
 
     def _note_time(self, received_ns: int) -> None:
@@ -298,25 +290,6 @@ class Listing:
         if received_ns > self._last:
             self._last = received_ns
         self._timed += 1
-
-
-def _name_of(message: Message, numbers: Numbers) -> str:
-    """Return what a message is listed as: its htype, or what it is instead."""
-    htype = htype_of(message)
-    if htype:
-        return htype[:MAX_LETTERS]
-    if message.header:
-        return "no htype"
-    if numbers.kind:
-        return f"stream2 {numbers.kind}"
-    return "not JSON" if message.parts else "no parts"
-
-
-def _expected(start: Message) -> int | None:
-    """Return the number of images that the start of a series announces, if it does."""
-    if not start.header:
-        return stream2.images(start.parts[0])
-    return images_announced(start)
 
 
 def _rows(name: str, rows: Rows[str, Totals]) -> list[dict[str, Any]]:

@@ -1,52 +1,45 @@
 """Which messages of a recording are replayed: those of some series, and of these some frames.
 
-The numbers of a message are read from part 0 alone: from its JSON header, or, in DECTRIS's
-stream v2, from how its CBOR begins; no image is decoded.
+What a message says of itself is read from its header alone, by the table of formats; no image is
+decoded.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from ..filters import EDGES, htype_of
+from ..formats import Edge, counter_of, edge_of, format_of, htype_of, series_of, whole
+from ..merging.merged import HTYPE as MERGED
 from ..message import Message
-from ..sequence import stream2
-from ..sequence.reading import whole
-from ..sequence.tracker import COUNTERS
 from ..validation import refuse
 
 Range: TypeAlias = tuple[int, int | None]
 """The first and the last number, both within it; None for no last one."""
 
-MERGED = "merged-1.0"
-
 _range = re.compile(r"([0-9]{1,18})?(:)?([0-9]{1,18})?").fullmatch
 
 
 class Numbers(NamedTuple):
-    """What a message says that it is.
+    """What a message says that it is; one of htype merged-1.0, what the first one in it says.
 
     Attributes
     ----------
-    kind : str
-        ``start`` and ``end`` of a series, ``image`` if it has a frame's number, ``pulse`` if it
-        has a pulse_id instead; else an empty text.
+    edge : str
+        ``start`` or ``end`` of a series, else an empty text.
     series : int or None
         The series that it belongs to.
+    counter : str
+        What counts the messages of its format: ``frame``, ``image_id`` or ``pulse_id``.
     frame : int or None
-        Its own number: the `frame` in a JSON header (DECTRIS's stream v1, array-1.0), else its
-        ``pulse_id`` (bsread); in stream v2 its ``image_id``. A message of htype merged-1.0 has
-        the numbers of the first message in it.
+        Its own number by that; None of an edge.
     """
 
-    kind: Literal["start", "image", "pulse", "end", ""]
+    edge: Edge
     series: int | None
+    counter: str
     frame: int | None
-
-
-NOTHING = Numbers("", None, None)
 
 
 def numbers(text: str, name: str) -> Range:
@@ -107,28 +100,19 @@ def by_frames(
     Others that have no number are left out.
     """
     for message in messages:
-        kind, _, frame = numbers_of(message)
-        if kind in ("start", "end") or _is_within(frame, first, last):
+        found = numbers_of(message)
+        if found.edge or _is_within(found.frame, first, last):
             yield message
 
 
 def numbers_of(message: Message) -> Numbers:
     """Return what a message says that it is; see `Numbers`."""
-    htype = htype_of(message)
-    if htype == MERGED:
+    if htype_of(message) == MERGED:
         message = _first_of(message)
-        htype = htype_of(message)
-    header = message.header
-    if not header:
-        return _of_stream2(message)
-    series = whole(header.get("series"))
-    if htype.startswith(EDGES):
-        return Numbers("start" if htype.startswith(EDGES[0]) else "end", series, None)
-    for key in COUNTERS:
-        number = whole(header.get(key))
-        if number is not None:
-            return Numbers("image" if key == "frame" else "pulse", series, number)
-    return Numbers("", series, None)
+    series, edge, counter = whole(series_of(message)), edge_of(message), counter_of(message)
+    if edge or counter is None:
+        return Numbers(edge, series, next(iter(format_of(message).counters), "frame"), None)
+    return Numbers(edge, series, *counter)
 
 
 def _first_of(merged: Message) -> Message:
@@ -139,14 +123,6 @@ def _first_of(merged: Message) -> Message:
         if htype_of(message) != MERGED:
             break
     return message
-
-
-def _of_stream2(message: Message) -> Numbers:
-    for kind, series, number, _ in stream2.read_all((message,)):
-        if kind == b"image":
-            return Numbers("image", series, number)
-        return Numbers("start" if kind == b"start" else "end", series, None)
-    return NOTHING
 
 
 def _is_within(number: int | None, first: int, last: int | None) -> bool:

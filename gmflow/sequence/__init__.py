@@ -1,5 +1,5 @@
 """Missing, duplicate and late messages, by the counter in their headers."""
 
-from .tracker import SequenceTracker, images_announced
+from .tracker import SequenceTracker
 
-__all__ = ["SequenceTracker", "images_announced"]
+__all__ = ["SequenceTracker"]

@@ -1,4 +1,4 @@
-"""From numbers that should rise evenly: which are missing, came twice or late, or began anew."""
+"""From numbers that should rise evenly: which are missing, came twice or late, or restarted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_GAPS = 256
 """Gaps that are remembered of a track; the numbers of older ones stay missing, come what may."""
 
 RUN = 3
-"""Numbers in a row that rise and are no news: then the counter has begun anew."""
+"""Numbers in a row that rise and are no news: then the counter has restarted."""
 
 
 class Tally:
@@ -24,7 +24,7 @@ class Tally:
     Attributes
     ----------
     missing, duplicates, out_of_order, restarts : int
-        As of `gmflow.sequence.tracker.Continuity.snapshot`.
+        As of `gmflow.sequence.tracker.SequenceTracker.snapshot`.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Tally:
         self._moves += count
 
     def move(self, ahead: int) -> int:
-        """Count a move forward by so much; give how many numbers it left out."""
+        """Count a move forward by so much; return how many numbers it left out."""
         self._span += ahead
         self._moves += 1
         if self._learns and (not self.step or ahead % self.step):
@@ -161,19 +161,33 @@ class Track:
         if self._behind:
             self._behind.clear()
 
+    def has_seen(self, number: int) -> bool:
+        """Return True if a number has come before."""
+        first = self._known_from
+        return first is not None and first <= number <= self.highest and self._gap_of(number) < 0
+
     def _fill(self, number: int) -> bool:
         """Fill a gap, if the number lies in one."""
-        gaps, step = self._gaps, self._tally.step
-        index = bisect(gaps, (number,)) - 1
+        index = self._gap_of(number)
         if index < 0:
             return False
+        gaps, step = self._gaps, self._tally.step
         before, after = gaps[index]
-        if not before < number <= after - step or (number - before) % step:
-            return False  # what lies closer to the end was not counted as missing
         rest = [(before, number), (number, after)]
         gaps[index : index + 1] = [gap for gap in rest if gap[1] - gap[0] > step]
         self._tally.fill()
         return True
+
+    def _gap_of(self, number: int) -> int:
+        """Return the place of the gap that a number lies in, below 0 for none."""
+        step = self._tally.step
+        index = bisect(self._gaps, (number,)) - 1
+        if index >= 0:
+            before, after = self._gaps[index]
+            # What lies closer to the end was not counted as missing.
+            if not before < number <= after - step or (number - before) % step:
+                return -1
+        return index
 
     def _come_again(self, number: int) -> None:
         tally, behind = self._tally, self._behind

@@ -1,6 +1,6 @@
 """Messages to generate: mflow's raw stream, arrays, series of DECTRIS detectors, bsread.
 
-Each function checks its arguments at once and gives an iterator of messages, each a list of
+Each function checks its arguments at once and returns an iterator of messages, each a list of
 parts. Nothing looks at a clock, and the same arguments give the same bytes. What compresses
 needs an extra: where it is missing, the function says so, not the first message.
 """
@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .buffers import array, raw
-    from .eiger_v1 import eiger, eiger_series
-    from .eiger_v2 import stream2, stream2_series
+    from .eiger_streams import eiger, eiger_series, stream2, stream2_series
     from .pulses import bsread
 
 __all__ = ["array", "bsread", "eiger", "eiger_series", "raw", "stream2", "stream2_series"]
@@ -19,11 +18,11 @@ __all__ = ["array", "bsread", "eiger", "eiger_series", "raw", "stream2", "stream
 _HOME = {
     "array": "buffers",
     "bsread": "pulses",
-    "eiger": "eiger_v1",
-    "eiger_series": "eiger_v1",
+    "eiger": "eiger_streams",
+    "eiger_series": "eiger_streams",
     "raw": "buffers",
-    "stream2": "eiger_v2",
-    "stream2_series": "eiger_v2",
+    "stream2": "eiger_streams",
+    "stream2_series": "eiger_streams",
 }
 
 

@@ -1,15 +1,19 @@
-"""Messages that are a header and one buffer: mflow's raw stream, and arrays."""
+"""Messages that are a header and one buffer: mflow's raw stream, and arrays.
+
+`whole_number` and `optional_count` read the numbers among the arguments of all streams.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count as count_up
 from itertools import islice
+from operator import index
 from typing import Any
 
+from ..errors import ConfigError
 from ..jsonwire import dumps
 from ..message import Part
-from .counts import optional_count, whole_number
 
 WINDOWS = 1021
 """How many different contents `array` has."""
@@ -71,3 +75,31 @@ def _numbered(header: dict[str, Any]) -> Iterator[bytes]:
     begun = dumps(header).removesuffix(b"}")  # written once: JSON would be half of the work
     for frame in count_up():
         yield b'%s, "frame": %d}' % (begun, frame)
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Return a setting as an int, also one of NumPy's.
+
+    Raises
+    ------
+    ConfigError
+        If it is no whole number, or less than `least`.
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number from {least} up")
+    return number
+
+
+def optional_count(count: Any) -> int | None:
+    """Return how many are wanted; None is without end.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither None nor a whole number from 0 up.
+    """
+    return None if count is None else whole_number("count", count, 0)

@@ -11,14 +11,13 @@ That takes about 0.5 ms a megapixel.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from ..errors import ConfigError
-from .counts import whole_number
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from ..handlers.series import Array
+from .buffers import whole_number
 
 MODULE, GAP = (514, 1030), (37, 10)
 """Rows and columns of a detector module, and between two."""

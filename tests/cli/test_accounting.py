@@ -100,7 +100,8 @@ def test_stats_that_expects_no_loss_warns_where_none_upstream_could_be_seen(stat
     result = stats([[b"no header"]] * 5, "--expect-no-loss", *json_too)
     assert result.status == 0
     assert re.fullmatch(
-        r"m_stats: tcp://\S+: messages have no frame or pulse_id: only losses here are seen\n",
+        r"m_stats: tcp://\S+: messages have no frame, pulse_id or image_id:"
+        r" only losses here are seen\n",
         result.err,
     )
 

@@ -209,7 +209,7 @@ OUT = ["-o", "tcp://127.0.0.1:9997"]
         ([*OUT, *TWO, "--patience", "1"], "--patience is for --strategy by_key"),
         ([*OUT, *TWO, "--partial"], "--partial is for --strategy by_key"),
         ([*OUT, *TWO, "--flatten"], "--flatten is for --strategy by_key"),
-        ([*OUT, *TWO, "--strategy", "by_key", "--key", ""], "merge.key is ''; it must be a text"),
+        ([*OUT, *TWO, "--strategy", "by_key", "--key", ""], "merge.key is ''; it can be a text"),
         (
             [*OUT, *TWO, "--strategy", "by_key", "--window", "0"],
             "--window is '0'; it can be a whole",
@@ -222,13 +222,13 @@ OUT = ["-o", "tcp://127.0.0.1:9997"]
         ([*OUT, *TWO, "--strategy", "by_key", "--patience", "nan"], "--patience is 'nan'; it can"),
         (
             [*OUT, *TWO, "--strategy", "by_key", "--patience", "1e9"],
-            "merge.patience is 1000000000.0; it must be a number of seconds from 0 to 3600",
+            "merge.patience is 1000000000.0; it can be a number from 0 to 3600, in seconds",
         ),
         (
             [*OUT, TWO[0], "nonsense"],
-            "sources[1].address is 'nonsense'; it must be tcp://host:port",
+            "sources[1].address is 'nonsense'; it can be tcp://host:port",
         ),
-        (["-o", "tcp://*", *TWO], "streams[0].address is 'tcp://*'; it must be tcp://host:port"),
+        (["-o", "tcp://*", *TWO], "streams[0].address is 'tcp://*'; it can be tcp://host:port"),
         (
             ["-o", "tcp://*:9997", TWO[0], "tcp://*:9997"],
             "streams[0].address is 'tcp://*:9997'; it is bound by sources[1] already",

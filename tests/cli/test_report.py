@@ -53,7 +53,7 @@ def test_a_table_says_where_every_message_is():
         "source tcp://127.0.0.1:9998           0           0       0.000         0",
         "    upstream: no message came",
         "source ipc://sock                     7           7       0.007         0",
-        "    upstream: no frame or pulse_id to count by; last 1.2 s ago",
+        "    upstream: no frame, pulse_id or image_id to count by; last 1.2 s ago",
         "merger                               19          11       0.011         2"
         " duplicate 2, unmatched 6",
         "    unmatched of camera: late 3, window 1",

@@ -118,7 +118,7 @@ SOURCE_AND = {"source": {"address": "tcp://a:1"}}
     [
         (
             SOURCE_AND | {"streams": [{"address": "tcp://*:2", "share": [3, 3]}]},
-            "streams[0].share is [3, 3]; it must be a list [i, n] of two whole numbers",
+            "streams[0].share is [3, 3]; it can be a list [i, n] of two whole numbers",
         ),
         (
             SOURCE_AND | {"streams": [{"address": "tcp://*:2", "mode": "TAP", "modulo": 2}]},
@@ -126,7 +126,7 @@ SOURCE_AND = {"source": {"address": "tcp://a:1"}}
         ),
         (
             SOURCE_AND | {"streams": [{"address": "tcp://*:2"}], "merge": {"strategy": "by_kez"}},
-            "merge.strategy is 'by_kez'; it must be round_robin, arrival or by_key",
+            "merge.strategy is 'by_kez'; it can be round_robin, arrival or by_key",
         ),
         (
             {"sources": [{"address": "tcp://*:2"}], "streams": [{"address": "tcp://*:2"}]},

@@ -9,7 +9,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,16 @@ from gmflow.config import (
     OUTPUT,
     SOURCE,
     ByKeyConfig,
+    FeedConfig,
     OutputConfig,
+    RecorderConfig,
+    SinkConfig,
     SourceConfig,
     TapConfig,
 )
-from gmflow.config.keys import Section, keys_of
-from gmflow.config.kinds import listed
+from gmflow.config.schema import Section, Setting, keys_of, settings_of
 from gmflow.merging import ByKey
+from gmflow.validation import listed
 
 DOCS = Path(__file__).parents[2] / "docs"
 SECTIONS = {"source": SOURCE, "merge": MERGE, "streams": OUTPUT}
@@ -42,22 +45,22 @@ def rows() -> Iterator[tuple[str, ...]]:
     for name, section in SECTIONS.items():
         found: dict[tuple[str, ...], list[str]] = {}
         for value, config in section.classes.items():
-            for field in fields(config):
-                found.setdefault(cells(section, field), []).append(value)
+            for key, setting in keys_of(config).items():
+                found.setdefault(cells(section, key, setting), []).append(value)
         for row, values in found.items():
             only = "" if len(values) == len(section.classes) else f", {listed(values)}"
             yield (name + only, *row)
 
 
-def cells(section: Section, field: Field[Any]) -> tuple[str, ...]:
+def cells(section: Section, name: str, setting: Setting) -> tuple[str, ...]:
     """Return a key's name, type, default, allowed values and meaning."""
-    key = field.metadata["key"]
-    default = key.default or json.dumps(None if field.default is MISSING else field.default)
-    if field.default is MISSING:
-        default = "must be given"
-    if field.name == section.chooser:
+    assert setting.key is not None
+    default = setting.default
+    if name == section.chooser:
         default = next(iter(section.classes))
-    return f"`{field.name}`", key.kind.name, default.strip('"'), key.kind.allowed, key.means
+    elif not default:
+        default = "must be given" if setting.fixed is MISSING else json.dumps(setting.fixed)
+    return f"`{name}`", setting.key.name, default.strip('"'), setting.key.allowed, setting.means
 
 
 def rendered() -> str:
@@ -86,50 +89,54 @@ def test_the_table_has_every_key() -> None:
 @pytest.mark.parametrize("section", SECTIONS.values(), ids=SECTIONS)
 def test_the_chooser_can_be_what_there_is_a_class_for(section: Section) -> None:
     for config in section.classes.values():
-        kind = keys_of(config)[section.chooser].kind
-        assert kind.allowed == listed(list(section.classes))
+        kind = keys_of(config)[section.chooser].key
+        assert kind is not None and kind.allowed == listed(list(section.classes))
         assert list(map(kind.read, section.classes)) == list(section.classes)
 
 
-@pytest.mark.parametrize("config", [SourceConfig, ByKeyConfig, OutputConfig, TapConfig])
-def test_a_default_is_allowed(config: Any) -> None:
-    for field in fields(config):
-        key = field.metadata["key"]
-        if field.default is MISSING or key.default:
-            assert key.default or field.name == "address"
-        else:
-            assert key.kind.read(field.default) == field.default
+def test_a_default_is_allowed_or_said_in_words() -> None:
+    for config in (SourceConfig, ByKeyConfig, OutputConfig, TapConfig):
+        for name, setting in keys_of(config).items():
+            assert setting.key is not None
+            if setting.fixed is MISSING or setting.default:
+                assert setting.default or name == "address"
+            else:
+                assert setting.key.read(setting.fixed) == setting.fixed
 
 
-@pytest.mark.parametrize(
-    "config, name",
-    [(SourceConfig, "source"), (OutputConfig, "output"), (TapConfig, "tap")],
-)
-def test_the_defaults_are_those_of_the_topology(config: Any, name: str) -> None:
-    assert_same_defaults(config, getattr(Topology, name), {"mode"} if name == "tap" else set())
+ADDS = {
+    SourceConfig: Topology.source,
+    FeedConfig: Topology.feed,
+    OutputConfig: Topology.output,
+    TapConfig: Topology.tap,
+    SinkConfig: Topology.sink,
+    RecorderConfig: Topology.recorder,
+    ByKeyConfig: ByKey,
+}
+CHOSEN = {TapConfig: "mode", ByKeyConfig: "strategy"}  # by what is called
 
 
-def test_the_defaults_are_those_of_the_strategy() -> None:
-    assert_same_defaults(ByKeyConfig, ByKey, {"strategy"})
-
-
-def assert_same_defaults(config: Any, function: Any, own: set[str]) -> None:
-    """Compare them, but for keys that say what is called and texts that are filled in."""
-    parameters = inspect.signature(function).parameters
-    for field in fields(config):
-        if field.name not in own and field.default not in (MISSING, ""):
-            assert (field.name, field.default) == (field.name, parameters[field.name].default)
+@pytest.mark.parametrize("config", ADDS, ids=lambda config: config.__name__)
+def test_the_settings_and_defaults_are_those_of_the_function(config: Any) -> None:
+    """Settings whose default is filled in are None as arguments."""
+    parameters = inspect.signature(ADDS[config]).parameters
+    settings = settings_of(config)
+    settings.pop(CHOSEN.get(config), None)
+    assert set(parameters) - set(settings) <= {"self", "node"}
+    for name, setting in settings.items():
+        fixed = {MISSING: inspect.Parameter.empty, "": None}.get(setting.fixed, setting.fixed)
+        assert (name, parameters[name].default) == (name, fixed)
 
 
 def test_the_help_of_m_merge_has_every_key_and_default() -> None:
     words = " ".join((merge.__doc__ or "").split())
     assert f"[default: {next(iter(MERGE.classes))}]" in words
     assert [strategy for strategy in MERGE.classes if f" {strategy}," not in words] == []
-    for field in fields(ByKeyConfig):
-        option = "partial" if field.name == "complete" else field.name
+    for name, setting in keys_of(ByKeyConfig).items():
+        option = "partial" if name == "complete" else name
         (meaning,) = re.findall(rf" --{option} (.*?\.)(?= --|$)", words)
-        if type(field.default) in (int, float) or field.name == "key":
-            assert meaning.endswith(f" {field.default!s:.8} by default.".replace(".0 ", " "))
+        if type(setting.fixed) in (int, float) or name == "key":
+            assert meaning.endswith(f" {setting.fixed!s:.8} by default.".replace(".0 ", " "))
 
 
 if __name__ == "__main__":

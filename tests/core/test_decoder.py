@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gmflow.message
 from gmflow.decoder import MAX_RUNNING, Decoder
 from gmflow.deferred import Deferred
 from gmflow.errors import (
@@ -20,6 +21,7 @@ from gmflow.errors import (
     UnknownHtype,
 )
 from gmflow.handlers import DEFAULT, NOT_JSON
+from gmflow.message import Message
 from gmflow.receiver import Receiver
 
 X = [b'{"htype": "x"}']
@@ -234,15 +236,6 @@ def test_receiver_never_runs_past_its_message():
         decoder.decode(message("x-1.0", b"a"))
 
 
-def test_header_is_parsed_once_and_next_still_gives_it():
-    def handler(receiver):
-        header = receiver.header()
-        assert receiver.next(as_json=True) is header
-        return header["htype"], receiver.has_more()
-
-    assert Decoder({"x-1.0": handler}).decode(message()) == ("x-1.0", False)
-
-
 def test_parts_as_views_without_a_copy():
     parts = [json.dumps({"htype": "x-1.0"}).encode(), bytearray(b"abc")]
     view = Decoder({"x-1.0": text}, copy=False).decode(parts)
@@ -259,6 +252,10 @@ def test_random_bytes_give_a_value_or_a_decode_error(parts):
         decoder.decode(parts)
     except DecodeError:
         assert decoder.statistics.messages_failed == 1
+    header = json.dumps({"htype": "raw-1.0"}).encode()
+    value = decoder.decode([header, *parts])
+    assert value["data"] == [part or None for part in parts]
+    assert decoder.statistics.messages_received == 1 + (decoder.statistics.messages_failed == 0)
 
 
 def test_receiver_over_the_parts_of_one_message():
@@ -433,3 +430,57 @@ class TestHostileHeaders:
     def test_a_header_of_megabytes_is_not_read(self):
         with pytest.raises(HeaderError, match="1048587 bytes; up to 1048576 are read"):
             Decoder().decode([b'{"htype":"' + bytes([120]) * (1 << 20) + b'"'])
+
+
+class TestHeader:
+    """The header belongs to the message: it is parsed once, whoever asks, and nobody changes it."""
+
+    @pytest.fixture
+    def parsed(self, monkeypatch):
+        """Return a list of the parts that are parsed as headers."""
+        parts = []
+        loads = gmflow.message.loads
+        monkeypatch.setattr(gmflow.message, "loads", lambda part: parts.append(part) or loads(part))
+        return parts
+
+    def test_the_decoder_handler_and_message_share_one(self, parsed):
+        def handler(receiver):
+            header = receiver.header()
+            assert receiver.next(as_json=True) == header
+            return header, receiver.has_more()
+
+        one = Message(parts=message())
+        assert Decoder({"x-1.0": handler}).read(one) == ({"htype": "x-1.0"}, False)
+        assert one.header is one.read_header() is Decoder({"x-1.0": handler}).read(one)[0]
+        assert parsed == message()
+
+    def test_who_asked_before_the_decoder_has_it_parsed(self, parsed):
+        one = Message(parts=message("x-1.0", b"a"))
+        assert one.header == {"htype": "x-1.0"}
+        assert Decoder({"x-1.0": text}).read(one) == b"a"
+        assert len(parsed) == 1
+
+    def test_a_failure_is_kept_too(self, parsed):
+        one = Message(parts=[b"{bad"])
+        for _ in range(2):
+            assert one.header == {}
+            with pytest.raises(HeaderError, match="the header is not JSON: Expecting") as caught:
+                Decoder({"x-1.0": text}).read(one)
+            assert caught.value.parts == one.parts
+        assert parsed == [b"{bad"]
+
+    def test_what_a_handler_gets_with_next_is_its_own(self):
+        def handler(receiver):
+            receiver.next(as_json=True)["htype"] = "changed"
+            return receiver.header()
+
+        one = Message(parts=message())
+        assert Decoder({"x-1.0": handler}).read(one) == one.header == {"htype": "x-1.0"}
+
+    @pytest.mark.parametrize("htype", ["array-1.0", "raw-1.0", "dseries_end-1.0"])
+    def test_a_value_of_a_built_in_handler_has_its_own(self, htype):
+        header = {"htype": htype, "type": "uint8", "shape": [1], "series": 1}
+        one = Message(parts=[json.dumps(header).encode(), *[b"a"] * (htype[0] != "d")])
+        value = Decoder().read(one)
+        value["header"].clear()
+        assert one.header == header

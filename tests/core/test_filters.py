@@ -7,17 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.errors import ConfigError
 from gmflow.filters import (
     MAX_SERIES,
     BySeries,
     Htypes,
     Modulo,
     Share,
-    check_rate,
     filters_of,
-    is_series_edge,
 )
+from gmflow.formats import is_series_edge
 from gmflow.message import Message
 
 
@@ -207,49 +205,3 @@ def test_only_the_choices_that_are_needed_are_made():
     assert causes == ["htype", "share", "modulo"]
     causes = [each.cause for each in filters_of(3, 1, ["a"], [0, 2], series=True)]
     assert causes == ["htype", "share", "modulo"]
-
-
-@pytest.mark.parametrize(
-    "options, key",
-    [
-        ({"modulo": 0}, "modulo is 0"),
-        ({"modulo": True}, "modulo is True"),
-        ({"modulo": "2"}, "modulo is '2'"),
-        ({"offset": 1}, "offset is 1"),
-        ({"modulo": 3, "offset": 3}, "offset is 3"),
-        ({"modulo": 3, "offset": -1}, "offset is -1"),
-        ({"modulo": 3, "offset": False}, "offset is False"),
-        ({"htypes": "dimage-1.0"}, "htypes is 'dimage-1.0'"),
-        ({"htypes": []}, r"htypes is \[\]"),
-        ({"htypes": ["a", 1]}, r"htypes is \['a', 1\]"),
-        ({"htypes": [""]}, r"htypes is \[''\]"),
-        ({"share": 1}, "share is 1"),
-        ({"share": "01"}, "share is '01'"),
-        ({"share": (0, 1, 2)}, r"share is \(0, 1, 2\)"),
-        ({"share": (3, 3)}, "share's index is 3"),
-        ({"share": (-1, 3)}, "share's index is -1"),
-        ({"share": (False, 3)}, "share's index is False"),
-        ({"share": (0, 0)}, "share's count is 0"),
-        ({"share": (0, 2.0)}, "share's count is 2.0"),
-        ({"share": (0, 2), "block": 0}, "block is 0"),
-        ({"block": True}, "block is True"),
-        ({"block": 2}, "block is 2"),
-        ({"series": 1}, "series is 1"),
-        ({"series": None}, "series is None"),
-    ],
-)
-def test_a_value_that_is_not_allowed_is_named_in_one_line(options, key):
-    with pytest.raises(ConfigError, match=f"^{key}; .*can be") as caught:
-        filters_of(**options)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("rate", [0, -1, True, "20", None, float("nan"), float("inf")])
-def test_a_rate_is_a_number_above_zero(rate):
-    with pytest.raises(ConfigError, match=f"^rate is {rate!r}; it can be"):
-        check_rate(rate)
-
-
-@pytest.mark.parametrize("rate", [1, 0.1, 20.0, 10**400])
-def test_a_rate_may_be_any_finite_number(rate):
-    check_rate(rate)

@@ -66,12 +66,6 @@ def test_modulo_chooses_every_nth_whatever_the_bursts(modulo, bursts):
     assert chosen == [n for n in range(1, sum(bursts) + 1) if n % modulo == 0]
 
 
-@pytest.mark.parametrize("modulo", [0, -1, 1.5, "2", True, None])
-def test_modulo_must_be_a_whole_number(modulo):
-    with pytest.raises(ConfigError, match="modulo"):
-        Modulo(modulo)
-
-
 def test_snapshots_are_plain_data():
     node = NodeStatistics()
     node.drop("full", 2)

@@ -6,7 +6,7 @@ import sys
 import threading
 import weakref
 from contextlib import contextmanager
-from time import monotonic, sleep
+from time import sleep
 
 import gevent
 import pytest
@@ -19,7 +19,9 @@ from gmflow.decoder import Decoder
 from gmflow.deferred import SMALL, Deferred
 from gmflow.green.decode_pool import Decoding
 from gmflow.message import Message
-from tests.support.green import books, endpoint, peer, program, thread, ticker, until
+from tests.support import waiting
+from tests.support.green import DEADLINE, books, endpoint, peer, program, thread, ticker, until
+from tests.support.messages import parts
 
 LARGE = SMALL + 1
 
@@ -50,7 +52,7 @@ class Bench:
             self.threads.add(threading.get_ident())
             self._busy += 1
             self.most = max(self.most, self._busy)
-        assert self.gate(number).wait(10)
+        assert self.gate(number).wait(2 * DEADLINE)
         with self._lock:
             self._busy -= 1
             self.free += 1
@@ -65,10 +67,7 @@ class Bench:
 
 def until_native(condition):
     """Hold the hub up until a condition holds in another thread."""
-    began = monotonic()
-    while not condition():
-        assert monotonic() < began + 5
-        sleep(0.001)
+    waiting.until(condition)
     sleep(0.01)
 
 
@@ -79,8 +78,8 @@ def bench():
     bench.let_go(*range(1000))
 
 
-def message(number, htype="work"):
-    return [b'{"htype": "%s"}' % htype.encode(), b"%d" % number]
+def numbered(number, htype="work"):
+    return parts(b"%d" % number, htype=htype)
 
 
 def small(receiver):
@@ -96,7 +95,7 @@ def pair(threads, **more):
     """Return a sending plain socket and a stream that receives from it."""
     with peer(zmq.PUSH) as sender:
         stream = gmflow.connect(
-            endpoint(sender), receive_timeout=5000, decode_threads=threads, **more
+            endpoint(sender), receive_timeout=20_000, decode_threads=threads, **more
         )
         try:
             yield sender, stream
@@ -108,7 +107,7 @@ def pair(threads, **more):
 def test_messages_come_in_order_whatever_is_done_first(bench, threads):
     with pair(threads, handlers={"work": bench.handler}) as (sender, stream):
         for number in range(20):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         for number in range(19, -1, -1):
             bench.let_go(number)
         assert [stream.receive().data for _ in range(20)] == list(range(20))
@@ -120,12 +119,12 @@ def test_messages_come_in_order_whatever_is_done_first(bench, threads):
 def test_so_many_are_worked_on_at_once(bench, threads):
     with pair(threads, handlers={"work": bench.handler}) as (sender, stream):
         for number in range(20):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         reading = gevent.spawn(stream.receive)
         until(lambda: len(bench.begun) == threads)
         assert stream.ahead == threads + 1  # one waits for the next thread that is free
         bench.let_go(*range(20))
-        assert reading.get(timeout=5).data == 0
+        assert reading.get(timeout=DEADLINE).data == 0
         assert [stream.receive().data for _ in range(19)] == list(range(1, 20))
         assert bench.most == threads
         assert threading.get_ident() not in bench.threads
@@ -134,11 +133,11 @@ def test_so_many_are_worked_on_at_once(bench, threads):
 def test_with_one_thread_nothing_is_taken_ahead(bench):
     with pair(1, handlers={"work": bench.handler}) as (sender, stream):
         for number in range(3):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         reading = gevent.spawn(stream.receive)
         until(lambda: bench.begun == [0])
         bench.let_go(0, 1, 2)
-        assert reading.get(timeout=5).data == 0
+        assert reading.get(timeout=DEADLINE).data == 0
         assert stream.ahead == 0
         until(lambda: stream.socket.poll(0))
         assert bench.begun == [0]
@@ -147,7 +146,7 @@ def test_with_one_thread_nothing_is_taken_ahead(bench):
 def test_with_none_the_hub_does_the_work(bench):
     bench.let_go(0)
     with pair(0, handlers={"work": bench.handler}) as (sender, stream):
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         assert stream.receive().data == 0
         assert bench.threads == {threading.get_ident()}
 
@@ -155,38 +154,38 @@ def test_with_none_the_hub_does_the_work(bench):
 def test_small_work_stays_on_the_hub():
     with pair(2, handlers={"work": small}) as (sender, stream):
         for number in range(3):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         assert [stream.receive().data for _ in range(3)] == [0, 1, 2]
         assert stream.ahead == 0
 
 
 def test_the_hub_goes_on_while_a_thread_works(bench):
     with pair(1, handlers={"work": bench.handler}) as (sender, stream), ticker(0.001) as ticks:
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         reading = gevent.spawn(stream.receive)
         until(lambda: bench.begun == [0])
         before = len(ticks)
         until(lambda: len(ticks) > before + 5)
         assert not reading.ready()
         bench.let_go(0)
-        assert reading.get(timeout=5).data == 0
+        assert reading.get(timeout=DEADLINE).data == 0
 
 
 def test_a_receive_that_does_not_block_waits_for_what_it_has_taken(bench):
     """Programs poll the socket: they would never come back for a message that is off it."""
     with pair(1, handlers={"work": bench.handler}) as (sender, stream):
         assert stream.receive(block=False) is None
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         until(lambda: stream.socket.poll(0))
         reading = gevent.spawn(stream.receive, block=False)
         until(lambda: bench.begun == [0])
         bench.let_go(0)
-        assert reading.get(timeout=5).data == 0
+        assert reading.get(timeout=DEADLINE).data == 0
 
 
 def test_an_interrupted_wait_loses_nothing(bench):
     with pair(1, handlers={"work": bench.handler}) as (sender, stream):
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
             stream.receive()
         assert stream.ahead == 1
@@ -207,7 +206,7 @@ def test_an_interrupt_where_messages_are_taken_ahead_loses_nothing(bench):
     table = {"work": bench.handler, "interrupted": interrupted}
     with pair(2, handlers=table) as (sender, stream):
         for number, htype in enumerate(["work"] * 3 + ["interrupted"]):
-            sender.send_multipart(message(number, htype))
+            sender.send_multipart(numbered(number, htype))
         got = []
         while len(got) < 3:
             try:
@@ -222,7 +221,7 @@ def test_threads_that_are_done_at_once_do_not_end_the_next_wait(bench):
         got = []
         reading = gevent.spawn(lambda: got.extend(stream.receive() for _ in range(3)))
         for number in range(2):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         until(lambda: stream.ahead == 2)
         bench.let_go(0, 1)
         until_native(lambda: bench.free == 2)
@@ -230,8 +229,8 @@ def test_threads_that_are_done_at_once_do_not_end_the_next_wait(bench):
         gevent.sleep(0.02)
         assert not reading.ready()
         bench.let_go(2)
-        sender.send_multipart(message(2))
-        reading.get(timeout=5)
+        sender.send_multipart(numbered(2))
+        reading.get(timeout=DEADLINE)
         assert [one.data for one in got] == [0, 1, 2]
 
 
@@ -240,35 +239,35 @@ def test_threads_that_are_done_at_once_do_not_end_the_next_wait(bench):
 def test_a_disconnect_ends_a_receive_and_does_not_wait_for_the_work(bench, threads, many):
     with pair(threads, handlers={"work": bench.handler}) as (sender, stream):
         for number in range(many):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         reading = gevent.spawn(stream.receive)
         until(lambda: len(bench.begun) == min(threads, many))
         until(lambda: stream.ahead == min(stream._decoding.most, many))
         stream.disconnect()
         with pytest.raises(ConnectError, match=r"disconnected|closed"):
-            reading.get(timeout=5)
+            reading.get(timeout=DEADLINE)
         assert bench.free == 0
 
 
 def test_a_disconnect_ends_a_loop_over_the_stream(bench):
     with pair(1, handlers={"work": bench.handler}) as (sender, stream):
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         reading = gevent.spawn(list, stream)
         until(lambda: bench.begun == [0])
         stream.disconnect()
-        assert reading.get(timeout=5) == []
+        assert reading.get(timeout=DEADLINE) == []
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_second_greenlet_is_refused_and_does_no_harm(bench, threads):
     with pair(threads, handlers={"work": bench.handler}) as (sender, stream):
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         reading = gevent.spawn(stream.receive)
         until(lambda: bench.begun == [0])
         with pytest.raises(ConnectError, match="another greenlet already receives"):
             stream.receive()
         bench.let_go(0)
-        assert reading.get(timeout=5).data == 0
+        assert reading.get(timeout=DEADLINE).data == 0
 
 
 def test_a_second_thread_is_refused_what_was_taken(bench):
@@ -277,7 +276,7 @@ def test_a_second_thread_is_refused_what_was_taken(bench):
             stream.receive()
 
     with pair(1, handlers={"work": bench.handler}) as (sender, stream):
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
             stream.receive()
         assert stream.ahead == 1
@@ -291,7 +290,7 @@ def test_the_threads_of_a_forgotten_stream_end(bench):
     bench.let_go(0)
     with peer(zmq.PUSH) as sender:
         stream = gmflow.connect(endpoint(sender), handlers={"work": bench.handler})
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         assert stream.receive().data == 0
         assert bench.threads <= sys._current_frames().keys()
         del stream
@@ -314,7 +313,7 @@ def test_whatever_the_work_raises_fails_its_message_alone(error, caplog, capsys)
     table = {"work": small, "failing": lambda receiver: Deferred(fail)}
     with pair(2, handlers=table) as (sender, stream):
         for number, htype in enumerate(("failing", "work")):
-            sender.send_multipart(message(number, htype))
+            sender.send_multipart(numbered(number, htype))
         assert stream.receive() is None
         assert stream.receive().data == 1
         counters = stream.statistics.snapshot()
@@ -333,7 +332,7 @@ def uncollected(caplog):
     gc.enable()
 
 
-def refused(seen, later):
+def no_number(seen, later):
     def handler(receiver):
         seen.append(weakref.ref(receiver.parts[1]))
         return Deferred(int, b"no number", size=LARGE) if later else int(b"no number")
@@ -345,8 +344,8 @@ def refused(seen, later):
 @pytest.mark.parametrize("on_error", ["log", "raise"])
 def test_the_parts_of_a_message_that_failed_are_let_go(uncollected, later, on_error):
     seen = []
-    with pair(1, handlers={"refused": refused(seen, later)}) as (sender, stream):
-        sender.send_multipart(message(0, "refused"))
+    with pair(1, handlers={"refused": no_number(seen, later)}) as (sender, stream):
+        sender.send_multipart(numbered(0, "refused"))
         try:
             assert stream.receive(on_error=on_error) is None
         except HandlerError:
@@ -358,11 +357,11 @@ def test_the_parts_of_a_message_that_failed_are_let_go(uncollected, later, on_er
 def test_the_parts_of_messages_that_failed_are_let_go_in_a_topology(topology, uncollected, later):
     seen = []
     with peer(zmq.PUSH) as sender:
-        source = topology.source(endpoint(sender), handlers={"refused": refused(seen, later)})
+        source = topology.source(endpoint(sender), handlers={"refused": no_number(seen, later)})
         topology.sink(source, print)
         topology.start()
         for number in range(10):  # each in a burst of its own: the last one is kept
-            sender.send_multipart(message(number, "refused"))
+            sender.send_multipart(numbered(number, "refused"))
             until(lambda number=number: len(seen) == number + 1)
         until(lambda: sum(one() is None for one in seen) >= 8)
 
@@ -371,7 +370,7 @@ def test_work_that_fails_fails_its_message_alone(caplog):
     table = {"work": small, "failing": failing}
     with pair(2, handlers=table) as (sender, stream):
         for number, htype in enumerate(("work", "failing", "work", "failing")):
-            sender.send_multipart(message(number, htype))
+            sender.send_multipart(numbered(number, htype))
         assert stream.receive().data == 0
         assert stream.receive() is None
         assert stream.receive().data == 2
@@ -384,7 +383,7 @@ def test_work_that_fails_fails_its_message_alone(caplog):
 
 def test_the_work_may_say_that_there_is_no_value():
     with pair(2, handlers={"work": lambda receiver: Deferred(lambda: None)}) as (sender, stream):
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         assert stream.receive() is None
         assert stream.statistics.messages_skipped == 1
 
@@ -393,7 +392,7 @@ def test_a_handler_of_its_own_reads_what_was_taken_ahead(bench):
     bench.let_go(*range(5))
     with pair(2, handlers={"work": bench.handler}) as (sender, stream):
         for number in range(3):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         assert stream.receive().data == 0
         until(lambda: stream.ahead or stream.socket.poll(0))
         assert stream.receive(handler=lambda receiver: bytes(receiver.parts[1])).data == b"1"
@@ -408,11 +407,11 @@ def test_a_message_that_is_read_anew_counts_once(bench):
     table = {"work": bench.handler, "wrong": wrong}
     with pair(2, handlers=table) as (sender, stream):
         for number, htype in enumerate(("work", "wrong")):
-            sender.send_multipart(message(number, htype))
+            sender.send_multipart(numbered(number, htype))
         reading = gevent.spawn(stream.receive)
         until(lambda: stream.ahead == 2)
         bench.let_go(0)
-        assert reading.get(timeout=5).data == 0
+        assert reading.get(timeout=DEADLINE).data == 0
         assert stream.receive_raw().data["data"] == [b"1"]
         counters = stream.statistics.snapshot()
         assert (counters["messages_received"], counters["messages_failed"]) == (2, 0)
@@ -426,7 +425,7 @@ def test_a_handler_of_its_own_sees_a_message_once_where_its_wait_was_interrupted
         return Deferred(bench.work, 0, size=LARGE)
 
     with pair(2) as (sender, stream):
-        sender.send_multipart(message(0))
+        sender.send_multipart(numbered(0))
         with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
             stream.receive(handler)
         bench.let_go(0)
@@ -439,7 +438,7 @@ def test_what_was_taken_ahead_is_said_at_the_end(bench, caplog):
         table = {"work": bench.handler}
         stream = gmflow.connect(endpoint(sender), handlers=table, decode_threads=2)
         for number in range(3):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         bench.let_go(0)
         assert stream.receive().data == 0
         gevent.spawn(stream.receive)
@@ -461,7 +460,7 @@ def test_a_merge_sees_what_was_taken_ahead(bench):
         merge = gmflow.tools.Merge(one, other, receive_strategy=gmflow.Arrival())
         for sender in (first, second):
             for htype in ("work", "failing", "failing", "work", "work"):
-                sender.send_multipart(message(7, htype))
+                sender.send_multipart(numbered(7, htype))
         assert [merge.receive().data for _ in range(6)] == [7] * 6
 
 
@@ -477,7 +476,7 @@ def test_a_stream_is_iterated_over_and_its_threads_end_with_it(bench):
     bench.let_go(*range(5))
     with pair(2, handlers={"work": bench.handler}) as (sender, stream):
         for number in range(5):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         assert [one.data for one, _ in zip(stream, range(5), strict=False)] == list(range(5))
         assert 0 < len(bench.threads & sys._current_frames().keys()) <= 2
     until(lambda: not bench.threads & sys._current_frames().keys())
@@ -494,7 +493,7 @@ def test_order_of_failures_and_values_that_need_no_thread(bench):
 
     decoder = Decoder({"work": handler})
     decoding = Decoding(decoder, 3)
-    messages = [Message(parts=message(number)) for number in range(4)]
+    messages = [Message(parts=numbered(number)) for number in range(4)]
     assert [decoding.begin(one) for one in messages] == [False] * 4
     assert decoding.full
     assert not decoding.ready
@@ -535,10 +534,10 @@ def test_a_source_decodes_for_its_sinks_in_order(topology, bench, threads):
         topology.output(source, endpoint(receiver), conn_type="connect")
         topology.start()
         kinds = ["failing" if n % 10 == 7 else "small" if n % 3 else "work" for n in range(200)]
-        sent = [message(number, kind) for number, kind in enumerate(kinds)]
+        sent = [numbered(number, kind) for number, kind in enumerate(kinds)]
         for parts in sent:
             sender.send_multipart(parts)
-        assert topology.join(10)
+        assert topology.join(DEADLINE)
         passed = [receiver.recv_multipart() for _ in range(200)]
     nodes = books(topology.statistics())
     assert passed == sent
@@ -557,7 +556,7 @@ def test_a_source_passes_on_the_last_message_when_nothing_follows(topology, benc
         topology.sink(source, lambda one: got.append(one.data))
         topology.start()
         for number in range(2):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         until(lambda: len(bench.begun) == 2)
         bench.let_go(1)
         gevent.sleep(0.02)
@@ -575,10 +574,10 @@ def test_a_stop_waits_for_the_threads(topology, bench):
         topology.sink(source, lambda one: got.append(one.data))
         topology.start()
         for number in range(2):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         until(lambda: len(bench.begun) == 2)
         gevent.spawn_later(0.05, bench.let_go, 0, 1)
-        topology.stop(5)
+        topology.stop(DEADLINE)
     assert got == [0, 1]
     assert books(topology.statistics())[source.name]["sent"] == 2
 
@@ -592,10 +591,10 @@ def test_a_kill_counts_what_was_under_way(bench):
         topology.sink(source, lambda one: None)
         topology.start()
         for number in range(10):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         until(lambda: len(bench.begun) == 2)
         until(lambda: source.statistics.received == 10)
-        with gevent.Timeout(5):
+        with gevent.Timeout(DEADLINE):
             topology.stop(0.1)  # a thread can't be killed, and is not waited for
         assert source.statistics.left_over == 10
         assert bench.free == 0
@@ -611,7 +610,7 @@ def test_a_kill_counts_a_message_whose_handler_waits():
         topology.sink(source, print)
         topology.start()
         for number in range(3):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         until(lambda: source.statistics.received > 0)
         topology.stop(0.1)
     books(topology.statistics())
@@ -633,7 +632,7 @@ def test_a_full_sink_holds_the_source_back(topology, bench):
         topology.sink(source, slow)
         topology.start()
         for number in range(900):
-            sender.send_multipart(message(number))
+            sender.send_multipart(numbered(number))
         until(lambda: len(bench.begun) > 100)
         gevent.sleep(0.1)
         assert len(bench.begun) < 500  # what the channel, the burst and the threads hold
@@ -643,14 +642,16 @@ def test_a_full_sink_holds_the_source_back(topology, bench):
 
 def test_a_feed_decodes_off_the_hub(topology, bench):
     got = []
-    feed = topology.feed((message(number) for number in range(3)), handlers={"work": bench.handler})
+    feed = topology.feed(
+        (numbered(number) for number in range(3)), handlers={"work": bench.handler}
+    )
     topology.sink(feed, lambda one: got.append(one.data))
     topology.start()
     until(lambda: bench.begun == [0])
     with ticker(0.001) as ticks:
         until(lambda: len(ticks) > 3)
     bench.let_go(0, 1, 2)
-    assert topology.join(5)
+    assert topology.join(DEADLINE)
     assert got == [0, 1, 2]
     assert threading.get_ident() not in bench.threads
 
@@ -696,7 +697,7 @@ from gevent.monkey import get_original
 ident = get_original("_thread", "get_ident")
 sender = gmflow.connect("tcp://127.0.0.1:*", "bind", "PUSH")
 stream = gmflow.connect(
-    sender.address, receive_timeout=5000, decode_threads=2,
+    sender.address, receive_timeout=20_000, decode_threads=2,
     handlers={"work": lambda receiver: Deferred(lambda: ident())})
 for _ in range(4):
     sender.send(b'{"htype": "work"}')
@@ -714,7 +715,7 @@ def test_a_second_thread_has_its_own(bench):
 
     def read(address, out):
         stream = gmflow.connect(
-            address, receive_timeout=5000, handlers={"work": bench.handler}, decode_threads=2
+            address, receive_timeout=20_000, handlers={"work": bench.handler}, decode_threads=2
         )
         out.extend(stream.receive().data for _ in range(5))
         stream.disconnect()
@@ -724,15 +725,13 @@ def test_a_second_thread_has_its_own(bench):
         native = threading.Thread(target=read, args=(endpoint(sender), out), daemon=True)
         native.start()
         for number in range(5):
-            sender.send_multipart(message(number))
-        get_hub().threadpool.apply(native.join, (10,))
+            sender.send_multipart(numbered(number))
+        get_hub().threadpool.apply(native.join, (DEADLINE,))
     assert out == list(range(5))
 
 
 def test_the_log_names_the_work_that_failed(caplog):
     with caplog.at_level(logging.WARNING), pair(1, handlers={"f": failing}) as (sender, stream):
         sender.send_multipart([b'{"htype": "f"}'])
-        began = monotonic()
         assert stream.receive() is None
-        assert monotonic() - began < 5
     assert caplog.text.count("can't be read") == 1

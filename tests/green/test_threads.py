@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from gmflow.green.threads import NativeThread, SecondThread, in_worker_thread
-from tests.support.green import program, until
+from tests.support.green import DEADLINE, program, until
 
 
 def test_a_native_thread_does_one_call_after_the_other():
@@ -20,7 +20,7 @@ def test_a_native_thread_does_one_call_after_the_other():
         return number
 
     greenlets = [gevent.spawn(native.call, call, number) for number in range(10)]
-    gevent.joinall(greenlets, 5)
+    gevent.joinall(greenlets, DEADLINE)
     native.end()
     assert [greenlet.value for greenlet in greenlets] == list(range(10))
     assert [number for number, _ in seen] == list(range(10))
@@ -40,7 +40,7 @@ def test_what_was_called_goes_on_when_nobody_waits():
     native, go, done = NativeThread(), threading.Event(), threading.Event()
 
     def call():
-        assert go.wait(5)
+        assert go.wait(DEADLINE)
         done.set()
 
     waiting = gevent.spawn(native.call, call)
@@ -56,7 +56,10 @@ def test_a_second_thread_works_meanwhile_and_in_order():
 
     def first():
         seen = []
-        waits = [second(lambda: go.wait(5)), *(second(lambda n=n: seen.append(n)) for n in "abc")]
+        waits = [
+            second(lambda: go.wait(DEADLINE)),
+            *(second(lambda n=n: seen.append(n)) for n in "abc"),
+        ]
         assert seen == []
         go.set()  # which the second thread waits for: both run
         for wait in waits:
@@ -103,15 +106,21 @@ PATCHED = """
 from gevent import monkey
 monkey.patch_all()
 from gmflow.green.threads import SecondThread, in_worker_thread
-import gevent, threading
+import gevent
 
 second = SecondThread()
 ticks = []
-ticker = gevent.spawn(lambda: [ticks.append(gevent.sleep(0.01)) for _ in range(1000)])
-import time
+ticker = gevent.spawn(lambda: [ticks.append(gevent.sleep(0.001)) for _ in range(100_000)])
 real_sleep = monkey.get_original("time", "sleep")
-in_worker_thread(lambda: second(lambda: real_sleep(0.5))())
-assert len(ticks) > 20, ticks
+
+def until_the_hub_has_gone_on():
+    before = len(ticks)
+    for _ in range(20_000):
+        if len(ticks) > before + 20:
+            return True
+        real_sleep(0.001)
+
+assert in_worker_thread(lambda: second(until_the_hub_has_gone_on)()), ticks
 second.end()
 print("fine")
 """

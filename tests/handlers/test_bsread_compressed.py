@@ -20,6 +20,7 @@ from gmflow.deferred import SMALL, Deferred
 from gmflow.errors import DecodeError
 from gmflow.handlers.bsread.bsread_message import BsreadMessage, Value
 from gmflow.handlers.bsread.data_header import MAX_TEXT
+from gmflow.message import Message
 from tests.support.bsread_wire import (
     CODES,
     STAMP,
@@ -66,9 +67,12 @@ def channel(type_: str, **more: Any) -> dict[str, Any]:
 # Reading
 
 
-@pytest.mark.parametrize("shape", [[1], [1000], [30, 40], [0]])
-@pytest.mark.parametrize("encoding", ["little", "big"])
-@pytest.mark.parametrize("type_", CODES)
+KINDS = [("bool", "little"), ("int16", "big"), ("float32", "little"), ("uint64", "big")]
+"""A type of each width and kind, in one of the byte orders."""
+
+
+@pytest.mark.parametrize("shape", [[1], [30, 40], [0]])
+@pytest.mark.parametrize(("type_", "encoding"), KINDS)
 def test_lz4_in_either_order_of_its_length(type_: str, encoding: str, shape: list[int]) -> None:
     dtype = np.dtype({"little": "<", "big": ">"}[encoding] + CODES[type_])
     sent = (np.arange(np.prod(shape, dtype=int)) % 2).astype(dtype).reshape(shape[::-1])
@@ -83,8 +87,7 @@ def test_lz4_in_either_order_of_its_length(type_: str, encoding: str, shape: lis
 
 
 @pytest.mark.parametrize("block_bytes", [8192, 1024])
-@pytest.mark.parametrize("encoding", ["little", "big"])
-@pytest.mark.parametrize("type_", CODES)
+@pytest.mark.parametrize(("type_", "encoding"), KINDS)
 def test_bitshuffle_lz4(type_: str, encoding: str, block_bytes: int) -> None:
     dtype = np.dtype({"little": "<", "big": ">"}[encoding] + CODES[type_])
     sent = (np.arange(41 * 101) % 251).astype(dtype).reshape(41, 101)
@@ -193,7 +196,7 @@ def test_the_same_bytes_compressed_in_another_way_are_another_data_header() -> N
 
 
 def later(parts: list[bytes]) -> Any:
-    return Decoder().begin(parts)
+    return Decoder().begin(Message(parts=parts))
 
 
 def test_values_are_decompressed_later() -> None:
@@ -221,7 +224,7 @@ def test_the_work_can_be_done_out_of_order() -> None:
     decoder = Decoder()
     described = [channel("int32", compression="lz4")]
     messages = [wire(described, lz4(struct.pack("<i", n)), b"", pulse_id=n) for n in range(5)]
-    works = [decoder.begin(parts) for parts in messages]
+    works = [decoder.begin(Message(parts=parts)) for parts in messages]
     done = {n: works[n]() for n in (3, 0, 4, 1, 2)}
     assert [done[n].data["A"].value for n in range(5)] == list(range(5))
     assert [done[n].format_changed for n in range(5)] == [True] + [False] * 4
@@ -289,15 +292,24 @@ def test_a_lying_size_allocates_nothing(compression: str) -> None:
 def test_the_values_of_a_message_are_capped_together() -> None:
     half = {"type": "uint8", "shape": [MAX_BYTES // 2 + 1], "compression": "lz4"}
     parts = wire([{**half, "name": "A"}, {**half, "name": "B"}], *[lz4(b"x"), b""] * 2)
-    assert "bytes together" in refused(parts)
+    assert "all its values would be" in refused(parts)
     parts[4] = b""  # no value: the other alone is not too much
     assert refused(parts).startswith("channel 'A': ")
+
+
+def test_the_limit_on_all_values_of_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    half = {"type": "uint8", "shape": [500], "compression": "lz4"}
+    parts = wire([{**half, "name": "A"}, {**half, "name": "B"}], *[lz4(bytes(500)), b""] * 2)
+    monkeypatch.setattr("gmflow.handlers.bsread.bsread_decoder.MAX_BYTES", 1000)
+    assert [value.value.size for value in decode(parts).data.values()] == [500, 500]
+    monkeypatch.setattr("gmflow.handlers.bsread.bsread_decoder.MAX_BYTES", 999)
+    assert refused(parts) == "all its values would be 1000 bytes; 999 are allowed"
 
 
 def test_strings_count_for_what_they_may_take() -> None:
     strings = [{"name": name, "type": "string", "compression": "lz4"} for name in "AB"]
     part = lz4(bytes(MAX_BYTES // 8 + 1))  # a str has up to four bytes for each
-    assert "bytes together" in refused(wire(strings, *[part, b""] * 2))
+    assert "all its values would be" in refused(wire(strings, *[part, b""] * 2))
     few = decode(wire(strings, *[lz4("h\xe4".encode()), b""] * 2))
     assert [value.value for value in few.data.values()] == ["h\xe4", "h\xe4"]
 
@@ -309,8 +321,10 @@ def test_wrong_data_headers() -> None:
             said = refused(wire(part, bytes(2), b"", dh_compression=compression))
             assert said.startswith("the data header: ")
     assert "'zip' is unknown" in refused(wire(text, bytes(2), b"", dh_compression="zip"))
-    large = lz4(text + b" " * MAX_TEXT)
-    assert f"{MAX_TEXT} are" in refused(wire(large, bytes(2), b"", dh_compression="lz4"))
+    large = text + b" " * (MAX_TEXT - len(text))
+    assert decode(wire(lz4(large), bytes(2), b"", dh_compression="lz4")).data["A"].value == 0
+    too_large = wire(lz4(large + b" "), bytes(2), b"", dh_compression="lz4")
+    assert f"{MAX_TEXT} are" in refused(too_large)
 
 
 def test_the_data_header_outlives_a_value_that_can_not_be_read() -> None:

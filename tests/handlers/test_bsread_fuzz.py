@@ -1,10 +1,6 @@
-"""Mutated bsread messages: each is read, or refused with a `DecodeError` that is no surprise.
-
-GMFLOW_FUZZ is how many there are.
-"""
+"""Mutated bsread messages: each is read, or refused with a `DecodeError` that is no surprise."""
 
 import json
-import os
 import random
 import struct
 from collections.abc import Callable, Iterator
@@ -19,10 +15,11 @@ from gmflow.decoder import Decoder
 from gmflow.errors import DecodeError, EncodeError, HandlerError
 from gmflow.handlers import ENCODERS
 from tests.support.bsread_wire import CODES, OLD_CODES
+from tests.support.full import times
 
 pytest.importorskip("imagecodecs")
 
-COUNT = int(os.environ.get("GMFLOW_FUZZ", "4000"))
+COUNT = times(4000)
 COMPRESSIONS = ["none", "lz4", "bitshuffle_lz4"]
 
 DEEP = b"[" * 100_000

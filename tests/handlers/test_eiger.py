@@ -18,6 +18,7 @@ from gmflow.deferred import SMALL, Deferred, work
 from gmflow.errors import DecodeError, EncodeError, HandlerError
 from gmflow.green.stream.sender import htype_of
 from gmflow.handlers import DEFAULT, ENCODERS, dimage_1_0, eiger, stream2
+from gmflow.handlers.eiger import MAX_IMAGES
 from gmflow.handlers.series import (
     MAX_FRAMES,
     MAX_SERIES,
@@ -26,6 +27,7 @@ from gmflow.handlers.series import (
     SeriesEnd,
     SeriesStart,
 )
+from gmflow.message import Message
 from gmflow.render.summary import Summaries
 from gmflow.simulate import eiger as simulated
 from tests.support.captures import needs_captures, read_capture, truth
@@ -81,7 +83,7 @@ def an_image(frame, series=1, array=None, encoding=None, **more):
 
 
 def shuffled_width(encoding):
-    """The bytes of an element that an encoding shuffles."""
+    """Return the bytes of an element that an encoding shuffles."""
     found = re.match(r"bs(\d+)", encoding or "")
     return int(found[1]) // 8 if found else 1
 
@@ -246,11 +248,11 @@ def test_a_whole_series(detail):
 def test_the_work_is_left_for_later_and_can_be_done_in_any_order():
     decoder = eiger_decoder()
     begin, *images, ended = a_series(4)
-    assert type(decoder.begin(begin)) is SeriesStart
-    jobs = [decoder.begin(parts) for parts in images]
+    assert type(decoder.begin(Message(parts=begin))) is SeriesStart
+    jobs = [decoder.begin(Message(parts=parts)) for parts in images]
     assert [type(job) for job in jobs] == [Deferred] * 4
     assert {job.size for job in jobs} == {SHAPE[0] * SHAPE[1] * 2}
-    assert counts(decoder.begin(ended)) == (4, 4, 0)
+    assert counts(decoder.begin(Message(parts=ended))) == (4, 4, 0)
     done = {frame: work(jobs[frame], images[frame]) for frame in (3, 0, 2, 1)}
     assert all(item.frame == frame for frame, item in done.items())
     assert all(np.array_equal(item.array, dimage_1_0.image(item.value)) for item in done.values())
@@ -258,7 +260,7 @@ def test_the_work_is_left_for_later_and_can_be_done_in_any_order():
 
 def test_pixels_that_are_not_compressed_are_a_view_and_no_work():
     parts = an_image(0, array=np.zeros((300, 200), "u4"), encoding="<")
-    later = eiger_decoder().begin(parts)
+    later = eiger_decoder().begin(Message(parts=parts))
     assert later.size <= SMALL
     array = later().array
     assert np.shares_memory(array, np.frombuffer(parts[2], "u1"))
@@ -280,11 +282,10 @@ def test_missing_images_are_counted_once_however_often_one_comes():
         ({"nimages": 0, "ntrigger": 4}, 0),
         ({"nimages": 10**15, "ntrigger": 10**3}, 10**18),
         ({}, None),
-        *(
-            ({"nimages": wrong, "ntrigger": 1}, None)
-            for wrong in (-1, 1.0, "3", None, True, [3], {"n": 3}, 1e300, 10**30 + 0.5)
-        ),
-        *(({"nimages": 3, "ntrigger": wrong}, None) for wrong in (-1, 2.5, "1", None, [])),
+        ({"nimages": MAX_IMAGES, "ntrigger": 1}, MAX_IMAGES),
+        ({"nimages": MAX_IMAGES + 1}, None),
+        *(({"nimages": wrong, "ntrigger": 1}, None) for wrong in (-1, 1.0, "3", None, True)),
+        *(({"nimages": 3, "ntrigger": wrong}, None) for wrong in (-1, MAX_IMAGES + 1, None, [])),
     ],
 )
 def test_expected_images(config, expected):
@@ -325,7 +326,7 @@ def test_the_start_may_come_after_images_and_again():
     assert counts(items[-1]) == (6, 5, 1)
 
 
-def test_the_same_number_anew():
+def test_the_same_number_again():
     # A detector that was switched off and on counts its series from 1 again.
     run = a_series(3)
     assert ends(*run, *run[:3], run[-1]) == [(3, 3, 0), (3, 2, 1)]
@@ -409,6 +410,28 @@ def test_an_error_is_short_whatever_size_is_declared():
     assert len(str(raised.value)) < 400
 
 
+def test_so_many_series_are_remembered():
+    seen = SeenSeries()
+    for number in range(MAX_SERIES):
+        seen.begin(number, 1, b"")
+        seen.add(number, 0)
+    assert seen.end(0) == (1, 1, 0)  # it was used last now, and 1 the longest ago
+    seen.begin(MAX_SERIES, 1, b"")
+    assert seen.end(1) == (None, 0, None)
+    assert seen.end(0) == (0, 0, 0)
+
+
+def test_the_last_frame_that_is_told_apart():
+    seen = SeenSeries()
+    seen.begin(1, MAX_FRAMES - 1, b"")
+    for frame in (MAX_FRAMES - 2, MAX_FRAMES - 2, MAX_FRAMES - 1, MAX_FRAMES - 1):
+        seen.add(1, frame)
+    assert seen.end(1) == (MAX_FRAMES - 1, 2, MAX_FRAMES - 2)  # one of them is none of those
+    for _ in range(2):
+        seen.add(1, MAX_FRAMES)  # each message counts
+    assert seen.end(1) == (0, 2, 0)
+
+
 def test_lying_series_do_not_push_out_the_one_that_runs():
     seen = SeenSeries()
     seen.begin(1, 30, b"")
@@ -459,12 +482,11 @@ def test_tables_are_known_by_their_place_not_their_htype():
     ("about", "blob"),
     [
         ({"shape": [20, 30], "type": "float32"}, bytes(2399)),
-        ({"shape": [20, 30], "type": "float32"}, b""),
+        ({"shape": [20, 30], "type": "float32"}, bytes(2401)),
         ({"shape": [20, 30], "type": "nothing"}, bytes(2400)),
         ({"shape": [20, 30]}, bytes(2400)),
         ({"shape": [600], "type": "float32"}, bytes(2400)),
         ({"shape": [20, 30, 1], "type": "float32"}, bytes(2400)),
-        ({"shape": "20x30", "type": "float32"}, bytes(2400)),
         ({"shape": [-20, -30], "type": "float32"}, bytes(2400)),
         ({"shape": [0, 10**30], "type": "float32"}, b""),
         ({}, bytes(2400)),
@@ -510,10 +532,9 @@ def test_times_that_are_no_numbers(wrong):
     [
         ({"type": "float64"}, "type is 'float64'; it can be uint8, uint16, uint32, float32"),
         ({"type": "<u2"}, "type is '<u2'"),
-        ({"type": "O"}, "type"),
-        ({"type": ["uint16"]}, "type"),
-        ({"shape": [20]}, "1 dimensions; an image has 2 or 3"),
-        ({"shape": [1] * 70}, "70 dimensions"),
+        ({"type": ["uint16"]}, "type is .'uint16'.; it can be"),
+        ({"shape": [600]}, "1 dimensions; an image has 2 or 3"),
+        ({"shape": [20, 30, 1, 1]}, "4 dimensions; an image has 2 or 3"),
         ({"shape": [20, 31]}, "declares 1200 bytes, 1240 are expected"),
         ({"shape": [20, -30]}, "not a list of whole numbers"),
         ({"shape": [10**9, 10**9]}, "frame 5 of series 2"),
@@ -588,17 +609,15 @@ def test_images_come_back(array, encoding, frame, times, appendix, transposed):
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("name", TYPES)
-@pytest.mark.parametrize("shape", [(31, 33), (7, 5, 3), (1, 1), (128, 64), (3, 4097)])
-def test_every_encoding_of_every_type(encoding, name, shape):
-    rng = np.random.default_rng(len(shape))
-    array = rng.integers(0, 200, shape).astype(name)
-    if array.nbytes % shuffled_width(encoding):
-        with pytest.raises(EncodeError, match=f"{array.nbytes} bytes"):
-            an_image(0, array=array, encoding=encoding)
-        return
-    item = decode_all([an_image(0, array=array, encoding=encoding)])[0]
-    assert np.array_equal(item.array, array)
+def test_every_encoding_of_every_type(encoding):
+    for name, shape in zip(TYPES, [(31, 33), (7, 5, 3), (3, 4097), (128, 64)], strict=True):
+        array = np.random.default_rng(2).integers(0, 200, shape).astype(name)
+        if array.nbytes % shuffled_width(encoding):
+            with pytest.raises(EncodeError, match=f"{array.nbytes} bytes"):
+                an_image(0, array=array, encoding=encoding)
+            continue
+        item = decode_all([an_image(0, array=array, encoding=encoding)])[0]
+        assert np.array_equal(item.array, array)
 
 
 def test_other_pixels_under_the_same_header():
@@ -639,7 +658,7 @@ def test_what_else_is_in_a_header_stays():
     assert written["hash"] == hashlib.md5(parts[2]).hexdigest()
 
 
-@pytest.mark.parametrize("encoding", ["<", ">", "lz4<", "bs8-lz4<", "bs16-lz4>"])
+@pytest.mark.parametrize("encoding", [">", "lz4<", "bs16-lz4>"])
 def test_an_encoding_is_obeyed_of_an_image_that_came(encoding):
     for first in ("<", "lz4<", "bs16-lz4<"):
         (came,) = decode_all([an_image(4, encoding=first, real_time=7)])
@@ -729,8 +748,6 @@ def test_an_image_whose_header_is_odd_is_named(change, words):
         SeriesStart(1, {}, masks={"image": np.zeros(SHAPE, "u4")}),
         {"header": {"htype": "raw-1.0"}, "data": []},
         {"header": {"htype": []}},
-        {},
-        7,
         None,
     ],
 )

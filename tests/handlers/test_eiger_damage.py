@@ -1,14 +1,9 @@
-"""Damaged messages of DECTRIS stream v1: each is read or is a DecodeError, soon, in little memory.
-
-GMFLOW_FUZZ sets how many there are; 100,000 take ten seconds.
-"""
+"""Damaged messages of DECTRIS stream v1: each is read or is a DecodeError, in little memory."""
 
 import json
 import logging
-import os
 import random
 import resource
-import time
 
 import numpy as np
 import pytest
@@ -18,10 +13,10 @@ from gmflow.errors import DecodeError, EncodeError, HandlerError
 from gmflow.handlers import dimage_1_0, eiger
 from gmflow.handlers.series import Image, SeriesEnd
 from gmflow.simulate import eiger as simulated
+from tests.support.full import times
 
-MANY = int(os.environ.get("GMFLOW_FUZZ", 10_000))
+MANY = times(10_000)
 MAX_GROWTH = 200 << 10  # KiB of memory
-MAX_SECONDS = 1.0  # of work on one message
 
 HTYPES = ("dheader-1.0", "dimage-1.0", "dseries_end-1.0")
 WEIRD = [
@@ -147,7 +142,6 @@ def check(item, parts):
             assert [bytes(part) for part in written] == parts
 
 
-@pytest.mark.timeout(max(60, MANY // 200))
 def test_damaged_messages_are_read_or_refused(caplog):
     caplog.set_level(logging.ERROR)
     started = []
@@ -159,11 +153,10 @@ def test_damaged_messages_are_read_or_refused(caplog):
     readers = [Decoder(dict.fromkeys(HTYPES, series)), Decoder()]
     rng = random.Random(5)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    longest, refused = 0.0, 0
+    refused = 0
     for _ in range(MANY):
         parts = damage(rng, rng.choice(MESSAGES))
         for decoder in readers:
-            begun = time.thread_time()
             try:
                 item = decoder.decode(parts)
                 if isinstance(item, dict):
@@ -176,12 +169,9 @@ def test_damaged_messages_are_read_or_refused(caplog):
                 refused += 1
             else:
                 check(item, parts)
-            longest = max(longest, time.thread_time() - begun)
     growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(f"{2 * MANY} decoded, {refused} refused, longest {longest:.3f} s, {growth} KiB more")
     assert len(started) == 1, "it never raised, or it would have forgotten"
     assert MANY < refused < 2 * MANY
-    assert longest < MAX_SECONDS
     assert growth < MAX_GROWTH
     good = MESSAGES[:5]
     assert [readers[0].decode(parts).series for parts in good] == [1] * 5
@@ -191,6 +181,7 @@ def test_damaged_messages_are_read_or_refused(caplog):
 def test_every_value_of_every_kind_everywhere(message, caplog):
     caplog.set_level(logging.ERROR)
     decoder, parts = Decoder(eiger.HANDLERS), MESSAGES[message]
+    tried = 0
     for index, part in enumerate(parts):
         try:
             value = json.loads(part)
@@ -200,10 +191,14 @@ def test_every_value_of_every_kind_everywhere(message, caplog):
             for weird in WEIRD:
                 text = json.dumps(value | {key: weird}).encode()
                 wrong = [*parts[:index], text, *parts[index + 1 :]]
+                tried += 1
                 try:
                     check(decoder.decode(wrong), wrong)
                 except DecodeError as error:
                     assert not isinstance(error, HandlerError)
+    refused = decoder.statistics.messages_failed
+    assert refused + decoder.statistics.messages_received == tried
+    assert 0 < refused < tried
 
 
 @pytest.mark.parametrize("encoding", ["lz4<", "bs8-lz4<", "bs16-lz4<", "bs32-lz4>"])

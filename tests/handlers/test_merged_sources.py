@@ -40,13 +40,19 @@ def alive() -> Counter[type[Any]]:
     return Counter(type(one) for one in gc.get_objects() if type(one) in (Decoder, Message))
 
 
-def test_a_message_of_too_many_sources_is_refused() -> None:
+def test_a_message_of_too_many_sources_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = merged({f"{number}": [b"x"] for number in range(MAX_SOURCES + 1)})
     with pytest.raises(MessageError, match=f"{MAX_SOURCES} are possible"):
         Decoder().decode(parts)
+    monkeypatch.setattr("gmflow.handlers.merged_1_0.MAX_SOURCES", 9)
+    raw = {f"{number}": [b'{"htype": "raw-1.0"}', b"x"] for number in range(10)}
+    with pytest.raises(MessageError, match="9 are possible"):
+        Decoder().decode(merged(raw))
+    del raw["9"]
+    assert {one.data["data"][0] for one in Decoder().decode(merged(raw)).values()} == {b"x"}
 
 
-def test_decoders_of_all_sources_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoders_of_all_sources_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gmflow.handlers.merged_1_0.MAX_SOURCES", 80)
     before, decoder = alive()[Decoder], Decoder()
     said = set()

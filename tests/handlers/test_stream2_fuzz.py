@@ -1,11 +1,7 @@
-"""Messages of DECTRIS's stream v2 that were tampered with: each is read, or is a DecodeError.
-
-The environment variable GMFLOW_FUZZ says how many.
-"""
+"""Messages of DECTRIS's stream v2 that were tampered with: each is read, or is a DecodeError."""
 
 from __future__ import annotations
 
-import os
 import tracemalloc
 from collections.abc import Callable, Iterator
 from random import Random
@@ -19,8 +15,9 @@ from gmflow.errors import DecodeError
 from gmflow.handlers import stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.handlers.stream2.cbor_arrays import tag_of
+from tests.support.full import times
 
-COUNT = int(os.environ.get("GMFLOW_FUZZ", "10000"))
+COUNT = times(10_000)
 
 TAGS = (0, 1, 2, 4, 25, 28, 29, 30, 35, 40, 64, 69, 70, 83, 85, 256, 258, 1040, 55799, 56500)
 

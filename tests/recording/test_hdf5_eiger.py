@@ -13,10 +13,9 @@ from gmflow.decoder import Decoder
 from gmflow.handlers import DEFAULT, eiger, stream2
 from gmflow.handlers.series import Image, SeriesStart
 from gmflow.message import Message
-from gmflow.recording.hdf5 import Hdf5Writer
+from gmflow.recording.hdf5 import Hdf5Writer, series_files
 from gmflow.recording.hdf5 import files as files_module
-from gmflow.recording.hdf5 import series as series_files
-from gmflow.recording.hdf5.series import MAX_ENDED
+from gmflow.recording.hdf5.series_files import MAX_ENDED
 from gmflow.simulate import eiger as simulated
 from tests.support.captures import needs_captures, read_capture, truth
 from tests.support.hdf5_recorded import open_files, opened, record, texts

@@ -14,19 +14,21 @@ import pytest
 from gmflow.errors import RecordingError
 from gmflow.recording.hdf5.columns import MAX_KEPT, MAX_ROWS
 from gmflow.recording.hdf5.files import MAX_OPEN, Files
-from gmflow.recording.hdf5.superblock import is_known, lookup3
-from tests.support.hdf5_recorded import open_files, texts
+from gmflow.recording.hdf5.growing import is_known, lookup3
+from tests.support.full import times
+from tests.support.hdf5_recorded import Single, open_files, texts
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("hdf5plugin")
 
-KILLS = 20
+KILLS = times(20, 2)
 
 
 def program(text, *arguments, timeout=50):
     """Run a Python program of its own; give the lines that it prints."""
     command = [sys.executable, "-c", text, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=root)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout.splitlines()
@@ -53,10 +55,10 @@ def test_what_is_built_and_what_grows(files, tmp_path):
     file.value("/entry/empty", "")
     file.value("/entry/bytes", b"\0\xff")
     file.value("/entry/table", np.arange(6, dtype=">f4").reshape(2, 3))
-    number = file.column("/entry/number", "u8", units="ns")
-    vector = file.column("/entry/vector", "<i2", (3,))
-    name = file.column("/entry/name", "S8")
-    text = file.texts("/entry/words")
+    number = Single(file, "/entry/number", "u8", units="ns")
+    vector = Single(file, "/entry/vector", "<i2", (3,))
+    name = Single(file, "/entry/name", "S8")
+    text = Single(file, "/entry/words")
     image = file.chunks("/entry/data/image", ">u2", (4, 5), (), about="all")
     file.start()
     rows = 3 * MAX_ROWS + 7
@@ -91,8 +93,8 @@ def test_what_is_built_and_what_grows(files, tmp_path):
 
 def test_what_a_column_keeps_back_is_bounded(files, tmp_path):
     file = files.create()
-    small, large = file.column("/small", "u1"), file.column("/large", "u8", (1000,))
-    text = file.texts("/text")
+    small, large = Single(file, "/small", "u1"), Single(file, "/large", "u8", (1000,))
+    text = Single(file, "/text")
     file.start()
     files.commit()
     for _ in range(MAX_ROWS + 5):
@@ -105,6 +107,42 @@ def test_what_a_column_keeps_back_is_bounded(files, tmp_path):
         assert len(read["small"]) == MAX_ROWS
         assert 0 < (40 - len(read["large"])) * 8000 < MAX_KEPT
         assert 0 < 400_000 - len(read["text"]) < MAX_KEPT + 10_000
+
+
+@pytest.mark.parametrize("large", [(), (1000,)])
+def test_rows_of_several_columns_are_kept_back_and_written_at_once(large, files, tmp_path):
+    file = files.create()
+    rows = file.rows()
+    rows.column("/number", "u2")
+    rows.texts("/text")
+    rows.column("/large", "u8", large)
+    file.start()
+    most = MAX_KEPT // 8000 if large else MAX_ROWS
+    expected = [b"x" * (number % 5) for number in range(2 * most + 3)]
+    for number, text in enumerate(expected):
+        rows.append((number, text, np.full(large, number)), len(text))
+    assert len(rows) == len(expected)
+    file._file.flush()
+    with h5py.File(tmp_path / "run.h5", swmr=True) as read:
+        assert len(read["number"]) == len(read["text_end"]) == len(read["large"]) == 2 * most
+    files.commit()
+    with h5py.File(tmp_path / "run.h5") as read:
+        assert read["number"][:].tolist() == list(range(len(expected)))
+        assert texts(read, "text") == expected
+        assert (
+            read["large"][:].reshape(len(expected), -1)[:, 0].tolist() == read["number"][:].tolist()
+        )
+
+
+def test_a_row_that_has_no_value_for_a_column_is_an_error(files):
+    file = files.create()
+    rows = file.rows()
+    rows.column("/one", "u2")
+    rows.column("/other", "u2")
+    file.start()
+    rows.append((1,))
+    with pytest.raises(ValueError, match="shorter"):
+        rows.write()
 
 
 def test_a_chunk_can_say_which_filters_were_left_out(files, tmp_path):
@@ -136,7 +174,7 @@ print(json.dumps(counts))
 
 def test_another_process_reads_it_while_it_grows_and_cannot_write_to_it(files, tmp_path):
     file = files.create()
-    row = file.column("/row", "u8")
+    row = Single(file, "/row", "u8")
     file.start()
     for count in (10, 2000):
         while len(row) < count:
@@ -151,7 +189,7 @@ def test_another_process_reads_it_while_it_grows_and_cannot_write_to_it(files, t
 
 def test_commits_are_seen_when_the_file_is_opened_again(files, tmp_path):
     file = files.create()
-    row, image = file.column("/row", "u8"), file.chunks("/image", "u1", (10_000,), ())
+    row, image = Single(file, "/row", "u8"), file.chunks("/image", "u1", (10_000,), ())
     file.start()
     for count in range(1, 40):
         row.append(count)
@@ -170,9 +208,9 @@ def test_commits_are_seen_when_the_file_is_opened_again(files, tmp_path):
 def test_a_closed_file_is_like_any_other(filters, shape, files, tmp_path):
     before = open_files()
     file = files.create()
-    row, rare = file.column("/row", "u8"), file.column("/rare", "u1")
+    row, rare = Single(file, "/row", "u8"), Single(file, "/rare", "u1")
     image = file.chunks("/image", "u2", shape, filters)
-    text = file.texts("/text")
+    text = Single(file, "/text")
     file.start()
     plain = np.arange(np.prod(shape), dtype="u2").reshape(shape)
     for count in range(200):
@@ -198,32 +236,35 @@ def test_a_closed_file_is_like_any_other(filters, shape, files, tmp_path):
 CLOSING = """
 import os, sys, time
 from gmflow.recording.hdf5.files import Files
-files = Files(sys.argv[1])
-file = files.create()
-rows = [file.column(f"/row_{number}", "u8") for number in range(150)]
-file.start()
-for row in rows:
-    row.append(7)
-files.commit()
-hear, told = os.pipe()
-child = os.fork()
-if not child:
-    os.write(told, b"x")
-    files.close()
-    os._exit(0)
-os.read(hear, 1)
-time.sleep(float(sys.argv[2]))
-os.kill(child, 9)
-os.waitpid(child, 0)
+from tests.support.hdf5_recorded import Single
+for delay in sys.argv[2:]:
+    files = Files(f"{sys.argv[1]}/{delay}.h5")
+    file = files.create()
+    rows = [Single(file, f"/row_{number}", "u8") for number in range(150)]
+    file.start()
+    for row in rows:
+        row.append(7)
+    files.commit()
+    hear, told = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(told, b"x")
+        files.close()
+        os._exit(0)
+    os.read(hear, 1)
+    time.sleep(float(delay))
+    os.kill(child, 9)
+    os.waitpid(child, 0)
 os._exit(0)
 """
 
 
-@pytest.mark.parametrize("after", [0.0, 0.002, 0.005, 0.01, 0.02])
-def test_a_kill_while_it_is_closed_leaves_it_readable(after, tmp_path):
-    program(CLOSING, tmp_path / "run.h5", after)
-    with h5py.File(tmp_path / "run.h5") as read:
-        assert [read[f"row_{number}"][:].tolist() for number in range(150)] == [[7]] * 150
+def test_a_kill_while_it_is_closed_leaves_it_readable(tmp_path):
+    delays = [0.0, 0.002, 0.005, 0.01, 0.02][: times(50)]
+    program(CLOSING, tmp_path, *delays)
+    for delay in delays:
+        with h5py.File(tmp_path / f"{delay}.h5") as read:
+            assert [read[f"row_{number}"][:].tolist() for number in range(150)] == [[7]] * 150
 
 
 # The first bytes
@@ -260,7 +301,7 @@ def test_files_are_numbered_and_the_least_recently_used_is_closed(files, tmp_pat
     made = []
     for number in range(MAX_OPEN + 4):
         made.append(files.create())
-        columns.append(made[-1].column("/row", "u8"))
+        columns.append(Single(made[-1], "/row", "u8"))
         made[-1].start()
         if number < MAX_OPEN:
             columns[0].append(number)  # is used all the time
@@ -297,6 +338,7 @@ def test_the_first_name_that_is_taken_meanwhile_is_an_error(files, tmp_path):
 
 
 def test_a_file_that_was_never_started_leaves_nothing(files, tmp_path):
+    before = open_files()
     files.create().value("/x", 1)
     (part,) = names(tmp_path)
     assert part.startswith(f".run.h5.{os.getpid()}-")
@@ -308,6 +350,16 @@ def test_a_file_that_was_never_started_leaves_nothing(files, tmp_path):
     assert names(tmp_path) == ["run.h5"]
     with h5py.File(tmp_path / "run.h5") as read:
         assert list(read) == ["y"]
+    assert open_files() == before
+
+
+def test_a_file_that_is_dropped_stands_in_the_way_of_none(files):
+    for number in range(20):  # the next one may get the same place on the disk
+        file = files.create()
+        file.value("/x", number)
+        Single(file, "/row", "u8")
+        assert open_files() == 1
+    file.start()
 
 
 def test_parts_of_those_that_were_killed_are_removed_a_day_later(tmp_path):
@@ -322,7 +374,7 @@ def test_parts_of_those_that_were_killed_are_removed_a_day_later(tmp_path):
 def test_two_that_record_to_the_same_name_do_not_touch_each_other(tmp_path):
     both = [Files(tmp_path / "run.h5") for _ in range(2)]
     first, second = [files.create() for files in both]
-    row = first.column("/row", "u8")
+    row = Single(first, "/row", "u8")
     second.value("/other", 1)
     first.start()
     with pytest.raises(RecordingError, match=r"run\.h5 is there already"):
@@ -360,7 +412,7 @@ def test_one_file_takes_the_place_of_another(files, tmp_path):
     first.start()
     first.close()
     second = files.create(first)
-    row = second.column("/row", "u8")
+    row = Single(second, "/row", "u8")
     second.start()
     row.append(1)
     files.close()
@@ -429,13 +481,14 @@ import json, os, resource, sys
 import numpy as np
 from gmflow.errors import RecordingError
 from gmflow.recording.hdf5.files import Files
+from tests.support.hdf5_recorded import Single
 where, by_column = sys.argv[1], sys.argv[2] == "column"
 files = Files(where)
 other = files.create()
-others = other.column("/row", "u8")
+others = Single(other, "/row", "u8")
 other.start()
 file = files.create()
-row, wide = file.column("/row", "u8"), file.column("/wide", "u8", (1000,))
+row, wide = Single(file, "/row", "u8"), Single(file, "/wide", "u8", (1000,))
 image = file.chunks("/image", "<u8", (1000,), ())
 file.start()
 resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
@@ -482,13 +535,14 @@ KILLED = """
 import os, random, signal, sys, time
 import numpy as np
 from gmflow.recording.hdf5.files import Files
+from tests.support.hdf5_recorded import Single
 
 def write(folder, told):
     files = Files(folder + "/run.h5")
     file = files.create()
     file.value("/config", "x" * 1000)
-    rows = [file.column(f"/row_{number}", "u8") for number in range(6)]
-    text = file.texts("/text")
+    rows = [Single(file, f"/row_{number}", "u8") for number in range(6)]
+    text = Single(file, "/text")
     image = file.chunks("/image", "<u8", (500,), ())
     file.start()
     count = 0

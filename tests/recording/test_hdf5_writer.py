@@ -20,13 +20,14 @@ from gmflow.recording import open_writer
 from gmflow.recording.base import PROMISE
 from gmflow.recording.hdf5 import Hdf5Writer
 from gmflow.recording.hdf5 import hdf5_writer as writer_module
+from tests.support.full import times
 from tests.support.hdf5_recorded import opened, record
 
 h5py = pytest.importorskip("h5py")
 pytest.importorskip("hdf5plugin")
 
 DATA = "entry/data/data"
-KILLS = 20
+KILLS = times(20, 2)
 
 
 def an_image(frame, series=1):
@@ -227,7 +228,7 @@ from gmflow.errors import RecordingError
 from gmflow.recording.hdf5 import Hdf5Writer
 from tests.recording.test_hdf5_writer import messages
 channels = [{"name": f"CH{number}", "type": "float64"} for number in range(800)]
-sent = messages(*simulate.bsread(channels, 100))
+sent = messages(*simulate.bsread(channels, 40))
 writer = Hdf5Writer(sys.argv[1])
 writer.write(sent[:5])
 writer.commit()
@@ -281,30 +282,31 @@ for number in range(int(sys.argv[2])):
         finally:
             os._exit(1)
     os.close(told)
-    end = time.monotonic() + random.uniform(PROMISE, 2 * PROMISE)
-    heard = []
+    rows, end = [], None
     with os.fdopen(hear) as lines:
         for line in lines:
-            heard.append(line)
-            if time.monotonic() > end:
+            rows.append(line.split())
+            now = time.monotonic()
+            end = end or now + random.uniform(PROMISE, 2 * PROMISE)
+            if now > end and rows[-1][1] != "0":
                 break
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        killed = time.monotonic()
-        heard += [line for line in lines if line.endswith("\\n")]
-    rows = [line.split() for line in heard]
-    old = sum(float(time) < killed - PROMISE for _, _, time in rows)
+        rows += [line.split() for line in lines if line.endswith("\\n")]
+    latest = float(rows[-1][2])  # what a busy machine lets wait after that is nobody's promise
+    old = sum(float(time) < latest - PROMISE for _, _, time in rows)
     print(old, rows[-1][1])
 """
 
 
 @pytest.mark.timeout(120)
 def test_a_kill_loses_nothing_that_is_older_than_promised(tmp_path):
-    places = [tmp_path / str(number) for number in range(4)]
+    places = [tmp_path / str(number) for number in range(min(KILLS, 4))]
     for place in places:
         place.mkdir()
     with ThreadPoolExecutor(len(places)) as pool:
-        kills = pool.map(lambda place: child(KILLED, place, KILLS // 4, timeout=110), places)
+        each = KILLS // len(places)
+        kills = pool.map(lambda place: child(KILLED, place, each, timeout=110), places)
         killed = [
             (place / str(n), line)
             for place, lines in zip(places, kills, strict=True)

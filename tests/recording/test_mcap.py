@@ -25,11 +25,9 @@ from mcap.writer import Writer as LibraryWriter
 from gmflow.errors import RecordingError
 from gmflow.message import Message
 from gmflow.recording import open_reader, open_writer
-from gmflow.recording.mcap import chunk as mcap_chunk
 from gmflow.recording.mcap import mcap_writer as mcap_writing
-from gmflow.recording.mcap.chunk import FULL
 from gmflow.recording.mcap.mcap_reader import McapReader
-from gmflow.recording.mcap.mcap_writer import McapWriter
+from gmflow.recording.mcap.mcap_writer import FULL, McapWriter
 from gmflow.recording.mcap.message_cbor import LARGE, add_message, read_message
 from gmflow.version import __version__
 from tests.support.captures import capture_names, needs_captures, read_capture
@@ -480,8 +478,7 @@ def test_the_library_is_missing(
 
 def test_what_is_old_is_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    for module in (mcap_writing, mcap_chunk):
-        monkeypatch.setattr(module, "monotonic", lambda: now)
+    monkeypatch.setattr(mcap_writing, "monotonic", lambda: now)
     with McapWriter(tmp_path / "run.mcap") as writer:
         for since, written in [(0.0, 0), (0.1, 0), (0.49, 3), (0.5, 3), (0.6, 3), (0.99, 6)]:
             now = 100 + since
@@ -549,7 +546,7 @@ def test_an_error_aside_is_raised_and_what_was_before_stays(
     def fail(*_: Any) -> int:
         raise RecordingError("no memory is left")
 
-    monkeypatch.setattr(mcap_chunk, "crc32", fail)
+    monkeypatch.setattr(mcap_writing, "crc32", fail)
     with pytest.raises(RecordingError, match="no memory is left"):
         writer.commit()
     monkeypatch.undo()

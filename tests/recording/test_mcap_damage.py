@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tracemalloc
@@ -15,17 +16,24 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import cbor2
+import lz4.frame
 import pytest
+import zstandard
 from mcap.reader import make_reader
 from mcap.writer import CompressionType
 
 from gmflow.errors import RecordingError
 from gmflow.message import Message
+from gmflow.recording.mcap.mcap_blocks import MAX_BYTES
+from gmflow.recording.mcap.mcap_file import CHUNK, FOOTER, MAGIC, MESSAGE, MESSAGE_INDEX, pack
+from gmflow.recording.mcap.mcap_file import records as mcap_records
 from gmflow.recording.mcap.mcap_reader import McapReader
 from gmflow.recording.mcap.mcap_writer import McapWriter
 from tests.recording.test_mcap import facts, stream, write_by_library
+from tests.support.full import times
 
-COUNT = int(os.environ.get("GMFLOW_FUZZ", "3000"))
+COUNT = int(os.environ.get("GMFLOW_FUZZ") or times(3000))
 
 HUGE = (0, 1, 0xFF, 0xFFFF, (1 << 32) - 1, 1 << 40, 1 << 60, (1 << 63) - 1, (1 << 64) - 1)
 
@@ -59,7 +67,8 @@ def test_cut_anywhere(tmp_path: Path) -> None:
     file = tmp_path / "cut.mcap"
     file.write_bytes(data)
     expected = facts(messages)
-    for size in range(len(data) - 1, -1, -1):
+    sizes = {*range(0, len(data), len(data) // times(len(data))), *ends, *(end - 1 for end in ends)}
+    for size in sorted(sizes, reverse=True):
         os.truncate(file, size)
         whole = sum(end <= size for end in ends)
         with McapReader(file) as reader:
@@ -82,7 +91,8 @@ def test_others_files_cut_anywhere(
     messages = stream(400)
     data = write_by_library(messages, compression=compression, use_chunking=chunks)
     expected, before = facts(messages), 0
-    for size in range(7, len(data), 97):
+    step = 97 * len(data) // times(len(data))
+    for size in [*range(7, len(data), step), len(data) - 1]:
         (tmp_path / "cut.mcap").write_bytes(data[:size])
         with McapReader(tmp_path / "cut.mcap") as reader:
             assert facts(reader.messages()) == expected[: len(reader)]
@@ -145,6 +155,171 @@ def test_a_damaged_summary(tmp_path: Path) -> None:
     with McapReader(tmp_path / "run.mcap") as reader:
         assert reader.problem == "its index is damaged: its checksum is wrong"
         assert facts(reader.messages()) == facts(messages)
+
+
+def made(*records: bytes) -> bytes:
+    """Return a file that was not closed, of records that may lie."""
+    channel = pack(mcap_records().Channel(1, "s", "cbor", {}, 0))
+    return MAGIC + channel + b"".join(records)
+
+
+def a_record(opcode: int, content: bytes, length: int | None = None) -> bytes:
+    return struct.pack("<BQ", opcode, len(content) if length is None else length) + content
+
+
+def a_message(number: int) -> bytes:
+    head = struct.pack("<HIQQ", 1, number, number, number)
+    return a_record(MESSAGE, head + cbor2.dumps([b"%d" % number]))
+
+
+def a_chunk(
+    content: bytes, size: int | None = None, how: bytes = b"", stored: int | None = None
+) -> bytes:
+    size = len(content) if size is None else size
+    head = struct.pack("<QQQII", 0, 0, size, 0, len(how)) + how
+    stored = len(content) if stored is None else stored
+    return a_record(CHUNK, head + struct.pack("<Q", stored) + content)
+
+
+def an_index(count: int, size: int | None = None, entries: int | None = None) -> bytes:
+    entries = count if entries is None else entries
+    size = 16 * count if size is None else size
+    return a_record(MESSAGE_INDEX, struct.pack("<HI", 1, size) + bytes(16 * entries))
+
+
+THREE = b"".join(map(a_message, range(3)))
+
+
+def read_all(file: Path, data: bytes) -> tuple[int, str, list[bytes], str]:
+    """Return the length, the problem, what can be read, and the error that ends it."""
+    file.write_bytes(data)
+    found: list[bytes] = []
+    with McapReader(file) as reader:
+        try:
+            found.extend(one.parts[0] for one in reader.messages())
+        except RecordingError as error:
+            return len(reader), reader.problem, found, str(error)
+        return len(reader), reader.problem, found, ""
+
+
+def test_a_file_without_any_index(tmp_path: Path) -> None:
+    chunks = [a_chunk(THREE), a_message(3), a_message(4), a_chunk(a_message(5))]
+    count, problem, found, error = read_all(tmp_path / "run.mcap", made(*chunks))
+    assert (count, found, error) == (6, [b"%d" % number for number in range(6)], "")
+    assert problem == "the file was not closed: it ends after message 5"
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_chunk_is_read_where_its_indexes_may_not_be_all(tmp_path: Path, is_known: bool) -> None:
+    # The second index of the chunk is cut, or of a channel that only the chunk tells of.
+    other = pack(mcap_records().Channel(2, "t", "cbor", {}, 0))
+    second = a_message(1)[:9] + b"\2\0" + a_message(1)[11:]
+    records = (b"" if is_known else other) + a_message(0) + second
+    last = an_index(1)[:-1] if is_known else an_index(1).replace(b"\1\0", b"\2\0", 1)
+    data = made(*([other] if is_known else []), a_chunk(records), an_index(1), last)
+    count, problem, found, error = read_all(tmp_path / "run.mcap", data)
+    assert (count, found, error) == (2, [b"0", b"1"], "")
+    assert problem.startswith("the file was not closed: it ")
+
+
+@pytest.mark.parametrize(
+    "counted, found, lost, error",
+    [
+        (2, 2, "message 1 can't be read", "it holds more messages than its index says"),
+        (1, 1, "message 0 can't be read", "it holds more messages than its index says"),
+        (4, 3, "message 3 can't be read", "it holds fewer messages than its index says"),
+    ],
+)
+def test_a_chunk_that_holds_more_or_less_than_is_declared(
+    tmp_path: Path, counted: int, found: int, lost: str, error: str
+) -> None:
+    data = made(a_chunk(THREE), an_index(counted), a_chunk(a_message(3)), an_index(1))
+    count, _, there, said = read_all(tmp_path / "run.mcap", data)
+    assert (count, there) == (counted + 1, [b"%d" % number for number in range(found)])
+    assert lost in said
+    assert error in said
+    with McapReader(tmp_path / "run.mcap") as reader:
+        assert [one.parts for one in reader.messages(counted)] == [[b"3"]]
+
+
+@pytest.mark.parametrize("size, is_right", [(48, True), (49, False), (1 << 31, False), (32, True)])
+def test_an_index_that_is_longer_than_its_record(tmp_path: Path, size: int, is_right: bool) -> None:
+    before = made(a_chunk(a_message(9)), an_index(1), a_chunk(THREE))
+    data = before + an_index(3, size) + a_message(4)
+    count, problem, _, _ = read_all(tmp_path / "run.mcap", data)
+    assert count == 1 + (size // 16 + 1 if is_right else 3)
+    damage = f"the file is damaged at byte {len(before)}: what comes after message 3 can't be read"
+    assert (problem == damage) is not is_right
+
+
+@pytest.mark.parametrize("how", [b"zstd", b"lz4"])
+@pytest.mark.parametrize(
+    "size, error",
+    [
+        (MAX_BYTES + 1, f"it would decompress to {MAX_BYTES + 1} bytes; up to {MAX_BYTES} can"),
+        ((1 << 64) - 1, "it would decompress to 18446744073709551615 bytes"),
+        (MAX_BYTES, "can't"),
+    ],
+)
+def test_the_size_that_a_chunk_declares_is_limited(
+    tmp_path: Path, how: bytes, size: int, error: str
+) -> None:
+    tracemalloc.start()
+    try:
+        data = made(a_chunk(b"some bytes", size, how), an_index(1))
+        count, _, found, said = read_all(tmp_path / "run.mcap", data)
+        assert tracemalloc.get_traced_memory()[1] < MAX_MEMORY
+    finally:
+        tracemalloc.stop()
+    assert (count, found) == (1, [])
+    assert error in said
+
+
+@pytest.mark.parametrize(
+    "chunk, error",
+    [
+        (a_chunk(THREE, len(THREE) + 1), "its sizes are wrong"),
+        (a_chunk(THREE, len(THREE) - 1), "its sizes are wrong"),
+        (a_chunk(THREE, stored=len(THREE) + 1), "its sizes are wrong"),
+        (a_chunk(THREE, how=b"brotli"), "it is compressed by b'brotli'; zstd and lz4 can be read"),
+        (a_chunk(a_record(MESSAGE, bytes(22), 23)), "a record in it is longer than itself"),
+        (a_chunk(a_message(0).replace(b"\1\0", b"\7\0", 1)), "is of the unknown channel 7"),
+        (a_chunk(lz4.frame.compress(THREE), len(THREE) - 1, b"lz4"), "its sizes are wrong"),
+        (a_chunk(lz4.frame.compress(THREE), len(THREE) + 1, b"lz4"), "its sizes are wrong"),
+        (a_chunk(zstandard.compress(THREE), len(THREE) - 1, b"zstd"), "its sizes are wrong"),
+        (a_chunk(zstandard.compress(THREE), len(THREE) + 1, b"zstd"), "its sizes are wrong"),
+        (a_chunk(b"12", 255 * 2 + 1, b"lz4"), "2 bytes can't decompress to 511"),
+        (a_chunk(b"12345678", 255 * 8, b"lz4"), "it can't be decompressed"),
+    ],
+    ids=range(12),
+)
+def test_a_chunk_whose_sizes_are_wrong(tmp_path: Path, chunk: bytes, error: str) -> None:
+    data = made(a_chunk(a_message(0)), an_index(1), chunk, an_index(1))
+    count, _, found, said = read_all(tmp_path / "run.mcap", data)
+    assert (count, found) == (2, [b"0"])
+    assert "message 1 can't be read: the chunk at byte" in said
+    assert error in said
+
+
+@pytest.mark.parametrize(
+    "record",
+    [a_record(MESSAGE, bytes(21)), pack(mcap_records().Channel(2, "t" * (1 << 20), "cbor", {}, 0))],
+    ids=["a message that is too short", "a channel that is too large"],
+)
+def test_records_outside_of_chunks_have_limits(tmp_path: Path, record: bytes) -> None:
+    before = made(a_message(0), a_message(1))
+    count, problem, found, _ = read_all(tmp_path / "run.mcap", before + record + a_message(2))
+    assert (count, found) == (2, [b"0", b"1"])
+    assert f"the file is damaged at byte {len(before)}: " in problem
+
+
+@pytest.mark.parametrize("start", [0, 7, 1 << 62], ids=["none", "in the magic", "beyond the end"])
+def test_a_summary_that_begins_where_it_can_not(tmp_path: Path, start: int) -> None:
+    footer = a_record(FOOTER, struct.pack("<QQI", start, 0, 0))
+    data = made(a_chunk(THREE), an_index(3)) + footer + MAGIC
+    count, problem, found, _ = read_all(tmp_path / "run.mcap", data)
+    assert (count, found) == (3, [b"0", b"1", b"2"])
+    assert problem == ("its index is damaged: it begins where it can't" if start else "")
 
 
 def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
@@ -284,7 +459,7 @@ with McapWriter(sys.argv[1]) as writer:
 """
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(times(5, 2)))
 def test_killed(tmp_path: Path, seed: int) -> None:
     file, random = tmp_path / "run.mcap", Random(seed)
     command = [sys.executable, "-c", KILLED, str(file)]

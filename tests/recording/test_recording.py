@@ -5,12 +5,10 @@ import fcntl
 import hashlib
 import json
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 from array import array
 from pathlib import Path
@@ -26,6 +24,7 @@ from gmflow.recording.folder.folder_reader import FolderReader
 from gmflow.recording.folder.folder_writer import FolderWriter
 from gmflow.recording.folder.names import is_empty, make_folder, part_name
 from tests.support.captures import capture_names, needs_captures, read_capture
+from tests.support.full import times
 
 PARTS = st.lists(st.lists(st.binary(max_size=9), min_size=1, max_size=4), min_size=1, max_size=9)
 
@@ -477,33 +476,40 @@ OVERWRITTEN = """
 import itertools, os, signal, sys
 from gmflow.message import Message
 from gmflow.recording import open_writer
-from gmflow.recording.folder import times
-from gmflow.recording.folder import folder_writer as folder_writing
-calls = itertools.count()
-def counted(call):
+def counted(call, calls, limit):
     def counting(*arguments, **options):
-        if next(calls) == int(sys.argv[2]):
+        if next(calls) == limit:
             os.kill(os.getpid(), signal.SIGKILL)
         return call(*arguments, **options)
     return counting
-writer = open_writer(sys.argv[1])
-for name in ("open", "write", "unlink", "ftruncate"):
-    setattr(os, name, counted(getattr(os, name)))
-new = [Message(parts=[b"new", b"n"], received_ns=9, source="new") for _ in range(3)]
-writer.write(new)
+def overwrite(folder, limit):
+    calls = itertools.count()
+    writer = open_writer(folder)
+    for name in ("open", "write", "unlink", "ftruncate"):
+        setattr(os, name, counted(getattr(os, name), calls, limit))
+    new = [Message(parts=[b"new", b"n"], received_ns=9, source="new") for _ in range(3)]
+    writer.write(new)
+    os._exit(0)
+for number, folder in enumerate(sys.argv[1:]):
+    child = os.fork()
+    if not child:
+        overwrite(folder, number)
+    status = os.waitpid(child, 0)[1]
+    print(os.WTERMSIG(status), os.waitstatus_to_exitcode(status))
 """
 
 
 def test_a_kill_while_overwriting_leaves_whole_messages_with_their_own_times(tmp_path):
     old = [Message(parts=[b"old"] * 4, received_ns=1, source="old")] * 6
-    found = set()
-    for call in range(60):
-        folder = tmp_path / str(call)
+    folders = [tmp_path / str(call) for call in range(60)]
+    for folder in folders:
         with FolderWriter(folder) as writer:
             writer.write(old)
-        command = [sys.executable, "-c", OVERWRITTEN, folder, str(call)]
-        if not subprocess.run(command, timeout=30).returncode:
-            break
+    found = set()
+    ends = run(OVERWRITTEN, *folders)
+    killed = ends.index("0 0")  # so many calls are made
+    assert ends == ["9 -9"] * killed + ["0 0"] * (60 - killed)
+    for folder in folders[:killed]:
         with FolderReader(folder) as reader:
             messages = [(*message.parts, message.source) for message in reader.messages()]
         new = messages.count((b"new", b"n", "new"))
@@ -653,7 +659,7 @@ def run(text, *arguments):
         [sys.executable, "-c", text, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=50,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -766,7 +772,7 @@ def test_a_file_with_a_huge_part_number_takes_no_time(tmp_path):
 
 
 ENDLESS = """
-import hashlib, json, os, sys
+import hashlib, json, os, random, signal, sys, time
 from gmflow.message import Message
 from gmflow.recording import open_writer
 noise = os.urandom(40_000)
@@ -775,34 +781,36 @@ def message(number):
     digest = hashlib.sha256(b"|".join(parts)).hexdigest()
     header = {"number": number, "parts": len(parts), "sha256": digest}
     return Message(parts=[json.dumps(header).encode(), *parts], received_ns=number + 1, source="s")
-writer = open_writer(sys.argv[1])
-while True:
-    first = writer.written
-    writer.write([message(number) for number in range(first, first + 1 + first % 9)])
-    os.write(1, b"%d\\n" % writer.written)
+def write(folder, told):
+    writer = open_writer(folder)
+    while True:
+        first = writer.written
+        writer.write([message(number) for number in range(first, first + 1 + first % 9)])
+        os.write(told, writer.written.to_bytes(8, "big"))
+for folder in sys.argv[1:]:
+    hear, told = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            write(folder, told)
+        finally:
+            os._exit(1)
+    os.close(told)
+    said = os.read(hear, 8)
+    time.sleep(random.uniform(0, 0.03))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    while more := os.read(hear, 1 << 16):
+        said += more
+    os.close(hear)
+    print(int.from_bytes(said[-8:], "big"))
 """
 
 
-def kill_while_writing(folder, moment):
-    """Return how many messages a process had written, as it said, before it was killed."""
-    with subprocess.Popen(
-        [sys.executable, "-c", ENDLESS, folder], stdout=subprocess.PIPE, bufsize=0
-    ) as process:
-        try:
-            assert process.stdout.read(1)
-            time.sleep(moment)
-        finally:
-            process.kill()
-        lines = process.stdout.read().split(b"\n")
-    return int(lines[-2]) if len(lines) > 1 and lines[-2] else 1
-
-
-@pytest.mark.timeout(120)
 def test_a_kill_at_any_moment_loses_nothing_that_was_written(tmp_path):
-    chance = random.Random()
-    for attempt in range(20):
-        folder = tmp_path / str(attempt)
-        written = kill_while_writing(folder, chance.uniform(0, 0.03))
+    folders = [tmp_path / str(attempt) for attempt in range(times(20, 4))]
+    for folder, written in zip(folders, map(int, run(ENDLESS, *folders)), strict=True):
+        assert written
         with FolderReader(folder) as reader:
             messages = list(reader.messages())
         assert len(messages) >= written

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from gmflow.handlers import DEFAULT
 from gmflow.merging.merged import Joiner
 from gmflow.message import Message
-from gmflow.render.figures import figures, kind
-from gmflow.render.summary import Summaries
+from gmflow.render.summary import Summaries, figures, kind
 from gmflow.render.words import many, printable, size, text_of, time_of
 from gmflow.simulate import array, eiger, raw
 from tests.support.captures import captures, needs_captures, read_capture, truth

@@ -11,12 +11,12 @@ import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmflow.errors import ConfigError, RecordingError
+from gmflow.cborwire import is_map, read_header
+from gmflow.errors import ConfigError, DecodeError, RecordingError
+from gmflow.handlers.stream2.cbor_map import read
 from gmflow.jsonwire import loads
 from gmflow.message import Message
-from gmflow.replay import edit_cbor as changing_cbor
-from gmflow.replay import edit_json as changing_json
-from gmflow.replay.edit import MAX_LEVELS, setter
+from gmflow.replay.edit import MAX_LEVELS, set_in_cbor, set_in_json, setter
 from tests.support.captures import capture_names, needs_captures, read_capture
 
 TAG = b"\xd9\xd9\xf7"
@@ -37,7 +37,8 @@ def changed(part, *assignments):
     assert result.data is None
     assert result.size == len(result.parts[0]) + len(b"second")
     if before:
-        assert result.header == loads(result.parts[0])
+        parse = read_header if is_map(part) else loads
+        assert result.header == parse(result.parts[0])
     return bytes(result.parts[0])
 
 
@@ -148,6 +149,25 @@ def test_a_key_that_is_no_text_is_another_one():
     assert changed(b"\xa2\x41a\x01\x61a\x02", "a=7") == b"\xa2\x41a\x01\x61a\x07"
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"\x69series_id",
+        b"\x78\x09series_id",
+        b"\x7f\x66series\x63_id\xff",
+        b"\x7f\x60\x78\x09series_id\xff",
+    ],
+)
+def test_a_key_may_come_in_any_form_and_in_pieces(key):
+    part = b"\xbf\x7f\x65serie\x61_\xff\x01" + key + b"\x05\x61b\x02\xff"
+    assert changed(part, "series=7") == part.replace(b"\x05", b"\x07")
+
+
+@pytest.mark.parametrize("piece", [b"\x41i", b"\x05", b"\x7f\x61i\xff"])
+def test_a_key_whose_pieces_are_no_text_is_refused(piece):
+    assert changed(b"\xa2\x7f\x61i" + piece + b"\xff\x05\x61i\x05", "i=7") is None
+
+
 def test_a_message_without_parts_is_left_as_it_is():
     change = setter(["a=1"])
     message = Message()
@@ -245,7 +265,7 @@ PATHS = st.lists(KEYS, min_size=1, max_size=3)
 def test_a_json_value_is_replaced_and_not_a_byte_else(header, path, old, new, style, around):
     text = around + json.dumps(marked(header, path), **style) + around
     mark, old, new = json.dumps(MARK), json.dumps(old), json.dumps(new, **style)
-    result = changing_json.with_value(text.replace(mark, old), path, new)
+    result = set_in_json(text.replace(mark, old), path, new)
     assert result == (text.replace(mark, new), True)
 
 
@@ -254,9 +274,9 @@ def test_json_is_as_if_it_had_been_set_in_the_object(header, path, value, style)
     text = json.dumps(header, **style)
     if leads_into_none(header, path):
         with pytest.raises(ValueError, match="no JSON object"):
-            changing_json.with_value(text, path, json.dumps(value))
+            set_in_json(text, path, json.dumps(value))
         return
-    result, was_there = changing_json.with_value(text, path, json.dumps(value))
+    result, was_there = set_in_json(text, path, json.dumps(value))
     assert json.loads(result) == with_set(header, path, value)
     assert was_there != is_added(header, path)
     if not was_there:
@@ -289,7 +309,7 @@ def encoded(value, indefinite):
 def test_a_cbor_value_is_replaced_and_not_a_byte_else(header, path, old, new, indefinite, tag):
     part = tag + encoded(marked(header, path), indefinite)
     mark, old, new = cbor2.dumps(MARK), encoded(old, indefinite), cbor2.dumps(new)
-    result = changing_cbor.with_value(part.replace(mark, old), path, new)
+    result = set_in_cbor(part.replace(mark, old), path, new)
     assert result == (part.replace(mark, new), True)
 
 
@@ -298,9 +318,9 @@ def test_cbor_is_as_if_it_had_been_set_in_the_map(header, path, value, indefinit
     part = tag + encoded(header, indefinite)
     if leads_into_none(header, path):
         with pytest.raises(ValueError, match="no map"):
-            changing_cbor.with_value(memoryview(part), path, cbor2.dumps(value))
+            set_in_cbor(memoryview(part), path, cbor2.dumps(value))
         return
-    result, was_there = changing_cbor.with_value(memoryview(part), path, cbor2.dumps(value))
+    result, was_there = set_in_cbor(memoryview(part), path, cbor2.dumps(value))
     assert was_there != is_added(header, path)
     assert result.startswith(tag)
     assert cbor2.loads(result.removeprefix(tag)) == cbor2.loads(
@@ -310,11 +330,37 @@ def test_cbor_is_as_if_it_had_been_set_in_the_map(header, path, value, indefinit
         assert is_insertion(part, result)
 
 
-@given(st.binary(max_size=40), PATHS)
+def map_in(part):
+    """Return the map that a part holds as the decoder of stream v2 reads it; None for none."""
+    try:
+        return read(part)
+    except DecodeError:
+        return None
+
+
+@st.composite
+def damaged_maps(draw):
+    """Return a map in CBOR, whole or with one byte changed, cut, or followed by others."""
+    data = bytearray(encoded(draw(MAPS), draw(st.booleans())))
+    where = draw(st.integers(0, len(data) - 1))
+    data[where] ^= draw(st.sampled_from([0, 0, 1, 0x20, 0xFF]))
+    return bytes(data[: draw(st.sampled_from([len(data), where]))]) + draw(st.binary(max_size=2))
+
+
+@given(st.binary(max_size=40) | damaged_maps(), PATHS)
 def test_any_bytes_are_a_map_or_refused(data, path):
     for part in (data, b"\xa1" + data, b"\xa3\x61a" + data):
-        with suppress(ValueError):
-            changing_cbor.with_value(part, path, b"\x00")
+        header = map_in(part)
+        if header is None:
+            with suppress(ValueError):
+                assert b"\x00" in set_in_cbor(part, path, b"\x00")[0]
+        elif leads_into_none(header, path):
+            with pytest.raises(ValueError, match=r"."):
+                set_in_cbor(part, path, b"\x00")
+        else:
+            result, was_there = set_in_cbor(part, path, b"\x00")
+            assert repr(map_in(result)) == repr(with_set(header, path, 0))
+            assert was_there != is_added(header, path)
 
 
 @given(st.text(max_size=40), PATHS)
@@ -325,10 +371,10 @@ def test_any_text_is_an_object_or_refused(text, path):
         except ValueError:
             known = None
         if isinstance(known, dict) and not leads_into_none(known, path):
-            assert isinstance(json.loads(changing_json.with_value(header, path, "0")[0]), dict)
+            assert isinstance(json.loads(set_in_json(header, path, "0")[0]), dict)
         else:
             with pytest.raises(ValueError, match=r"."):
-                changing_json.with_value(header, path, "0")
+                set_in_json(header, path, "0")
 
 
 @pytest.mark.parametrize("fields", [1, 23, 24, 255, 256, 65_535, 65_536])

@@ -140,19 +140,22 @@ def damage_of(before, after):
 def test_every_message_can_be_damaged_and_still_be_sent(parts):
     faults = Faults(corrupt=1, seed=6)
     before = [bytes(part) for part in parts]
-    for one in faults.apply(Message(parts=parts) for _ in range(100)):
-        after = [bytes(part) for part in one.parts]
-        assert after != before
-        assert after
+    sent = contents(faults.apply(Message(parts=parts) for _ in range(100)))
+    assert len(sent) == faults.corrupted == 100
+    assert [] not in sent
+    assert before not in sent
 
 
 def test_a_damaged_message_shares_what_is_whole():
     large = bytes(10_000)
     message = Message(parts=[b"{}", large], data="decoded")
-    for one in Faults(corrupt=1, seed=7).apply([message] * 50):
+    sent = list(Faults(corrupt=1, seed=7).apply([message] * 50))
+    whole = [part for one in sent for part in one.parts if bytes(part) == large]
+    assert len(sent) == 50
+    assert 20 < len(whole) < 50
+    assert all(part is large for part in whole)
+    for one in sent:
         assert one.data is None
-        whole = [part for part in one.parts if bytes(part) == large]
-        assert all(part is large for part in whole)
         assert one.size == sum(map(len, one.parts))
 
 
@@ -167,10 +170,19 @@ PROBABILITIES = st.fixed_dictionaries(
 @given(PROBABILITIES, st.integers(0, 2**64))
 def test_the_same_seed_gives_the_same_faults(probabilities, seed):
     one, other = Faults(**probabilities, seed=seed), Faults(**probabilities, seed=seed)
-    assert contents(one.apply(messages_of(50))) == contents(other.apply(messages_of(50)))
-    assert vars(one).keys() == vars(other).keys()
-    for count in ("dropped", "duplicated", "reordered", "corrupted"):
+    sent = contents(one.apply(messages_of(50)))
+    assert sent == contents(other.apply(messages_of(50)))
+    assert len(sent) == 50 - one.dropped + one.duplicated
+    for name, count in (
+        ("drop", "dropped"),
+        ("duplicate", "duplicated"),
+        ("reorder", "reordered"),
+        ("corrupt", "corrupted"),
+    ):
         assert getattr(one, count) == getattr(other, count)
+        if probabilities[name] in (0, 1) and probabilities["drop"] < 1 and name != "reorder":
+            of = 50 if name == "drop" else 50 - one.dropped
+            assert getattr(one, count) == of * probabilities[name]
 
 
 def test_another_seed_gives_others():
@@ -181,9 +193,10 @@ def test_another_seed_gives_others():
 
 @given(PROBABILITIES, st.integers(0, 1000))
 def test_no_fault_changes_which_messages_another_one_is_for(probabilities, seed):
-    alone = set(numbers(Faults(drop=probabilities["drop"], seed=seed).apply(messages_of(50))))
-    together = set(numbers(Faults(**probabilities, seed=seed).apply(messages_of(50))))
-    assert together == alone
+    faults = Faults(drop=probabilities["drop"], seed=seed)
+    alone = set(numbers(faults.apply(messages_of(50))))
+    assert len(alone) == 50 - faults.dropped
+    assert set(numbers(Faults(**probabilities, seed=seed).apply(messages_of(50)))) == alone
 
 
 @given(PROBABILITIES, st.integers(0, 1000))

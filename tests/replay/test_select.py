@@ -73,25 +73,28 @@ def test_what_is_no_range_is_refused_in_a_line(text):
 @pytest.mark.parametrize(
     ("one", "expected"),
     [
-        (message(htype="dheader-1.0", series=3), ("start", 3, None)),
-        (message(htype="dimage-1.0", series=3, frame=8), ("image", 3, 8)),
-        (message(htype="dseries_end-1.0", series=3), ("end", 3, None)),
-        (message(htype="dseries_end-1.0"), ("end", None, None)),
-        (message(htype=["array-1.0"], frame=8, pulse_id=9), ("image", None, 8)),
-        (message(htype="bsr_m-1.1", pulse_id=9), ("pulse", None, 9)),
-        (message(htype="raw-1.0", frame="8"), ("", None, None)),
-        (message(htype="raw-1.0", frame=True, series=1.0), ("", None, None)),
-        (message(htype="something", series=4), ("", 4, None)),
-        (Message(parts=[b"\x00binary"]), ("", None, None)),
-        (Message(parts=[b""]), ("", None, None)),
-        (Message(), ("", None, None)),
-        (stream2(type="start", series_id=300, number_of_images=2), ("start", 300, None)),
+        (message(htype="dheader-1.0", series=3), ("start", 3, "frame", None)),
+        (message(htype="dimage-1.0", series=3, frame=8), ("", 3, "frame", 8)),
+        (message(htype="dseries_end-1.0", series=3), ("end", 3, "frame", None)),
+        (message(htype="dseries_end-1.0"), ("end", None, "frame", None)),
+        (message(htype=["array-1.0"], frame=8, pulse_id=9), ("", None, "frame", 8)),
+        (message(htype="bsr_m-1.1", pulse_id=9, frame=7), ("", None, "pulse_id", 9)),
+        (message(htype="raw-1.0", frame="8"), ("", None, "frame", None)),
+        (message(htype="raw-1.0", frame=True, series=1.0), ("", None, "frame", None)),
+        (message(htype="something", series=4), ("", 4, "frame", None)),
+        (Message(parts=[b"\x00binary"]), ("", None, "frame", None)),
+        (Message(parts=[b""]), ("", None, "frame", None)),
+        (Message(), ("", None, "frame", None)),
+        (
+            stream2(type="start", series_id=300, number_of_images=2),
+            ("start", 300, "image_id", None),
+        ),
         (
             stream2(type="image", series_id=2, series_unique_id="u", image_id=70_000),
-            ("image", 2, 70_000),
+            ("", 2, "image_id", 70_000),
         ),
-        (stream2(type="end", series_id=2**40), ("end", 2**40, None)),
-        (stream2(type="other", series_id=2), ("", None, None)),
+        (stream2(type="end", series_id=2**40), ("end", 2**40, "image_id", None)),
+        (stream2(type="other", series_id=2), ("", None, "frame", None)),
     ],
 )
 def test_the_numbers_of_a_message(one, expected):
@@ -104,15 +107,15 @@ def test_the_numbers_of_a_message(one, expected):
 def test_a_merged_message_has_the_numbers_of_the_first_one_in_it():
     inner = message(b"pixels", htype="dimage-1.0", series=3, frame=8)
     merged = Joiner("frame", ["a", "b"]).join(8, {1: inner})
-    assert numbers_of(merged) == ("image", 3, 8)
-    assert numbers_of(Joiner("frame", ["c"]).join(8, {0: merged})) == ("image", 3, 8)
+    assert numbers_of(merged) == ("", 3, "frame", 8)
+    assert numbers_of(Joiner("frame", ["c"]).join(8, {0: merged})) == ("", 3, "frame", 8)
     pulse = Joiner("pulse_id", ["a"]).join(5, {0: message(pulse_id=5)})
-    assert numbers_of(pulse) == ("pulse", None, 5)
+    assert numbers_of(pulse) == ("", None, "pulse_id", 5)
 
 
 def test_merged_ones_within_one_another_without_end():
     head = json.dumps({"htype": "merged-1.0"}).encode()
-    assert numbers_of(Message(parts=[head] * 50_000)) == ("", None, None)
+    assert numbers_of(Message(parts=[head] * 50_000)) == ("", None, "frame", None)
 
 
 def test_by_series():
@@ -148,7 +151,7 @@ def test_no_message_is_read_ahead():
         raise AssertionError("it was read further than it was asked for")
 
     taken = select(endless(), (1, 1), (0, 0))
-    assert numbers_of(next(taken)).kind == "start"
+    assert numbers_of(next(taken)).edge == "start"
     assert numbers_of(next(taken)).frame == 0
 
 
@@ -162,9 +165,11 @@ def test_real_series(name, series):
     assert list(by_series(every, series, series)) == every
     assert list(by_series(every, series + 1)) == []
     kept = [numbers_of(one) for one in by_frames(every, 2, 4)]
-    assert [one.frame for one in kept if one.kind == "image"] == [2, 3, 4]
-    assert kept[0] == ("start", series, None)
-    edges = sum(numbers_of(one).kind in ("start", "end") for one in every)
+    assert [one.frame for one in kept if not one.edge] == [2, 3, 4]
+    counter = "image_id" if "stream2" in name else "frame"
+    assert kept[0] == ("start", series, counter, None)
+    assert {one.counter for one in kept} == {counter}
+    edges = sum(bool(numbers_of(one).edge) for one in every)
     assert len(kept) == 3 + edges
 
 
@@ -173,5 +178,5 @@ def test_real_pulses():
     name = "psi-bsread-2.0.2-sender/header_changes_every_2_messages"
     every = [Message(parts=parts) for parts in read_capture(name)]
     assert [numbers_of(one) for one in by_frames(every, 4001, 4003)] == [
-        ("pulse", None, pulse) for pulse in (4001, 4002, 4003)
+        ("", None, "pulse_id", pulse) for pulse in (4001, 4002, 4003)
     ]

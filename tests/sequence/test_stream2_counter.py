@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cbor2
 import numpy as np
 import pytest
 import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gmflow.cborwire import encode_head
 from gmflow.handlers import stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.message import Message
@@ -109,9 +111,78 @@ def test_a_stream_of_json_is_not_looked_into_for_cbor() -> None:
     assert counts(snapshot) == (1, 0, 0, 0)
 
 
+def plain(kind: str, series: int, number: int | None = None, uid: str = "x") -> dict[str, Any]:
+    message = {"type": kind, "series_id": series, "series_unique_id": uid}
+    if kind == "start":
+        return message | {"number_of_images": number, "arm_date": "2026", "channels": ["a", "b"]}
+    data = {"a": [[2, 3], b"pixels"]}
+    return message | ({} if number is None else {"image_id": number, "data": data})
+
+
+ORDERS: dict[str, Any] = {
+    "as it is": lambda keys: keys,
+    "sorted": sorted,
+    "by length": lambda keys: sorted(keys, key=len),
+    "backwards": lambda keys: list(keys)[::-1],
+}
+
+
+def encoded(message: dict[str, Any], order: str, indefinite: bool) -> bytes:
+    members = b"".join(
+        cbor2.dumps(key) + cbor2.dumps(message[key]) for key in ORDERS[order](message)
+    )
+    head = b"\xbf" if indefinite else encode_head(5, len(message))
+    return b"\xd9\xd9\xf7" + head + members + b"\xff" * indefinite
+
+
+@pytest.mark.parametrize("indefinite", [False, True])
+@pytest.mark.parametrize("uid", ["", "u" * 26, "u" * 80, "u" * 5000])
+@pytest.mark.parametrize("order", ORDERS)
+def test_keys_in_any_order_and_ids_of_any_length(order: str, uid: str, indefinite: bool) -> None:
+    numbers = [number for number in range(20) if number not in (3, 4, 11)]
+    messages = [plain("start", 9, 22, uid), *(plain("image", 9, n, uid) for n in numbers)]
+    parts = [encoded(one, order, indefinite) for one in [*messages, plain("end", 9, None, uid)]]
+    for burst in (1, 5, 64):
+        snapshot = follow(parts, burst)
+        assert snapshot["counter"] == "image_id"
+        assert counts(snapshot) == (5, 0, 0, 0)
+
+
+@pytest.mark.parametrize("part", [bytes, memoryview, zmq.Frame])
+def test_messages_that_count_on_are_not_parsed(part: Any) -> None:
+    messages = [Message(parts=[part(image(7, frame))]) for frame in range(300)]
+    followed = SequenceTracker()
+    for first in range(0, 300, 10):
+        followed.follow(messages[first : first + 10], 1.0)
+    assert counts(followed.snapshot(1.0) or {}) == (0, 0, 0, 0)
+    assert sum(one.parsed is not None for one in messages) == 10
+
+
+ITEMS = st.tuples(
+    st.sampled_from(["image"] * 8 + ["start", "end", "other"]),
+    st.sampled_from([3] * 6 + [4, "4", 3.0, True, {"series_id": 3}, b"\x68image_id\x05"]),
+    st.sampled_from([1] * 8 + [0, 0, 2, 40, 300, -1, "x", None]),
+    st.sampled_from(["u"] * 5 + ["u" * 80, "himage_id", "\x68image_id\x07"]),
+    st.sampled_from(["as it is"] * 6 + ["sorted", "backwards"]),
+    st.sampled_from([False] * 5 + [True]),
+)
+
+
+@given(st.lists(ITEMS, max_size=40), st.integers(1, 9))
+def test_what_is_read_is_what_a_parser_reads(items: list[Any], burst: int) -> None:
+    parts, number = [], 0
+    for kind, series, step, uid, order, indefinite in items:
+        number = number + step if isinstance(step, int) else number
+        shown = number if isinstance(step, int) else step
+        parts.append(encoded(plain(kind, series, shown, uid), order, indefinite))
+    quick = follow(parts, burst) if parts else None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SequenceTracker, "_predict", lambda *_: None)
+        assert quick == (follow(parts, burst) if parts else None)
+
+
 def test_series_are_remembered_in_bounded_memory() -> None:
     followed = SequenceTracker()
     for series in range(5 * MAX_SERIES):
         followed.follow([Message(parts=[begin(series, 2)]), Message(parts=[image(series, 0)])], 1.0)
-    assert len(followed._tracks) == MAX_SERIES
-    assert len(followed._totals) <= MAX_SERIES
+    assert len(followed._series) == MAX_SERIES

@@ -8,14 +8,15 @@ import zmq
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gmflow.burst import MAX_HEADER_BYTES as LARGEST
 from gmflow.errors import ConfigError
 from gmflow.message import Message
-from gmflow.sequence import tracker as continuity
-from gmflow.sequence.reading import MAX_LEARNT_BYTES as LONGEST
-from gmflow.sequence.reading import MAX_TOKENS, form_of
 from gmflow.sequence.tally import MAX_GAPS, RUN
-from gmflow.sequence.tracker import MAX_SERIES, SequenceTracker
+from gmflow.sequence.tracker import (
+    MAX_PATIENCE,
+    MAX_PREDICTED_BYTES,
+    MAX_SERIES,
+    SequenceTracker,
+)
 from tests.support.captures import captures, needs_captures
 
 COUNTS = ("missing", "duplicates", "out_of_order", "restarts")
@@ -65,6 +66,11 @@ def follow(messages, bursts=(), step=None):
 
 def counts(snapshot):
     return tuple(snapshot[name] for name in COUNTS)
+
+
+def parsed(messages):
+    """Return how many of these were parsed."""
+    return sum(one.parsed is not None for one in messages)
 
 
 # what is counted
@@ -297,6 +303,22 @@ def test_the_same_series_again_is_a_restart():
     assert counts(follow(series * 3)) == (0, 0, 0, 2)
 
 
+@pytest.mark.parametrize("bursts", [[1], [3], [64]])
+def test_a_start_opens_a_series_also_where_its_number_was_there_before(bursts):
+    first = [begin(1, 4), *(image(1, frame) for frame in range(4)), end(1)]
+    assert counts(follow([*first, begin(1, 4), image(1, 0), end(1)], bursts)) == (3, 0, 0, 1)
+    assert counts(follow([*first[:-1], begin(1, 4), image(1, 0), end(1)], bursts)) == (3, 0, 0, 1)
+    assert counts(follow([*first, begin(1, 2), end(1)], bursts)) == (2, 0, 0, 1)
+
+
+def test_a_start_that_is_sent_again_opens_nothing():
+    frames = [image(1, frame) for frame in range(9)]
+    messages = [begin(1, 9), begin(1, 9), *frames[:3], begin(1, 9), *frames[5:], end(1)]
+    assert counts(follow(messages)) == (2, 0, 0, 0)
+    late = [image(1, 0), image(1, 2), begin(1, 9), image(1, 1), image(1, 3)]
+    assert counts(follow(late)) == (0, 0, 1, 0)
+
+
 def test_images_of_the_series_before_may_come_late():
     messages = [*(image(1, n) for n in (0, 1, 3)), image(2, 0), image(1, 2), image(1, 4)]
     assert counts(follow([*messages, image(2, 1)], [2])) == (0, 0, 1, 0)
@@ -344,8 +366,8 @@ def test_gaps_are_remembered_in_bounded_memory():
     frames = range(0, 4 * MAX_GAPS, 2)
     followed = SequenceTracker()
     followed.follow([array(frame) for frame in frames], 0.0)
-    (track,) = followed._tracks.values()
-    assert len(track._gaps) == MAX_GAPS
+    (series,) = followed._series.values()
+    assert len(series.track._gaps) == MAX_GAPS
     followed.follow([array(frames[-1] - 1), array(1)], 0.0)
     assert counts(followed.snapshot(0.0)) == (len(frames) - 2, 0, 2, 0)
 
@@ -354,40 +376,39 @@ def test_series_are_remembered_in_bounded_memory():
     followed = SequenceTracker()
     for series in range(5 * MAX_SERIES):
         followed.follow([begin(series, 3), image(series, 0), image(series, 2), end(series)], 0.0)
-    assert len(followed._tracks) == len(followed._totals) == MAX_SERIES
+    assert len(followed._series) == MAX_SERIES
     assert counts(followed.snapshot(0.0)) == (5 * MAX_SERIES, 0, 0, 0)
 
 
 LONG = [
-    {"frame": 1, "mask": [0] * MAX_TOKENS},
-    {"frame": 1, "text": "x" * LONGEST},
+    {"frame": 1, "mask": [0] * 400},
+    {"frame": 1, "text": "x" * MAX_PREDICTED_BYTES},
     {"frame": 1, "rois": [{"x": n, "y": n} for n in range(10_000)]},
 ]
 
 
 @pytest.mark.parametrize("header", LONG)
 def test_a_long_header_is_left_to_a_parser(header):
-    text = json.dumps(header).encode()
-    assert form_of(text, header, "frame") is None
     messages = [message(json.dumps({**header, "frame": frame}).encode()) for frame in range(20)]
     del messages[7]
-    assert counts(follow(messages, [1, 3])) == ((1, 0, 0, 0) if len(text) <= LARGEST else (0,) * 4)
+    assert counts(follow(messages, [1, 3])) == (1, 0, 0, 0)
 
 
-def test_a_long_header_among_others_does_not_make_their_form_forgotten():
+def test_short_headers_after_long_ones_are_hardly_ever_parsed():
     messages = [array(frame) for frame in range(10)]
-    messages += [array(frame, mask=[0] * MAX_TOKENS) for frame in range(10, 30)]
+    messages += [array(frame, mask=[0] * 400) for frame in range(10, 30)]
     short = [array(frame) for frame in range(30, 1000)]
     assert counts(follow(messages + short)) == (0, 0, 0, 0)
-    assert all(one._header is None for one in short)
+    assert parsed(short) < 64
 
 
-def test_forms_are_seldom_learnt_however_often_they_change(monkeypatch):
-    learnt = []
-    monkeypatch.setattr(continuity, "form_of", lambda *words: learnt.append(form_of(*words)))
-    messages = [array(frame, mask=[0] * (frame % 29)) for frame in range(3000)]
-    assert counts(follow(messages)) == (0, 0, 0, 0)
-    assert len(learnt) <= 6
+def test_headers_that_can_not_be_predicted_are_seldom_predicted():
+    followed, predictions = SequenceTracker(), 0
+    for frame in range(3000):
+        followed.follow([array(frame, tag=str(frame))], 0.0)
+        predictions += followed._prediction is not None
+    assert 10 < predictions <= 20 + 3000 // MAX_PATIENCE
+    assert counts(followed.snapshot(0.0)) == (0, 0, 0, 0)
 
 
 # how it is read
@@ -413,26 +434,43 @@ def test_messages_without_a_counter_are_passed_over(parts):
     assert follow(mixed)["counter"] == "frame"
 
 
-@pytest.mark.parametrize("make", [array, pulse, lambda frame: image(4, frame)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        array,
+        lambda n: message(b'{"pulse_id": %d}' % n),
+        lambda n: array(n, series=4, source="%d"),
+    ],
+)
 @pytest.mark.parametrize("part", [bytes, memoryview, zmq.Frame])
-def test_messages_of_one_form_are_hardly_ever_parsed(make, part):
-    messages = [make(number) for number in range(1000) if number % 100]
+@pytest.mark.parametrize("bursts", [[1], [64], [1, 64, 7]])
+def test_headers_that_count_on_are_not_parsed(make, part, bursts):
+    messages = [make(number) for number in range(1000)]
     for one in messages:
         one.parts = [part(one.parts[0]), *one.parts[1:]]
-    assert counts(follow(messages, [1, 64, 7])) == (9, 0, 0, 0)
-    assert sum(one._header is not None for one in messages) <= 2
+    assert counts(follow(messages, bursts)) == (0, 0, 0, 0)
+    assert parsed(messages) <= 65
+    with_gaps = [one for number, one in enumerate(map(make, range(1000))) if number % 100]
+    assert counts(follow(with_gaps, [1])) == (9, 0, 0, 0)
+    assert parsed(with_gaps) < 60
 
 
-def test_messages_of_two_forms_are_parsed_as_one_of_them_at_most():
-    messages = [array(number, **({"source": "x"} if number % 2 else {})) for number in range(1000)]
-    assert counts(follow(messages)) == (0, 0, 0, 0)
-    assert sum(one._header is not None for one in messages) < 520
+def test_messages_that_do_not_count_are_not_parsed():
+    messages = [array(7) for _ in range(1000)]
+    assert counts(follow(messages, [10])) == (0, 999, 0, 0)
+    assert parsed(messages) == 10
+
+
+def test_what_is_parsed_is_kept():
+    messages = [image(4, frame) for frame in range(100)]
+    assert counts(follow(messages, [7])) == (0, 0, 0, 0)
+    assert parsed(messages) == 100
 
 
 def test_another_form_is_learnt_in_time():
     old, new = [array(n) for n in range(50)], [array(n, tag="new") for n in range(50, 1000)]
-    assert counts(follow(old + new)) == (0, 0, 0, 0)
-    assert sum(one._header is not None for one in new) < 10
+    assert counts(follow(old + new, [5])) == (0, 0, 0, 0)
+    assert parsed(new) <= 20
 
 
 values = st.recursive(
@@ -520,7 +558,5 @@ def streams(draw):
 def test_what_is_read_is_what_a_parser_reads(texts, bursts):
     quick = follow(map(message, texts), bursts)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(continuity, "form_of", lambda *_: None)
-        patch.setattr(continuity, "matters", lambda _: True)
-        parsed = follow(map(message, texts), bursts)
-    assert quick == parsed
+        patch.setattr(SequenceTracker, "_predict", lambda *_: None)
+        assert quick == follow(map(message, texts), bursts)

@@ -161,8 +161,10 @@ def test_series_follow_one_another_and_are_the_same_alone():
     assert alone[0][1][2] != alone[1][1][2]
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (5, 5), (516, 3), (3, 1033)])
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((1, 1), "uint8"), ((1, 7), "uint16"), ((516, 3), "uint32"), ((3, 1033), "uint8")],
+)
 def test_any_shape_and_dtype(shape, dtype):
     _, *images, _ = eiger(40, shape, dtype)
     assert len(images) == 40
@@ -222,6 +224,7 @@ def test_spots_come_and_go():
     [
         ({"images": -1}, "images"),
         ({"images": 1.5}, "images"),
+        ({"frame_time": 1e6}, "frame_time"),
         ({"shape": (0, 4)}, "rows"),
         ({"shape": (4, 0)}, "columns"),
         ({"shape": (4, 4, 4)}, "shape"),
@@ -229,12 +232,20 @@ def test_spots_come_and_go():
         ({"series": -1}, "series"),
         ({"seed": -1}, "seed"),
         ({"header_detail": "most"}, "header_detail"),
-        ({"frame_time": 0}, "frame_time"),
+        ({"frame_time": 9e-7}, "frame_time"),
     ],
 )
 def test_wrong_arguments_are_named_at_once(arguments, named):
     with pytest.raises(ConfigError, match=f"^{named} is "):
         eiger(**{"images": 1, "shape": SMALL} | arguments)
+
+
+def test_the_shortest_and_the_longest_frame_time():
+    for frame_time in (1e-6, 999_999.0):
+        *_, image, _ = eiger(2, SMALL, frame_time=frame_time)
+        times = json.loads(image[3])
+        assert times["start_time"] == round(frame_time * 1e9)
+        assert times["stop_time"] - times["start_time"] == times["real_time"]
 
 
 @pytest.mark.parametrize("stream", [raw, array])

@@ -15,7 +15,7 @@ from gmflow.errors import ConfigError, EncodeError
 from gmflow.handlers import DEFAULT
 from gmflow.handlers import eiger as eiger_v1
 from gmflow.simulate import bsread, eiger, eiger_series, stream2, stream2_series
-from gmflow.simulate.channels import read_channels
+from gmflow.simulate.pulses import read_channels
 
 SHAPE = (37, 53)
 WIDE = (560, 64)  # with a gap
@@ -46,8 +46,7 @@ def decompressed(blob, encoding, size):
     return bytes(blob)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
-@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(("dtype", "order"), [("uint8", "<"), ("uint16", ">"), ("uint32", "<")])
 @pytest.mark.parametrize("how", ["", "lz4", "bs-lz4", "bs8-lz4"])
 def test_eiger_encodings_hold_the_same_pixels(dtype, order, how):
     encoding = how.replace("bs-", f"bs{8 * np.dtype(dtype).itemsize}-") + order

@@ -11,6 +11,8 @@ from gevent.hub import get_hub
 
 from gmflow.green.transport.receive import MessageReceiver
 from gmflow.green.transport.send import MessageSender
+from tests.support import waiting
+from tests.support.waiting import DEADLINE
 
 
 @contextmanager
@@ -53,7 +55,7 @@ def thread(function, *arguments):
     native = threading.Thread(target=run, daemon=True)
     native.start()
     yield native
-    get_hub().threadpool.apply(native.join, (10,))
+    get_hub().threadpool.apply(native.join, (DEADLINE,))
     assert not native.is_alive()
     if errors:
         raise errors[0]
@@ -76,7 +78,7 @@ def ticker(every=0.01):
         greenlet.kill()
 
 
-def program(text, *arguments, timeout=20):
+def program(text, *arguments, timeout=50):
     """Run a Python program of its own; give what it prints."""
     done = subprocess.run(
         [sys.executable, "-c", text, *arguments], capture_output=True, text=True, timeout=timeout
@@ -85,11 +87,9 @@ def program(text, *arguments, timeout=20):
     return done.stdout
 
 
-def until(condition, seconds=5):
+def until(condition, seconds=DEADLINE):
     """Let the hub run until a condition holds, and fail if it doesn't in time."""
-    with gevent.Timeout(seconds, AssertionError(f"not so within {seconds} s: {condition}")):
-        while not condition():
-            gevent.sleep(0.001)
+    return waiting.until(condition, seconds, sleep=gevent.sleep)
 
 
 def books(snapshot):

@@ -21,6 +21,22 @@ def record(folder: Path, *messages: Sequence[bytes] | Message) -> Hdf5Writer:
     return writer
 
 
+class Single:
+    """A column of a file that is being built, with rows of its own: numbers, arrays or texts."""
+
+    def __init__(self, file: Any, path: str, *about: Any, **attributes: Any) -> None:
+        self._rows = file.rows()
+        self._is_text = not about
+        make = self._rows.texts if self._is_text else self._rows.column
+        make(path, *about, **attributes)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def append(self, value: Any) -> None:
+        self._rows.append((value,), len(value) if self._is_text else 0)
+
+
 def open_files() -> int:
     """Return how many files HDF5 has open in this process."""
     from h5py import h5f

@@ -6,8 +6,6 @@ when a test forgets it.
 
 import os
 import queue
-import random
-import socket
 import subprocess
 import sys
 import threading
@@ -16,13 +14,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE = 20.0
-"""Seconds after which something that should have happened has not."""
+from tests.support import waiting
+from tests.support.ports import free_port as free_port  # handed on
+from tests.support.waiting import DEADLINE
+
+PATIENCE = DEADLINE
 
 HERE = Path(__file__).parent
 
-LIMIT = "import faulthandler; faulthandler.dump_traceback_later(15, exit=True)\n"
-"""First line of a program: it ends after 15 s, whatever it does, and says where it was."""
+LIMIT = "import faulthandler; faulthandler.dump_traceback_later(45, exit=True)\n"
+"""First line of a program: it ends after 45 s, whatever it does, and says where it was."""
 
 LAUNCH = (
     LIMIT + "import runpy, signal, sys\n"
@@ -163,24 +164,6 @@ def running() -> Iterator[Programs]:
         programs.end()
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on.
-
-    It is below those that the system gives to outgoing connections, so none of them takes it.
-    """
-    while True:
-        port = random.SystemRandom().randrange(10_000, 32_000)
-        with socket.socket() as one:
-            try:
-                one.bind(("", port))
-            except OSError:
-                continue
-            return port
-
-
 def until(true: Callable[[], bool], what: str) -> None:
     """Wait for something that another process does and that only looking can tell."""
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline, f"not within {PATIENCE} s: {what}"
-        threading.Event().wait(0.01)
+    waiting.until(true, PATIENCE, what)

@@ -101,7 +101,7 @@ def plain(value):
 
 
 def main():
-    faulthandler.dump_traceback_later(15, exit=True)
+    faulthandler.dump_traceback_later(45, exit=True)
     library = importlib.import_module(sys.argv[1])
     if sys.argv[2] == "receive":
         receive(library, *sys.argv[3:])

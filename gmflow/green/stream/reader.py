@@ -113,7 +113,7 @@ class Reader:
             return None
         message = Message(self._statistics, None, parts)
         try:
-            value = self._begin(parts, handler)
+            value = self._begin(message, handler)
         except DecodeError as error:
             message.error = error
             return message

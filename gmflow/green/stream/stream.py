@@ -20,7 +20,7 @@ from ...statistics import Statistics
 from ..decode_pool import Decoding
 from ..threads import end_context, threads_are_green
 from ..transport.monitor import ConnectionCountMonitor, no_clients_timeout_notifier
-from ..transport.open_socket import endpoint, open_socket
+from ..transport.open_socket import check_settings, endpoint, open_socket
 from ..transport.socket import Context
 from .reader import Reader, raises_on
 from .sender import Sender, htype_of
@@ -145,6 +145,7 @@ class Stream(Watched):
         """
         if conn_type not in (CONNECT, BIND):
             raise ConfigError(f"conn_type is {conn_type!r}; it can be 'connect' or 'bind'")
+        check_settings(queue_size, linger, topics, options)
         binds = conn_type == BIND
         if self.socket is not None and not self.socket.closed:
             raise ConnectError(f"the stream is connected to {self.address}: disconnect it first")

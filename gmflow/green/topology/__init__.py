@@ -6,7 +6,8 @@
 from .links import Inlet, Splitter
 from .merger import Merger
 from .node import Consumer, Node, Producer
-from .output import Output, Sink
+from .output import Output
+from .sink import Sink
 from .source import Bursts, Feed, Origin, Source
 from .topology import Topology
 

@@ -1,7 +1,7 @@
-"""Between two nodes: a splitter mirrors what a node gives, an inlet admits it to the next.
+"""Between two nodes: a splitter mirrors what a node passes on, an inlet admits it to the next.
 
-Both work in the greenlet of the node that gives; the channel in the inlet is where the next
-greenlet takes over. Everything that came, went in or was dropped is counted here.
+Both work in the greenlet of the producer; the channel in the inlet is where the next greenlet
+takes over. Everything that came, went in or was dropped is counted here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import ConfigError
-from ...filters import Filter, is_series_edge
+from ...filters import Filter
+from ...formats import is_series_edge
 from ...message import Message, size_of_all
 from ...statistics import NodeStatistics
 from ..channel import Channel
@@ -23,13 +24,13 @@ header of megabytes there must be one for the end of its series."""
 
 
 class Inlet:
-    """What stands before a node: its choice of messages, its channel, its policy.
+    """What stands before a node: its filters, its channel, its policy.
 
     Parameters
     ----------
     statistics : NodeStatistics
         The node's counters.
-    choices : sequence of Filter, optional
+    filters : sequence of Filter, optional
         Which messages the node takes; all by default. Each chooses of what the last one left.
     when_full : {"block", "drop_newest", "drop_oldest"}, optional
         What to do with a message for which the channel has no room.
@@ -56,7 +57,7 @@ class Inlet:
             raise ConfigError(f"when_full is {when_full!r}; it can be {', '.join(POLICIES)}")
         self.channel = Channel() if channel is None else channel
         self._policy = when_full
-        self._choices = filters
+        self._filters = filters
         self._statistics = statistics
         self._series = series
 
@@ -72,10 +73,10 @@ class Inlet:
         """
         size = size_of_all(messages) if size is None else size
         chosen, left_out = messages, []
-        for choice in self._choices:
-            before, chosen = len(chosen), choice.choose(chosen)
-            left_out.append((choice.cause, before - len(chosen)))
-        statistics = self._statistics  # counted now: with a choice that fails, nothing came in
+        for one in self._filters:
+            before, chosen = len(chosen), one.choose(chosen)
+            left_out.append((one.cause, before - len(chosen)))
+        statistics = self._statistics  # counted now: with a filter that fails, nothing came in
         statistics.received += len(messages)
         statistics.bytes_received += size
         for cause, count in left_out:

@@ -1,6 +1,6 @@
 """What every node of a topology is. Each runs in one greenlet of its own, from `open` to `close`.
 
-A giver passes messages on through its splitter, a taker gets them from its inlet's channel.
+A producer passes messages on through its splitter, a consumer gets them from its inlet's channel.
 For each at its end: received = sent + dropped + failed + unmatched + left over.
 """
 
@@ -10,11 +10,14 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from ...config import SourceConfig, StreamConfig
 from ...filters import Filter
 from ...message import Message
 from ...statistics import NodeStatistics
 from ..channel import Channel
-from ..transport.socket import Context
+from ..transport.connections import Health
+from ..transport.open_socket import endpoint, open_socket
+from ..transport.socket import Context, Socket
 from .links import Inlet, Splitter
 from .rate_limit import inlet_of
 
@@ -46,7 +49,7 @@ class Node:
         self.statistics = NodeStatistics()
 
     def connect(self) -> None:
-        """Have its givers give to it from now on: a topology does so where it adds the node."""
+        """Have its producers send to it from now on: a topology does so where it adds the node."""
         for producer, inlet in self.inputs:
             if self.wants_data:
                 producer.want_data()
@@ -71,7 +74,7 @@ class Node:
         """Note that the topology is to stop."""
 
     def close(self) -> None:
-        """Return back what `open` took, and tell the neighbours that this node has ended."""
+        """Give back what `open` took, and tell the neighbours that this node has ended."""
 
     def snapshot(self) -> dict[str, Any]:
         """Return the node's kind, address and counters as a plain dict."""
@@ -122,7 +125,7 @@ class Consumer(Node):
         What it is called in reports.
     node : Producer
         Where its messages come from.
-    choices : sequence of Filter, optional
+    filters : sequence of Filter, optional
         Which of them it takes.
     when_full : str, optional
         Its inlet's policy.
@@ -177,3 +180,91 @@ class Consumer(Node):
     def close(self) -> None:
         self.inlet.channel.break_off()
         self.statistics.left_over += len(self._hand) + len(self.inlet.channel)
+
+
+class NodeSocket:
+    """A node's socket, opened when the topology starts. The connections of TCP are watched.
+
+    Parameters
+    ----------
+    address : str
+        The socket's address.
+    settings : dict
+        What `socket_settings` makes of its configuration.
+    name : str
+        What the log calls it.
+
+    Attributes
+    ----------
+    address : str
+        As given; once open, with the port that ``*`` or 0 became.
+    """
+
+    def __init__(self, address: str, settings: dict[str, Any], name: str) -> None:
+        self.address = address
+        self._settings = settings
+        self._socket: Socket | None = None
+        self._name = name
+        self._health: Health | None = None
+
+    def open(self, context: Context, thread: int) -> Socket:
+        """Open the socket, served by one of the context's I/O threads, and return it.
+
+        Raises
+        ------
+        ConnectError
+            If the address can't be bound or connected to.
+        ConfigError
+            If an option is refused.
+        """
+        options = {"AFFINITY": 1 << thread, **self._settings["options"]}
+        settings = {**self._settings, "options": options}
+        is_tcp = self.address.startswith("tcp://")  # elsewhere a topology may have a thousand
+        health = Health(self._name, _loss(settings)) if is_tcp else None
+        self._socket = open_socket(context, self.address, health=health, **settings)
+        self._health = self._socket.health
+        self.address = endpoint(self._socket, self.address)
+        return self._socket
+
+    def wake(self) -> None:
+        """Have the greenlet that waits on the socket return empty-handed."""
+        if self._socket is not None:
+            self._socket.wake()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what a node's snapshot says of its connections; nothing where none are watched."""
+        return {} if self._health is None else {"connection": self._health.connection}
+
+    def close(self, linger: int | None = None) -> None:
+        """Close the socket; what was sent may take `linger` ms, or what the settings say."""
+        if self._socket is not None:
+            self._socket.close(linger)
+
+
+def _loss(settings: dict[str, Any]) -> str:
+    """Return what is lost with a receiver that goes away, as the log says it."""
+    # a bound socket drops the receiver's queue; one that connects keeps it for the next
+    if settings["mode"] != "PUSH":
+        return ""
+    taken = (
+        "what was on its way to it (megabytes, as far as SNDBUF and RCVBUF allow)"
+        " and what it had taken and not dealt with"
+    )
+    if not settings["bind"]:
+        return f"; lost are at most {taken}"
+    most = settings["queue_size"]
+    queued = f"the {most}" if most else "all"
+    return f"; lost are at most {queued} messages queued for it here, {taken}"
+
+
+def socket_settings(config: SourceConfig | StreamConfig) -> dict[str, Any]:
+    """Return the arguments of `open_socket` beside the address, for the socket of a node."""
+    mode, options = config.mode, dict(config.options or {})
+    others = {"queue_size": config.queue_size, "bind": config.conn_type == "bind"}
+    if isinstance(config, SourceConfig):
+        return {"mode": mode, "options": options, "topics": config.topics, **others}
+    if mode == "PUB":  # otherwise libzmq drops without a word
+        options = {"XPUB_NODROP": 1, **options}
+    if mode == "TAP":
+        mode, options = "XPUB", {**options, "XPUB_NODROP": 1, "XPUB_MANUAL": 1}
+    return {"mode": mode, "options": options, "linger": config.linger, **others}

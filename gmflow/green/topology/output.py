@@ -1,30 +1,21 @@
-"""Where messages end: an output sends them to a socket, a sink hands them to Python code."""
+"""An output: it sends every message that it takes to a socket."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
-from inspect import GEN_CREATED, getgeneratorstate, isgeneratorfunction
+from collections.abc import Sequence
 from itertools import islice
-from types import GeneratorType
-from typing import Any, TypeAlias
+from typing import Any
 
 import zmq
 
-from ...errors import ConfigError
 from ...filters import Filter
 from ...message import Message, size_of_all
 from ..transport.receive import BURST
 from ..transport.send import MessageSender
 from ..transport.socket import Context, Socket
-from ..yielding import HubYield
-from .node import Consumer, Producer
-from .port import Port
-
-SinkFunction: TypeAlias = Callable[..., Any] | Generator[Any, Message, Any]
-"""A function of a message, or a generator (or generator function without arguments) that gets
-each message from ``yield``."""
+from .node import Consumer, NodeSocket, Producer
 
 
 class Output(Consumer):
@@ -35,12 +26,12 @@ class Output(Consumer):
 
     Parameters
     ----------
-    name, node, choices, when_full
-        As of `SinkFunction`.
+    name, node, filters, when_full
+        As of `Consumer`.
     address : str
         The socket's address.
     settings : dict
-        Further arguments of `open_socket`; its linger holds after a stop.
+        What `socket_settings` makes of its configuration; the linger holds after a stop.
     rate : float, optional
         Messages a second that go out at most. The inlet then keeps the newest, and its channel
         gives it to `run` when its turn has come: a subclass that passes ``rate=20.0`` on has
@@ -69,12 +60,12 @@ class Output(Consumer):
         series: bool = False,
     ) -> None:
         super().__init__(name, node, filters, when_full, address, rate, series)
-        self._port = Port(address, settings, name)
+        self._port = NodeSocket(address, settings, name)
         self._linger: int = settings["linger"]
         self._socket: Socket | None = None
         self._outbox: MessageSender | None = None
         self.lingers = math.inf
-        self._publishes = settings["mode"] == zmq.PUB and when_full != "block"
+        self._publishes = settings["mode"] == "PUB" and when_full != "block"
 
     def open(self, context: Context, thread: int = 0) -> None:
         self._socket = self._port.open(context, thread)
@@ -112,83 +103,3 @@ class Output(Consumer):
     def close(self) -> None:
         super().close()
         self._port.close(-1 if self.lingers == math.inf else int(self.lingers * 1000))
-
-
-class Sink(Consumer):
-    """Calls a function with each message, or drives a generator with it.
-
-    A message that could not be decoded is counted as failed, one whose handler gave None as
-    skipped; neither reaches the function. A generator that returns ends the sink.
-
-    Parameters
-    ----------
-    name, node
-        As of `SinkFunction`.
-    function : callable or generator
-        See `SinkFunction`.
-    decode : bool, optional
-        Whether messages need their values; otherwise they come with their parts alone.
-    """
-
-    kind = "sink"
-
-    def __init__(
-        self, name: str, node: Producer, function: SinkFunction, decode: bool = True
-    ) -> None:
-        super().__init__(name, node)
-        self._function = _consumer(function)
-        self._decode = self.wants_data = decode
-
-    def run(self) -> None:
-        function = self._function
-        if isinstance(function, GeneratorType) and getgeneratorstate(function) == GEN_CREATED:
-            self._drive(next, function)
-        super().run()
-
-    def consume(self, hand: deque[Message]) -> None:
-        yield_to_hub = HubYield()
-        while hand and not self.satisfied:
-            message = hand[0]
-            if self._decode and message.data is None:
-                self._leave_out(message)
-            else:
-                self._pass(message)
-                self.done(message)
-            hand.popleft()
-            yield_to_hub()
-
-    def _leave_out(self, message: Message) -> None:
-        if message.error is not None:
-            self.statistics.failed += 1
-        else:
-            self.statistics.drop("skipped")
-
-    def _pass(self, message: Message) -> None:
-        if isinstance(self._function, GeneratorType):
-            self._drive(self._function.send, message)
-        else:
-            self._function(message)  # type: ignore[operator]
-
-    def _drive(self, step: Callable[[Any], Any], argument: Any) -> None:
-        try:
-            step(argument)
-        except StopIteration:
-            self.satisfied = True
-
-    def close(self) -> None:
-        super().close()
-        if isinstance(self._function, GeneratorType):
-            self._function.close()
-
-
-def _consumer(function: Any) -> SinkFunction:
-    if not isgeneratorfunction(function):
-        if isinstance(function, GeneratorType) or callable(function):
-            return function  # type: ignore[no-any-return]
-        raise ConfigError(f"a sink needs a function or a generator, not {function!r:.80}")
-    try:
-        return function()  # type: ignore[no-any-return]
-    except TypeError as error:
-        raise ConfigError(
-            f"{error}: a generator sink takes no argument, it gets messages from yield"
-        ) from None

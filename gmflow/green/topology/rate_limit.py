@@ -1,6 +1,6 @@
 """The newest message at a rate: what an output with a ``rate`` has for an inlet and a channel.
 
-The inlet keeps one message waiting, replaced by each newer one; the channel gives it to its
+The inlet keeps one message waiting, replaced by each newer one; the channel hands it to its
 reader when its turn has come, at most so many a second.
 """
 
@@ -13,7 +13,8 @@ from typing import Any
 from gevent import getcurrent
 from gevent.hub import get_hub
 
-from ...filters import Filter, check_rate, is_series_edge
+from ...filters import Filter
+from ...formats import is_series_edge
 from ...message import Message, size_of_all
 from ...statistics import NodeStatistics
 from ..channel import Channel
@@ -21,7 +22,7 @@ from .links import Inlet
 
 
 class PacedChannel(Channel):
-    """A channel that gives messages at a rate; nothing waits for its turn once it is closed.
+    """A channel that hands out messages at a rate; nothing waits for its turn once it is closed.
 
     Where series are told apart, messages that open or end one need no turn: they wait only for
     an image before them.
@@ -32,15 +33,9 @@ class PacedChannel(Channel):
         Messages a second.
     series : bool, optional
         Whether series are told apart.
-
-    Raises
-    ------
-    ConfigError
-        If `rate` is no number above 0.
     """
 
     def __init__(self, rate: float, series: bool = False) -> None:
-        check_rate(rate)
         super().__init__()
         self._interval = 1 / rate
         self._series = series
@@ -62,7 +57,7 @@ class PacedChannel(Channel):
         return messages
 
     def replace(self) -> int:
-        """Take out the message that waits for its turn, if there is one; give how many."""
+        """Take out the message that waits for its turn, if there is one; return how many."""
         if self._series:
             return int(self.displace_image())
         replaced = len(self)
@@ -105,7 +100,7 @@ class PacedInlet(Inlet):
 
     Parameters
     ----------
-    statistics, choices, when_full, series
+    statistics, filters, when_full, series
         As of `Inlet`. Without `series`, there is always room.
     rate : float
         Messages a second that go on, at most.
@@ -113,7 +108,7 @@ class PacedInlet(Inlet):
     Raises
     ------
     ConfigError
-        As of `Inlet` and `PacedChannel`.
+        As of `Inlet`.
     """
 
     channel: PacedChannel

@@ -25,14 +25,12 @@ from ..threads import NativeThread, SecondThread
 from ..transport.socket import Context
 from .node import Consumer, Producer
 
-CAPACITY = 1024
-"""Messages that wait while others are being written, at most,"""
-
-CAPACITY_BYTES = 32 << 20
-"""and their bytes."""
+MAX_PENDING = 1024
+MAX_PENDING_BYTES = 32 << 20
+"""Messages, and their bytes, that wait while others are being written."""
 
 SLICE = 4 << 20
-"""Bytes that are written before the thread lets others run, and looks whether it is to stop,"""
+"""Bytes that are written before the thread lets others run, and may be told to stop,"""
 
 PART = SLICE // 128
 """where each part counts for so many more: a file of its own, or work under the lock."""
@@ -147,91 +145,90 @@ class Recorder(Consumer):
         skip: int | None = None,
         when_full: str = "block",
     ) -> None:
-        channel = Channel(CAPACITY, CAPACITY_BYTES)
+        channel = Channel(MAX_PENDING, MAX_PENDING_BYTES)
         super().__init__(name, node, when_full=when_full, channel=channel)
         self._path = path
         self._skip = skip
-        self._pen: RecordingThread | None = None
+        self._recording: RecordingThread | None = None
         self._taken = 0
         self._ended = self._closed = False
 
     @property
     def paths(self) -> list[str]:
         """The files that were made so far, or the folder."""
-        writer = self._pen and self._pen.writer
+        writer = self._recording and self._recording.writer
         return writer.paths if writer else []
 
     @property
     def is_stuck(self) -> bool:
         """Whether its thread is still at work: where it is in a library, Python may not exit."""
-        return self._pen is not None and not self._pen.has_ended
+        return self._recording is not None and not self._recording.has_ended
 
     def open(self, context: Context, thread: int = 0) -> None:
-        self._pen = RecordingThread(
-            self._path, self._skip
-        )  # here: it belongs to the hub that runs the node
-        self._pen.open()
+        # here: it belongs to the hub that runs the node
+        self._recording = RecordingThread(self._path, self._skip)
+        self._recording.open()
 
     def run(self) -> None:
-        assert self._pen is not None
+        assert self._recording is not None
         try:
-            self._record(self._pen)
+            self._record(self._recording)
         except GreenletExit:
-            self._end(self._pen)
-            error = self._pen.error or self._too_slow(self._pen)
+            self._end(self._recording)
+            error = self._recording.error or self._too_slow(self._recording)
             if error is not None:
                 raise error from None
             raise
 
     def close(self) -> None:
         self.inlet.channel.break_off()
-        if self._pen is not None:
-            with suppress(RecordingError):  # the first error is told already
-                self._end(self._pen)
-            self._count(self._pen)
+        if self._recording is not None:
+            with suppress(RecordingError):  # the first error is raised already
+                self._end(self._recording)
+            self._count(self._recording)
         self._closed = True
         taken = self._taken - self.statistics.sent - self.statistics.failed
         self.statistics.left_over += len(self.inlet.channel) + taken
 
     def snapshot(self) -> dict[str, Any]:
         """Return the node's kind, address and counters; sent is what a kill would not lose."""
-        if self._pen is not None and not self._closed:
-            self._count(self._pen)
+        if self._recording is not None and not self._closed:
+            self._count(self._recording)
         return super().snapshot()
 
-    def _record(self, pen: RecordingThread) -> None:
-        while (messages := self._next_messages(pen)) != []:
+    def _record(self, recording: RecordingThread) -> None:
+        while (messages := self._next_messages(recording)) != []:
             if messages:
                 self._taken += len(messages)
-                pen.write(messages)
+                recording.write(messages)
             else:
-                pen.commit()
-        pen.close()
+                recording.commit()
+        recording.close()
         self._ended = True
 
-    def _end(self, pen: RecordingThread) -> None:
+    def _end(self, recording: RecordingThread) -> None:
         """Close the recording, unless that was done or the disk doesn't answer."""
-        pen.stop()
+        recording.stop()
         if not self._ended:
             self._ended = True
             with Timeout(PATIENCE, False):
-                pen.close()
+                recording.close()
 
-    def _next_messages(self, pen: RecordingThread) -> list[Message] | None:
-        """Return what has come; an empty list at the end, None where it is time to commit."""
+    def _next_messages(self, recording: RecordingThread) -> list[Message] | None:
+        """Return what has come; an empty list at the end, None when it is time to commit."""
         get = self.inlet.channel.get
-        wait = PROMISE / 2 if self._left(pen) else None
+        wait = PROMISE / 2 if self._left(recording) else None
         messages: list[Message] | None = with_timeout(wait, get, timeout_value=None)
         return messages
 
-    def _left(self, pen: RecordingThread) -> int:
+    def _left(self, recording: RecordingThread) -> int:
         """Count what has come and is not written."""
-        done = pen.writer.written + pen.writer.refused if pen.writer else 0
+        done = recording.writer.written + recording.writer.refused if recording.writer else 0
         return len(self.inlet.channel) + self._taken - done
 
-    def _too_slow(self, pen: RecordingThread) -> RecordingError | None:
+    def _too_slow(self, recording: RecordingThread) -> RecordingError | None:
         """Return the error of a disk that has not written everything when it had to."""
-        left = self._left(pen)
+        left = self._left(recording)
         if not left:
             return None
         what = f"{left} message{'s' * (left > 1)} that had come"
@@ -239,8 +236,8 @@ class Recorder(Consumer):
             f"{os.fspath(self._path)} lacks {what}: the disk was too slow, or doesn't answer"
         )
 
-    def _count(self, pen: RecordingThread) -> None:
-        if pen.writer is not None:
-            self.statistics.sent = pen.writer.written
-            self.statistics.bytes_sent = pen.writer.bytes_written
-            self.statistics.failed = pen.writer.refused
+    def _count(self, recording: RecordingThread) -> None:
+        if recording.writer is not None:
+            self.statistics.sent = recording.writer.written
+            self.statistics.bytes_sent = recording.writer.bytes_written
+            self.statistics.failed = recording.writer.refused

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from gevent import GreenletExit, getcurrent
 
-from ...burst import Burst
 from ...message import Message, Part, size_of, size_of_all
 from ...sequence.tracker import SequenceTracker
 from ...statistics import Statistics
@@ -22,8 +21,7 @@ from ..channel import CAPACITY_BYTES
 from ..transport.receive import BURST, MessageReceiver
 from ..transport.socket import Context, Socket
 from ..yielding import HubYield
-from .node import Producer
-from .port import Port
+from .node import NodeSocket, Producer
 
 if TYPE_CHECKING:
     from ...decoder import Handler
@@ -95,10 +93,11 @@ class Origin(Producer):
         """
         counters, name, now = self._counters, self.name, time_ns()
         if sized:
-            made = [Message(counters, None, parts, name, size_of(parts), now) for parts in burst]
+            messages = [
+                Message(counters, None, parts, name, size_of(parts), now) for parts in burst
+            ]
         else:
-            made = [Message(counters, None, parts, name, -1, now) for parts in burst]
-        messages = Burst(made)
+            messages = [Message(counters, None, parts, name, -1, now) for parts in burst]
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
@@ -151,7 +150,7 @@ class Origin(Producer):
                 logger.warning("a message of %s can't be read: %s", self.name, message.error)
                 _forget_frames(message.error)
         if messages:
-            self.give(Burst(messages), size_of_all(messages))
+            self.give(messages, size_of_all(messages))
 
 
 def _forget_frames(error: BaseException | None) -> None:
@@ -196,7 +195,7 @@ class Source(Origin):
         super().__init__(name, handlers, address, self._upstream, threads)
         self._closed: float | None = None
         self._left = count
-        self._port = Port(address, settings, name)
+        self._port = NodeSocket(address, settings, name)
         self._socket: Socket | None = None
 
     def open(self, context: Context, thread: int = 0) -> None:

@@ -1,7 +1,4 @@
-"""What of a stream goes to viewers: chosen a burst at a time, for the main path waits meanwhile.
-
-To parse every message would cost as much as to forward it, so a burst is looked at as a whole.
-"""
+"""A tap: what of a stream goes to viewers, who come late and may be slow, and hold nothing up."""
 
 from __future__ import annotations
 
@@ -16,18 +13,14 @@ import zmq
 from gevent import getcurrent
 from zmq.backend import Socket as _Backend  # its methods don't know of the hub: no switch, no look
 
-from ...burst import burst_of
 from ...errors import ConfigError
-from ...filters import EDGES, htype_of, is_series_edge
+from ...formats import is_needed_first, is_series_edge
 from ...message import Message
 from ..transport.poller import POLLIN
 from ..transport.receive import MessageReceiver
 from ..transport.socket import TOPICS_COUNT, Context, Socket
 from .node import Producer
 from .output import Output
-
-HEADERS = ("dheader-", "bsr_m-")
-"""How the htypes begin of the messages without which those after them can't be read."""
 
 
 class WhileSubscribed:
@@ -48,9 +41,7 @@ class WhileSubscribed:
         """Return those of the next messages that are chosen."""
         if self._topics:
             return messages
-        if not _mention(messages, HEADERS):
-            return ()
-        header = next(filter(is_header, reversed(messages)), None)
+        header = next(filter(is_needed_first, reversed(messages)), None)
         return () if header is None else (header,)
 
 
@@ -74,8 +65,6 @@ class Newest:
         room = self._room()
         if len(messages) <= room:
             return messages
-        if not _mention(messages, EDGES):
-            return messages[len(messages) - room :]
         edges = list(map(is_series_edge, messages))
         too_many = edges.count(False) - room
         chosen: list[Message] = []
@@ -84,17 +73,6 @@ class Newest:
             if edge or too_many < 0:
                 chosen.append(message)
         return chosen
-
-
-def is_header(message: Message) -> bool:
-    """Return True if a viewer needs a message to read those that come after it."""
-    return htype_of(message).startswith(HEADERS)
-
-
-def _mention(messages: Sequence[Message], htypes: Sequence[str]) -> bool:
-    """Return True if a burst may have messages of such htypes: one look, where to parse is slow."""
-    text = burst_of(messages).text
-    return any(htype.encode() in text for htype in htypes)
 
 
 class Subscriptions:
@@ -284,7 +262,7 @@ class Tap(Output):
             self._publish(message)
 
     def _remember(self, message: Message) -> None:
-        if is_header(message):
+        if is_needed_first(message):
             self._header = message
 
     def _look(self) -> None:
@@ -308,7 +286,7 @@ class Tap(Output):
     def _greet(self, topic: bytes) -> None:
         """Send the latest header message to who has just subscribed, alone."""
         header = self._header
-        if header is None or not bytes(header.parts[0]).startswith(topic):
+        if header is None or bytes(memoryview(header.parts[0])[: len(topic)]) != topic:
             return
         send = _Backend.send.__get__(self._socket)
         self._answer_last(True)

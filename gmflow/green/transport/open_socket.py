@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import zmq
 
+from ...config.schema import LINGER, QUEUE_SIZE
 from ...errors import ConfigError, ConnectError
-from ...validation import FORM, check_mapping, check_whole, has_wrong_port, refuse
+from ...validation import FORM, TOPICS, VALUES, has_wrong_port
 from .connections import Health, WatchedSocket
 from .socket import Context, Socket
 
@@ -43,9 +44,6 @@ are not read, and its connection would be cut with messages in it; and libzmq be
 them to the program as messages.
 """
 
-MAX_OPTION = 2**31 - 1
-"""What ZeroMQ can keep of a high-water mark or a linger."""
-
 MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB, "XPUB": zmq.XPUB}
 
 
@@ -64,24 +62,19 @@ def mode_of(mode: Any, allowed: Sequence[str] = tuple(MODES)) -> int:
     raise ConfigError(f"mode is {mode!r}; it can be {', '.join(allowed)}")
 
 
-def check_settings(
-    queue_size: Any = 100, linger: Any = 1000, topics: Any = (), options: Any = None
-) -> None:
-    """Validate that arguments of `open_socket` are of the right kind.
+def check_settings(queue_size: Any, linger: Any, topics: Any, options: Any) -> None:
+    """Validate arguments of `open_socket` as those of a topology's nodes are.
 
     Raises
     ------
     ConfigError
-        If one isn't.
+        If one is not allowed.
     """
-    check_whole("queue_size", queue_size, 0, MAX_OPTION)
-    check_whole("linger", linger, -1, MAX_OPTION)
-    if not isinstance(topics, (str, bytes)) and (
-        not isinstance(topics, Collection)
-        or not all(isinstance(topic, (str, bytes)) for topic in topics)
-    ):
-        refuse("topics", topics, "a list of texts or bytes")
-    check_mapping("options", options, "values")
+    QUEUE_SIZE.check("queue_size", queue_size)
+    LINGER.check("linger", linger)
+    TOPICS.check("topics", topics)
+    if options is not None:
+        VALUES.check("options", options)
 
 
 def open_socket(
@@ -122,10 +115,9 @@ def open_socket(
     ConnectError
         If the address can't be bound or connected to.
     ConfigError
-        If an argument is none of those above, an option is unknown or its value is refused.
+        If the mode is none of those above, an option is unknown or its value is refused.
     """
     mode = mode_of(mode)
-    check_settings(queue_size, linger, topics, options)
     if has_wrong_port(address, bind):
         raise ConnectError(f"{address} has no port from 1 to 65535; {FORM}")
     socket: WatchedSocket = context.socket(mode, socket_class=WatchedSocket)

@@ -1,6 +1,7 @@
-"""bsr_m-1.0 and bsr_m-1.1, read message after message with the data headers so far in mind.
+"""From the parts of bsread's messages to `BsreadMessage`: what the handlers of both htypes run.
 
-Value: a `BsreadMessage`. Where channels are compressed, it comes as a `Deferred`.
+The two headers are read in the order of the messages, as a data header counts for all that come
+after it; compressed values are left to a `Deferred`, which any thread may work on.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from ...jsonwire import JsonText
 from ...message import Part
 from ...receiver import Receiver
 from ...validation import shown
+from .bsread_channels import BsreadChannel, too_few
 from .bsread_message import BsreadMessage, Value
-from .channels import Channel, too_few
-from .data_header import Layout, Memory
+from .data_header import BsreadLayout, Memory
 
 SECONDS = ("sec", "epoch", "ms")
 OFFSETS = ("ns", "ns_offset")
@@ -26,9 +27,7 @@ OFFSETS = ("ns", "ns_offset")
 
 
 def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Deferred, None, None]:
-    """Read message after message: what the handlers of both htypes run.
-
-    Data headers are remembered, also past a message that can't be read.
+    """Read message after message; data headers are remembered, also past one that can't be read.
 
     Parameters
     ----------
@@ -39,49 +38,34 @@ def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Deferre
     Yields
     ------
     BsreadMessage or Deferred
-        A `Deferred` that gives the message if some of its values are compressed, or that raises
-        a `DecodeError` if it can't be read, which says of which channel, and why.
+        A `Deferred` of the message if some of its values are compressed, or one that raises a
+        `DecodeError` if it can't be read, which says of which channel, and why.
     """
-    reader = _Reader(old)
+    reader = _BsreadReader(old)
     while True:
         yield reader.read(receiver)  # a local variable would keep it until the next message
 
 
-def stamp_keys(stamp: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the names that a global timestamp has for its seconds and its nanoseconds.
-
-    Raises
-    ------
-    DecodeError
-        If it has none for its seconds.
-    """
-    seconds = next((key for key in SECONDS if key in stamp), None)
-    if seconds is None:
-        raise DecodeError(f"global_timestamp {shown(stamp)} has none of {', '.join(SECONDS)}")
-    return seconds, next((key for key in OFFSETS if key in stamp), OFFSETS[0])
-
-
-class _Reader:
-    """What is remembered from message to message."""
+class _BsreadReader:
+    """Remembers from message to message."""
 
     def __init__(self, old: bool) -> None:
         self._memory = Memory(old)
-        self._last: Layout | None = None
+        self._last: BsreadLayout | None = None
 
     def read(self, receiver: Receiver) -> BsreadMessage | Deferred:
-        """Read a message; what is wrong with it is raised later: it would end the generator."""
         try:
             message, layout = _message(receiver, self._memory)
             message.format_changed = layout is not self._last
             value = _with_values(message, layout, receiver.parts)
-        except DecodeError as error:
+        except DecodeError as error:  # raised here, it would end the generator
             return failed(error)
         self._last = layout
         return value
 
 
-def _message(receiver: Receiver, memory: Memory) -> tuple[BsreadMessage, Layout]:
-    """Read the two headers: give the message, yet without values, and its layout."""
+def _message(receiver: Receiver, memory: Memory) -> tuple[BsreadMessage, BsreadLayout]:
+    """Return the message with its headers, yet without values, and its layout."""
     header = JsonText(receiver.header())
     header.text = receiver.next(copy=True)
     part, hash_ = receiver.next(copy=True), header.get("hash")
@@ -99,7 +83,7 @@ def _message(receiver: Receiver, memory: Memory) -> tuple[BsreadMessage, Layout]
 
 
 def _with_values(
-    message: BsreadMessage, layout: Layout, parts: Sequence[Part]
+    message: BsreadMessage, layout: BsreadLayout, parts: Sequence[Part]
 ) -> BsreadMessage | Deferred:
     if not layout.compressed:
         return _read_values(message, layout.channels, parts)
@@ -111,14 +95,14 @@ def _with_values(
         elif len(part):
             size += expected
     if size > MAX_BYTES:
-        raise DecodeError(f"its values would be {size} bytes together; {MAX_BYTES} are allowed")
+        raise DecodeError(f"all its values would be {size} bytes; {MAX_BYTES} are allowed")
     return Deferred(_read_values, message, layout.channels, parts, size=size)
 
 
 def _read_values(
-    message: BsreadMessage, channels: tuple[Channel, ...], parts: Sequence[Part]
+    message: BsreadMessage, channels: tuple[BsreadChannel, ...], parts: Sequence[Part]
 ) -> BsreadMessage:
-    """Return the message with its values, which it has for itself: any thread may do it."""
+    """Fill in a message's values, in any thread: nothing of it is shared."""
     data, values, stamps = message.data, islice(parts, 2, None, 2), islice(parts, 3, None, 2)
     for channel, part, stamp in zip(channels, values, stamps, strict=False):
         try:
@@ -148,13 +132,27 @@ def _global_timestamp(stamp: Any) -> tuple[int | None, int | None]:
     return seconds, offset
 
 
+def stamp_keys(stamp: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the names that a global timestamp has for its seconds and its nanoseconds.
+
+    Raises
+    ------
+    DecodeError
+        If it has none for its seconds.
+    """
+    seconds = next((key for key in SECONDS if key in stamp), None)
+    if seconds is None:
+        raise DecodeError(f"global_timestamp {shown(stamp)} has none of {', '.join(SECONDS)}")
+    return seconds, next((key for key in OFFSETS if key in stamp), OFFSETS[0])
+
+
 def _whole(number: Any, what: str) -> int:
     if type(number) is not int:
         raise DecodeError(f"{what} is {shown(number)}, not a whole number")
     return number
 
 
-def _has_trailing_part(parts: Sequence[Part], channels: tuple[Channel, ...]) -> bool:
+def _has_trailing_part(parts: Sequence[Part], channels: tuple[BsreadChannel, ...]) -> bool:
     count, expected = len(parts), 2 + 2 * len(channels)
     trailing = count == expected + 1 and len(parts[-1]) == 0
     if trailing or count == expected or not channels:

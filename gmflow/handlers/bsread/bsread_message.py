@@ -10,7 +10,7 @@ from typing import Any
 
 from ...jsonwire import JsonText, dumps, loads, loads_text
 from ...message import Part
-from .data_header import Layout, make_layout, pack
+from .data_header import BsreadLayout, make_layout, pack
 
 
 class Value:
@@ -57,7 +57,7 @@ class BsreadMessage:
         ``dh_compression`` how the data header is compressed.
     data_header : dict, optional
         What describes the channels; derived from the values by default.
-    layout : Layout, optional
+    layout : BsreadLayout, optional
         The data header as a reader holds it, instead of `data_header`.
 
     Attributes
@@ -97,7 +97,7 @@ class BsreadMessage:
         *,
         header: dict[str, Any] | None = None,
         data_header: dict[str, Any] | None = None,
-        layout: Layout | None = None,
+        layout: BsreadLayout | None = None,
     ) -> None:
         self.pulse_id = pulse_id
         self.global_timestamp = global_timestamp
@@ -131,7 +131,7 @@ class BsreadMessage:
         self._data_header = header
         self._layout = None
 
-    def layout(self) -> Layout | None:
+    def layout(self) -> BsreadLayout | None:
         """Return the layout of `data_header`: the one received, if nobody changed it.
 
         Raises

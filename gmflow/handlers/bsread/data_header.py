@@ -12,7 +12,7 @@ from ...codecs import bsread_codec as codec
 from ...errors import DecodeError
 from ...jsonwire import loads
 from ...validation import shown
-from .channels import Channel, compression_of, read_channels
+from .bsread_channels import BsreadChannel, compression_of, read_channels
 
 MAX_TEXT = 1 << 24
 """Bytes that a data header may have: a hundred thousand channels and more."""
@@ -21,14 +21,14 @@ MAX_REMEMBERED = 16
 """Data headers that a reader remembers; the oldest is forgotten where more turn up."""
 
 
-class Layout(NamedTuple):
+class BsreadLayout(NamedTuple):
     """A data header.
 
     Attributes
     ----------
     text : bytes
         Its JSON.
-    channels : tuple of Channel
+    channels : tuple of BsreadChannel
         What it describes.
     received : bool
         Whether it came with a message, or was made here.
@@ -44,7 +44,7 @@ class Layout(NamedTuple):
     """
 
     text: bytes
-    channels: tuple[Channel, ...]
+    channels: tuple[BsreadChannel, ...]
     received: bool
     part: bytes
     compression: Any
@@ -54,7 +54,7 @@ class Layout(NamedTuple):
 
 def read_layout(
     part: bytes, old: bool, compression: Any = None, parts: int | None = None
-) -> Layout:
+) -> BsreadLayout:
     """Return the layout in part 1 of a message.
 
     Parameters
@@ -80,10 +80,10 @@ def read_layout(
     except ValueError as error:
         raise DecodeError(f"the data header ({len(text)} bytes) is not JSON: {error}") from None
     channels = read_channels(header, old, parts)
-    return Layout(text, channels, True, part, compression, "", _compressed(channels))
+    return BsreadLayout(text, channels, True, part, compression, "", _compressed(channels))
 
 
-def make_layout(text: bytes, old: bool, compression: Any = None) -> Layout:
+def make_layout(text: bytes, old: bool, compression: Any = None) -> BsreadLayout:
     """Return the layout of a data header that is to be sent.
 
     Parameters
@@ -103,7 +103,7 @@ def make_layout(text: bytes, old: bool, compression: Any = None) -> Layout:
     return pack(text, read_channels(loads(text), old), compression)
 
 
-def pack(text: bytes, channels: tuple[Channel, ...], compression: Any) -> Layout:
+def pack(text: bytes, channels: tuple[BsreadChannel, ...], compression: Any) -> BsreadLayout:
     """Return the layout that sends this text, compressed so, with the hash of the part it makes.
 
     Raises
@@ -118,7 +118,7 @@ def pack(text: bytes, channels: tuple[Channel, ...], compression: Any) -> Layout
     name = compression_of(compression)
     part = text if name is None else codec.encode(text, name, 1, "<")
     hash_ = md5(part, usedforsecurity=False).hexdigest()
-    return Layout(text, channels, False, part, compression, hash_, _compressed(channels))
+    return BsreadLayout(text, channels, False, part, compression, hash_, _compressed(channels))
 
 
 class Memory:
@@ -132,11 +132,11 @@ class Memory:
 
     def __init__(self, old: bool) -> None:
         self._old = old
-        self._last: Layout | None = None
+        self._last: BsreadLayout | None = None
         self._hash: str | None = None
-        self._by_hash: dict[str, Layout] = {}
+        self._by_hash: dict[str, BsreadLayout] = {}
 
-    def layout(self, part: bytes, hash_: Any, compression: Any, parts: int) -> Layout:
+    def layout(self, part: bytes, hash_: Any, compression: Any, parts: int) -> BsreadLayout:
         """Return the layout of a message: of its part 1, or if that is empty, of its hash.
 
         It is read if its bytes are not those of one seen before, whatever the hash says.
@@ -169,13 +169,13 @@ class Memory:
         self._remember(name, last)
         return last
 
-    def _seen(self, part: bytes, compression: Any) -> Layout | None:
+    def _seen(self, part: bytes, compression: Any) -> BsreadLayout | None:
         for layout in self._by_hash.values():
             if layout.part == part and layout.compression == compression:
                 return layout
         return None
 
-    def _remember(self, name: str | None, layout: Layout) -> None:
+    def _remember(self, name: str | None, layout: BsreadLayout) -> None:
         self._last, self._hash = layout, name
         if name is not None:
             self._by_hash.pop(name, None)
@@ -194,7 +194,7 @@ def _decompressed(part: bytes, compression: Any) -> bytes:
         raise DecodeError(f"the data header: {error}") from None
 
 
-def _compressed(channels: tuple[Channel, ...]) -> tuple[tuple[int, int | None], ...]:
+def _compressed(channels: tuple[BsreadChannel, ...]) -> tuple[tuple[int, int | None], ...]:
     return tuple(
         (2 + 2 * index, channel.size)
         for index, channel in enumerate(channels)

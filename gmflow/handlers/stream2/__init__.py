@@ -1,4 +1,7 @@
-"""DECTRIS's stream v2: series of images in CBOR, one part a message."""
+"""DECTRIS's stream v2: series of images in CBOR, one part a message.
+
+`receive` is the handler, `encode` its inverse; `array_of` returns the array of any other tag.
+"""
 
 from .cbor_arrays import array_of
 from .stream2_decoder import receive

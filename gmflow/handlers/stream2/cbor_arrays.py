@@ -47,7 +47,7 @@ MAX_DIMENSIONS = 32
 
 
 @dataclass(slots=True, eq=False)
-class Packed:
+class PackedArray:
     """An array as it was sent: checked as far as it can be without decoding it.
 
     Attributes
@@ -102,7 +102,7 @@ class Packed:
         return view_array(data, self.dtype, self.shape)
 
 
-def packed_of(value: Any, name: Any) -> Packed:
+def packed_of(value: Any, name: Any) -> PackedArray:
     """Return the array that a tag stands for, still packed.
 
     Parameters
@@ -186,7 +186,7 @@ def typed_tag_of(array: Array, compression: str) -> Any:
     return make(TAGS[name], make(COMPRESSED, content))
 
 
-def _packed(value: Any, name: Any) -> Packed:
+def _packed(value: Any, name: Any) -> PackedArray:
     order, shape, typed = _dimensions(value)
     number, content = content_of(typed)
     if number not in TYPES:
@@ -205,7 +205,7 @@ def _packed(value: Any, name: Any) -> Packed:
         raise DecodeError(f"{size} bytes; shape {shown(shape)} of {dtype} needs {shown(expected)}")
     if compression != "none" and size > MAX_BYTES:
         raise DecodeError(f"{size} bytes would be decoded; {MAX_BYTES} are allowed")
-    return Packed(name, dtype, shape, order, data, compression, itemsize)
+    return PackedArray(name, dtype, shape, order, data, compression, itemsize)
 
 
 def _dimensions(value: Any) -> tuple[int, list[int] | None, Any]:

@@ -12,17 +12,14 @@ from io import BytesIO
 from types import ModuleType
 from typing import Any
 
+from ...cborwire import ARRAY, BYTES, MAP, SELF_DESCRIBED, TAG, UNSIGNED, head
 from ...errors import DecodeError, EncodeError, GmflowError
-from ...message import Part
 from ...validation import shown
-
-SELF_DESCRIBED = b"\xd9\xd9\xf7"
-"""Tag 55799, with which CBOR says what it is; it may stand before a message."""
 
 MAX_DEPTH = 64
 """Containers and tags within one another, at most, in the value of a key."""
 
-DEPTH_OF_ARRAYS = 8
+MAX_ARRAY_DEPTH = 8
 """How many of these are read here before cbor2 goes on: a map of channels has 6."""
 
 MAX_CHANNELS = 256
@@ -31,17 +28,8 @@ MAX_CHANNELS = 256
 MAX_FIELDS = 4096
 """Keys of a message; detectors send 30."""
 
-NUMBER, BYTES, ARRAY, MAP, TAG = 0, 2, 4, 5, 6
-"""Major types: a whole number from 0 up, and so on."""
-
 LEAST_VERSION = "6.2"
 """cbor2's, at least: the first one whose maps can't be made slow by the choice of their keys."""
-
-
-def is_map(part: Part) -> bool:
-    """Tell by its first bytes whether a part is a map in CBOR."""
-    start = bytes(memoryview(part)[:4]).removeprefix(SELF_DESCRIBED)
-    return b"\xa0" <= start[:1] <= b"\xbf"
 
 
 def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
@@ -62,7 +50,7 @@ def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
         nested too deep; or if cbor2 is not installed: install the extra gmflow[stream2].
     """
     cbor2 = library()
-    reader = _Reader(part, cbor2)
+    reader = _MapReader(part, cbor2)
     try:
         message = reader.message(arrays)
     except cbor2.CBORDecodeError as error:
@@ -111,7 +99,7 @@ def library(error: type[GmflowError] = DecodeError) -> ModuleType:
     return cbor2
 
 
-class _Reader:
+class _MapReader:
     """Reads the items of a message one after the other."""
 
     __slots__ = ("_decode", "_file", "_tag", "_view")
@@ -137,7 +125,10 @@ class _Reader:
         """Read the message's map, and the values under the keys in `arrays` by views."""
         if self._view[:3] == SELF_DESCRIBED:
             self._file.seek(3)
-        kind, count = self._head()
+        try:
+            kind, count = self._head()
+        except ValueError as error:
+            raise DecodeError(f"the message is no CBOR that can be read: {error}") from None
         if kind != MAP:
             raise DecodeError("the message is no map")
         message: dict[str, Any] = {}
@@ -152,9 +143,12 @@ class _Reader:
     def _item(self, depth: int) -> Any:
         """Read an item: what leads down to the bytes of arrays here, and the rest with cbor2."""
         start = self._file.tell()
-        kind, size = self._head()
-        if size >= 0 and depth < DEPTH_OF_ARRAYS:
-            if kind == NUMBER:
+        try:
+            kind, size = self._head()
+        except ValueError:
+            size = -1  # cbor2 says what is wrong
+        if size >= 0 and depth < MAX_ARRAY_DEPTH:
+            if kind == UNSIGNED:
                 return size
             if kind == TAG:
                 return self._tag(size, self._item(depth + 1))
@@ -185,23 +179,9 @@ class _Reader:
         return self._view[start : start + size]
 
     def _head(self) -> tuple[int, int]:
-        """Read what an item begins with: its major type, and its number, size or tag.
-
-        The size is -1 where it is not given.
-        """
-        first = self._file.read(1)
-        kind, size = divmod(first[0] if first else 0xFF, 32)
-        if size < 24:
-            return kind, size
-        if size == 31:
-            return kind, -1
-        if size > 27:
-            raise DecodeError(f"byte {first.hex()} begins nothing in CBOR")
-        length = 1 << (size - 24)
-        number = self._file.read(length)
-        if len(number) != length:
-            raise DecodeError("the message is cut")
-        return kind, int.from_bytes(number, "big")
+        kind, size, after = head(self._view, self._file.tell())
+        self._file.seek(after)
+        return kind, size
 
     def _ends(self) -> bool:
         """Return True if a map whose size is not given ends here, and read its end."""

@@ -1,7 +1,7 @@
-"""DECTRIS's stream v2: series of images in CBOR, one part a message.
+"""From the messages of DECTRIS's stream v2 to the items of series: the handler, `receive`.
 
-https://github.com/dectris/documentation/blob/main/stream_v2/README.md. `receive` is the handler,
-`encode` (of `stream2_writing`) its inverse, `array_of` gives the array of any other tag.
+https://github.com/dectris/documentation/blob/main/stream_v2/README.md. A message is a map in CBOR.
+Its fields are read in the order of the messages; arrays are left to a `Deferred`.
 """
 
 from __future__ import annotations
@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from ...cborwire import is_map
 from ...codecs import MAX_BYTES
 from ...deferred import Deferred, failed
 from ...errors import DecodeError, MessageError
 from ...receiver import Receiver
 from ...validation import shown
 from ..series import Image, SeenSeries, SeriesEnd, SeriesStart
-from .cbor_arrays import Packed, array_of, is_array, packed_of
-from .cbor_map import MAX_CHANNELS, content_of, is_map, read
-from .stream2_encoder import encode, make_config
-
-__all__ = ["array_of", "encode", "make_config", "receive"]
+from .cbor_arrays import PackedArray, is_array, packed_of
+from .cbor_map import MAX_CHANNELS, content_of, read
 
 NANOSECONDS = 1_000_000_000
 
@@ -45,7 +43,7 @@ def receive(receiver: Receiver) -> Generator[Any, None, None]:
     SeriesEnd
         For an end. ``expected`` is the start's ``number_of_images``, None where that was not
         seen. ``seen`` counts each image once, also one whose pixels can't be decoded; such
-        messages count as failed. An end that comes again gives what has changed since the one
+        messages count as failed. An end that comes again says what has changed since the one
         before: as a rule 0, 0 and 0.
 
     In all of them ``value`` is the part as it came, and dates in ``header`` are the texts that
@@ -62,10 +60,9 @@ def receive(receiver: Receiver) -> Generator[Any, None, None]:
 
 
 def _item(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Deferred:
-    """Read a message; what is wrong with it is raised later: a generator that raises forgets."""
     try:
         return _read(receiver, seen)
-    except DecodeError as error:
+    except DecodeError as error:  # raised here, it would end the generator, and with it `seen`
         return failed(error)
 
 
@@ -121,10 +118,7 @@ def _start(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Deferred:
 
 
 def _take(message: dict[Any, Any], key: str) -> dict[Any, Any]:
-    """Take a table out of a start: its arrays by channel, or the only one there is under its key.
-
-    What is neither stays among the fields.
-    """
+    """Take a table out of a start: arrays by channel, or one under its key; leave all else."""
     value = message.get(key)
     if key != LOOKUP_TABLE and isinstance(value, dict):
         return message.pop(key)  # type: ignore[no-any-return]
@@ -143,13 +137,13 @@ def _later(item: Any, tables: dict[str, dict[Any, Any]]) -> Deferred:
     return Deferred(_filled, item, packed, size=size)
 
 
-def _packed(table: dict[Any, Any]) -> dict[Any, Packed]:
+def _packed(table: dict[Any, Any]) -> dict[Any, PackedArray]:
     if len(table) > MAX_CHANNELS:
         raise DecodeError(f"{len(table)} channels; {MAX_CHANNELS} are possible")
     return {channel: packed_of(tag, channel) for channel, tag in table.items()}
 
 
-def _filled(item: Any, tables: dict[str, dict[Any, Packed]]) -> Any:
+def _filled(item: Any, tables: dict[str, dict[Any, PackedArray]]) -> Any:
     try:
         for name, table in tables.items():
             arrays = {channel: packed.unpack() for channel, packed in table.items()}

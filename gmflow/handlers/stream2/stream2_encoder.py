@@ -1,4 +1,4 @@
-"""The items of a series as messages of DECTRIS's stream v2: the inverse of `stream2.receive`.
+"""From the items of series to messages of DECTRIS's stream v2: the inverse of the handler.
 
 An item that was read goes out as it came, byte for byte; one that a program made is written as
 the detector writes it.

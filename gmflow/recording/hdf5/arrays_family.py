@@ -1,23 +1,23 @@
 """array-1.0 in HDF5: the arrays of one type and shape stacked, with their headers.
 
 A file holds messages of one layout: the shape, the types of the segments that are there, and
-which counters the header has.
+which counters the header has. Layouts that alternate keep their files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from ...codecs.limits import flat
 from ...decoder import Decoder
 from ...errors import DecodeError
 from ...message import Message
-from .family import Family
+from .columns import check_row, is_large
 from .files import Files
 from .growing import GrowingFile
-from .rows import Append, check_row, make_rows
 
 COUNTERS = ("frame", "pulse_id")
 """Keys of the header that get a column where they are whole numbers of 64 bits."""
@@ -28,10 +28,10 @@ MAX_SEGMENTS = 1 << 10
 MAX_REMEMBERED = 64
 """Layouts that are remembered; the least recently used is forgotten."""
 
-Arrays = Sequence["np.ndarray[Any, Any] | None"]
+Arrays: TypeAlias = Sequence["np.ndarray[Any, Any] | None"]
 
 
-class _Layout(NamedTuple):
+class ArrayLayout(NamedTuple):
     """What all messages of a file have in common."""
 
     dtypes: tuple[np.dtype[Any] | None, ...]  # of each segment, None for an empty one
@@ -39,7 +39,7 @@ class _Layout(NamedTuple):
     counters: tuple[str, ...]
 
 
-class ArraysFamily(Family):
+class ArraysFamily:
     """Stores messages of array-1.0.
 
     Parameters
@@ -51,79 +51,94 @@ class ArraysFamily(Family):
     def __init__(self, files: Files) -> None:
         self._files = files
         self._decoder = Decoder()
-        self._tables: dict[_Layout, _Table] = {}  # the one that was used last stands last
+        self._tables: dict[ArrayLayout, _ArrayTable] = {}  # the one that was used last stands last
 
     def add(self, message: Message) -> None:
-        value = self._decoder.decode(message.parts)
-        layout = _layout_of(value["header"], value["data"])
+        """Store a message.
+
+        Raises
+        ------
+        DecodeError
+            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
+        RecordingError
+            If it can't be written.
+        """
+        value = self._decoder.read(message)
+        header, arrays = value["header"], value["data"]
+        layout = _layout_of(header, arrays)
         table = self._tables.pop(layout, None)
         if table is not None and table.file.closed:
             self._files.warn()
             table = None
         if table is None:
             _check(layout)
-            table = _Table(self._files.create(), layout)
+            table = _ArrayTable(self._files.create(), layout)
         self._tables[layout] = table
         if len(self._tables) > MAX_REMEMBERED:
             del self._tables[next(iter(self._tables))]
-        table.append(message, value["header"], value["data"])
+        table.append(message, header, arrays)
 
 
-class _Table:
+class _ArrayTable:
     """A file, with the datasets of one layout."""
 
-    def __init__(self, file: GrowingFile, layout: _Layout) -> None:
+    def __init__(self, file: GrowingFile, layout: ArrayLayout) -> None:
         self.file = file
         file.group("/entry", NX_class="NXentry", default="data")
         file.group("/entry/data", NX_class="NXdata", signal="data")
-        self._header = file.texts("/entry/data/header").append
-        self._arrived = file.column("/entry/data/arrived", np.int64, units="ns").append
-        self._counters: list[tuple[str, Append]] = [
-            (key, file.column(f"/entry/data/{key}", np.int64).append) for key in layout.counters
-        ]
-        self._segments = _make_segments(file, layout)
+        self._rows = file.rows()
+        self._rows.texts("/entry/data/header")
+        self._rows.column("/entry/data/arrived", np.int64, units="ns")
+        for key in layout.counters:
+            self._rows.column(f"/entry/data/{key}", np.int64)
+        self._counters = layout.counters
+        self._gathered: list[int] = []
+        self._chunks: list[tuple[int, Callable[[Any], None]]] = []
+        if 0 not in layout.shape:
+            self._make_segments(layout)
         file.start()
 
-    def append(self, message: Message, header: dict[str, Any], arrays: Arrays) -> None:
-        self._header(bytes(message.parts[0]))
-        self._arrived(message.received_ns)
-        for key, append in self._counters:
-            append(header[key])
-        for index, append in self._segments:
-            append(arrays[index])
+    def _make_segments(self, layout: ArrayLayout) -> None:
+        """Make a dataset for each segment that has elements: data, data_2, data_3 and so on."""
+        for index, dtype in enumerate(layout.dtypes):
+            path = f"/entry/data/data_{index + 1}" if index else "/entry/data/data"
+            if dtype is None:
+                continue
+            if is_large(dtype, layout.shape):
+                chunks = self.file.chunks(path, dtype, layout.shape)
+                self._chunks.append((index, chunks.append))
+            else:
+                self._rows.column(path, dtype, layout.shape)
+                self._gathered.append(index)
+
+    def append(self, message: Message, header: Mapping[str, Any], arrays: Arrays) -> None:
+        text = bytes(message.parts[0])
+        counters = map(header.__getitem__, self._counters)
+        gathered = map(arrays.__getitem__, self._gathered)
+        self._rows.append((text, message.received_ns, *counters, *gathered), len(text))
+        for index, append in self._chunks:
+            append(flat(arrays[index]))
 
 
-def _layout_of(header: dict[str, Any], arrays: Arrays) -> _Layout:
-    dtypes = tuple([None if array is None else array.dtype for array in arrays])
-    shape = next((array.shape for array in arrays if array is not None), ())
-    counters = tuple([key for key in COUNTERS if _is_whole(header.get(key))])
-    return _Layout(dtypes, shape, counters)
+def _layout_of(header: Mapping[str, Any], arrays: Arrays) -> ArrayLayout:
+    dtypes: list[np.dtype[Any] | None] = []
+    shape: tuple[int, ...] = ()
+    for array in arrays:
+        dtypes.append(None if array is None else array.dtype)
+        shape = shape if array is None else array.shape
+    counters = []
+    for key in COUNTERS:
+        value = header.get(key)
+        if type(value) is int and -(1 << 63) <= value < 1 << 63:
+            counters.append(key)
+    return ArrayLayout(tuple(dtypes), shape, tuple(counters))
 
 
-def _is_whole(value: Any) -> bool:
-    return type(value) is int and -(1 << 63) <= value < 1 << 63
-
-
-def _check(layout: _Layout) -> None:
-    """Refuse what HDF5 can't hold."""
+def _check(layout: ArrayLayout) -> None:
+    """Validate that HDF5 can hold a layout."""
     count = len(layout.dtypes)
     if count > MAX_SEGMENTS:
         raise DecodeError(f"it has {count} segments; up to {MAX_SEGMENTS} go into HDF5")
     for dtype in set(layout.dtypes):
         if dtype is not None:
             check_row(dtype, layout.shape)
-
-
-def _make_segments(file: GrowingFile, layout: _Layout) -> list[tuple[int, Append]]:
-    """Make a dataset for each segment that has elements: data, data_2, data_3 and so on."""
-    if 0 in layout.shape:
-        return []
-    return [
-        (index, make_rows(file, _path(index), dtype, layout.shape))
-        for index, dtype in enumerate(layout.dtypes)
-        if dtype is not None
-    ]
-
-
-def _path(index: int) -> str:
-    return f"/entry/data/data_{index + 1}" if index else "/entry/data/data"

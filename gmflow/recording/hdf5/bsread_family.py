@@ -1,183 +1,58 @@
-"""The datasets of bsread messages that have the same data header, in one HDF5 file.
+"""bsread in HDF5: the messages that have the same data header, in one file.
 
 ``/data/<channel>`` has ``data``, ``pulse_id``, ``timestamp`` and ``timestamp_offset``, a row for
-each value; ``/messages`` has a row for each message.
+each value; ``/messages`` has a row for each message; ``/without_data`` says what channels without
+a value said. A string that is too long for its dataset begins the next file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import le
 from typing import Any
 
 import numpy as np
 
+from ...codecs.limits import flat
 from ...decoder import Decoder
 from ...errors import DecodeError
+from ...handlers.bsread.bsread_channels import BsreadChannel
 from ...handlers.bsread.bsread_message import BsreadMessage, Value
-from ...handlers.bsread.channels import Channel
-from ...handlers.bsread.data_header import Layout
+from ...handlers.bsread.data_header import BsreadLayout
 from ...message import Message
-from .family import Family
-from .files import Files
-from .growing import GrowingFile
-from .rows import (
+from .columns import (
     LEAST_WIDTH,
     UNKNOWN_TIME,
-    Append,
     attribute_text,
     check_row,
+    is_large,
     link_name,
-    make_rows,
-    make_strings,
-    time_or_unknown,
     whole,
     width_for,
 )
+from .files import Files
+from .growing import GrowingFile
 
 MAX_CHANNELS = 1 << 12
 """Channels of a message: each has four datasets, and all of them are open."""
 
-NUMBERS = ("pulse_id", "global_timestamp", "global_timestamp_offset", "arrived")
-"""What is noted of each message beside its main header."""
-
-
-class Table:
-    """A file, with the datasets of one data header.
-
-    Parameters
-    ----------
-    file : GrowingFile
-        A new one; it is started.
-    layout : Layout
-        The data header, with channels that HDF5 can hold.
-    widths : list of int
-        The most bytes of a string of each channel of strings.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be written.
-    """
-
-    def __init__(self, file: GrowingFile, layout: Layout, widths: list[int]) -> None:
-        self.file = file
-        file.value("/data_header", layout.text.decode())
-        file.group("/data")
-        self._header = file.texts("/messages/header").append
-        self._numbers = [file.column(f"/messages/{name}", np.int64).append for name in NUMBERS]
-        rest = iter(widths)
-        self._channels = [
-            _Rows(file, channel, 0 if channel.dtype is not None else next(rest))
-            for channel in layout.channels
-        ]
-        self._without_data = _WithoutData(file)
-        file.start()
-
-    def append(self, numbers: tuple[int, ...], header: bytes, data: dict[str, Value]) -> None:
-        """Add a message.
-
-        Parameters
-        ----------
-        numbers : tuple of int
-            `NUMBERS`.
-        header : bytes
-            The main header.
-        data : dict of str to Value
-            Of all channels; strings as bytes.
-
-        Raises
-        ------
-        RecordingError
-            If it can't be written.
-        """
-        pulse_id = numbers[0]
-        self._header(header)
-        for append, number in zip(self._numbers, numbers, strict=True):
-            append(number)
-        for index, (rows, value) in enumerate(zip(self._channels, data.values(), strict=True)):
-            if not rows.append(pulse_id, value):
-                self._without_data.append(index, pulse_id, value)
-
-
-class _Rows:
-    """The datasets of one channel."""
-
-    __slots__ = ("_data", "_length", "_may_be_empty", "_offset", "_pulse_id", "_timestamp")
-
-    def __init__(self, file: GrowingFile, channel: Channel, width: int) -> None:
-        path = f"/data/{link_name(channel.name)}"
-        file.group(path, name=attribute_text(channel.name))
-        self._may_be_empty = channel.compression is not None and bool(channel.size)
-        self._data = _make_data(file, f"{path}/data", channel, width)
-        self._length = file.column(f"{path}/length", np.uint32).append if width else None
-        self._pulse_id = file.column(f"{path}/pulse_id", np.int64).append
-        self._timestamp = file.column(f"{path}/timestamp", np.int64).append
-        self._offset = file.column(f"{path}/timestamp_offset", np.int64).append
-
-    def append(self, pulse_id: int, value: Value) -> bool:
-        """Add a value; False if there is none, or it has no elements though others have."""
-        given = value.value
-        if given is None or (self._may_be_empty and not given.size):
-            return False
-        if self._data is not None:
-            self._data(given)
-        if self._length is not None:
-            self._length(len(given))
-        self._pulse_id(pulse_id)
-        self._timestamp(_signed(value.timestamp))
-        self._offset(_signed(value.timestamp_offset))
-        return True
-
-
-class _WithoutData:
-    """What channels say in messages in which they have no elements: a time, or an empty array."""
-
-    def __init__(self, file: GrowingFile) -> None:
-        columns = {
-            "channel": np.uint32,
-            "pulse_id": np.int64,
-            "timestamp": np.int64,
-            "timestamp_offset": np.int64,
-            "is_empty": np.bool_,
-        }
-        self._columns = [
-            file.column(f"/without_data/{name}", dtype) for name, dtype in columns.items()
-        ]
-
-    def append(self, channel: int, pulse_id: int, value: Value) -> None:
-        """Add a row, unless the channel says nothing at all."""
-        is_empty = value.value is not None
-        if value.timestamp is None and not is_empty:
-            return
-        stamp = _signed(value.timestamp), _signed(value.timestamp_offset)
-        for column, item in zip(self._columns, (channel, pulse_id, *stamp, is_empty), strict=True):
-            column.append(item)
-
-
-def row_shape(channel: Channel) -> tuple[int, ...]:
-    """Return the shape of a channel's values: none for numbers."""
-    return () if channel.is_scalar else tuple(channel.shape)
-
-
-def _make_data(file: GrowingFile, path: str, channel: Channel, width: int) -> Append | None:
-    """Make the dataset of a channel's values; none for a channel without elements."""
-    if channel.dtype is None:
-        return make_strings(file, path, width)
-    return make_rows(file, path, channel.dtype, row_shape(channel)) if channel.size else None
-
-
-def _signed(number: int | None) -> int:
-    """Return half of a timestamp as a signed integer of 64 bits: the same bits."""
-    if number is None:
-        return UNKNOWN_TIME
-    return number if number < 1 << 63 else number - (1 << 64)
-
-
 MAX_REMEMBERED = 64
 """Sources, and data headers, that are remembered; the least recently used is forgotten."""
 
+NUMBERS = ("pulse_id", "global_timestamp", "global_timestamp_offset", "arrived")
+"""What is noted of each message beside its main header."""
 
-class BsreadFamily(Family):
+WITHOUT_DATA = {
+    "channel": np.uint32,
+    "pulse_id": np.int64,
+    "timestamp": np.int64,
+    "timestamp_offset": np.int64,
+    "is_empty": np.bool_,
+}
+"""What is noted of a channel without elements that has a time, or an empty array."""
+
+
+class BsreadFamily:
     """Stores messages of bsr_m-1.0 and bsr_m-1.1.
 
     Parameters
@@ -189,17 +64,26 @@ class BsreadFamily(Family):
     def __init__(self, files: Files) -> None:
         self._files = files
         self._decoders: dict[str, Decoder] = {}
-        self._streams: dict[bytes, _Stream] = {}
+        self._streams: dict[bytes, _ChannelFiles] = {}
 
     def add(self, message: Message) -> None:
+        """Store a message.
+
+        Raises
+        ------
+        DecodeError
+            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
+        RecordingError
+            If it can't be written.
+        """
         parts, source = message.parts, message.source
         decoder = _last(self._decoders, source) or _keep(self._decoders, source, Decoder())
-        read: BsreadMessage = decoder.decode(parts)
+        read: BsreadMessage = decoder.read(message)
         layout = read.layout()
         assert layout is not None  # the message was received, and nobody changed it
         stream = _last(self._streams, layout.text)
         if stream is None:
-            stream = _keep(self._streams, layout.text, _Stream(self._files, layout))
+            stream = _keep(self._streams, layout.text, _ChannelFiles(self._files, layout))
         stream.add(read, bytes(parts[0]), message.received_ns)
 
 
@@ -218,29 +102,29 @@ def _keep(remembered: dict[Any, Any], key: str | bytes, new: Any) -> Any:
     return new
 
 
-class _Stream:
+class _ChannelFiles:
     """The messages of one data header: in one file, and in the next where a string is longer."""
 
-    def __init__(self, files: Files, layout: Layout) -> None:
+    def __init__(self, files: Files, layout: BsreadLayout) -> None:
         _check(layout)
         self._files = files
         self._layout = layout
         self._strings = [channel.name for channel in layout.channels if channel.dtype is None]
         self._widths = [LEAST_WIDTH] * len(self._strings)
-        self._table: Table | None = None
+        self._table: _ChannelTable | None = None
 
     def add(self, read: BsreadMessage, header: bytes, received_ns: int) -> None:
-        assert read.pulse_id is not None  # the handler has seen to it
+        assert read.pulse_id is not None  # the handler has validated it
         numbers = (
             whole(read.pulse_id, "pulse_id"),
-            time_or_unknown(read.global_timestamp, "global_timestamp"),
-            time_or_unknown(read.global_timestamp_offset, "global_timestamp's nanoseconds"),
+            _time(read.global_timestamp, "global_timestamp"),
+            _time(read.global_timestamp_offset, "global_timestamp's nanoseconds"),
             received_ns,
         )
         sizes = [_encode(read.data[name]) for name in self._strings]
         self._table_for(sizes).append(numbers, header, read.data)
 
-    def _table_for(self, sizes: list[int]) -> Table:
+    def _table_for(self, sizes: list[int]) -> _ChannelTable:
         table = self._table
         fits = all(map(le, sizes, self._widths))
         if table is not None and fits and not table.file.closed:
@@ -251,25 +135,112 @@ class _Stream:
             self._files.warn()
         if table is not None:
             table.file.close()
-        self._table = table = Table(self._files.create(), self._layout, self._widths)
+        self._table = table = _ChannelTable(self._files.create(), self._layout, self._widths)
         return table
 
 
-def _check(layout: Layout) -> None:
-    """Refuse channels that HDF5 can't hold."""
+class _ChannelTable:
+    """A new file, with the datasets of one data header; strings have widths."""
+
+    def __init__(self, file: GrowingFile, layout: BsreadLayout, widths: list[int]) -> None:
+        self.file = file
+        file.value("/data_header", layout.text.decode())
+        file.group("/data")
+        self._messages = file.rows()
+        self._messages.texts("/messages/header")
+        for name in NUMBERS:
+            self._messages.column(f"/messages/{name}", np.int64)
+        rest = iter(widths)
+        self._channels = [
+            _ChannelRows(file, channel, 0 if channel.dtype is not None else next(rest))
+            for channel in layout.channels
+        ]
+        self._without_data = file.rows()
+        for name, dtype in WITHOUT_DATA.items():
+            self._without_data.column(f"/without_data/{name}", dtype)
+        file.start()
+
+    def append(self, numbers: tuple[int, ...], header: bytes, data: dict[str, Value]) -> None:
+        """Add a message: its main header, `NUMBERS`, and all channels' values, strings as bytes."""
+        pulse_id = numbers[0]
+        self._messages.append((header, *numbers), len(header))
+        for index, (rows, value) in enumerate(zip(self._channels, data.values(), strict=True)):
+            stamp = pulse_id, _signed(value.timestamp), _signed(value.timestamp_offset)
+            if rows.append(value.value, stamp):
+                continue
+            is_empty = value.value is not None
+            if value.timestamp is not None or is_empty:
+                self._without_data.append((index, *stamp, is_empty))
+
+
+class _ChannelRows:
+    """The datasets of one channel."""
+
+    __slots__ = ("_append", "_has_length", "_is_gathered", "_may_be_empty", "_rows")
+
+    def __init__(self, file: GrowingFile, channel: BsreadChannel, width: int) -> None:
+        path = f"/data/{link_name(channel.name)}"
+        file.group(path, name=attribute_text(channel.name))
+        self._may_be_empty = channel.compression is not None and bool(channel.size)
+        self._rows = file.rows()
+        self._append: Callable[[Any], None] | None = None
+        self._is_gathered = self._make_data(file, f"{path}/data", channel, width)
+        self._has_length = bool(width)
+        if width:
+            self._rows.column(f"{path}/length", np.uint32)
+        for name in ("pulse_id", "timestamp", "timestamp_offset"):
+            self._rows.column(f"{path}/{name}", np.int64)
+
+    def _make_data(self, file: GrowingFile, path: str, channel: BsreadChannel, width: int) -> bool:
+        """Make the dataset of the values; return True if they are gathered with the rest."""
+        about: dict[str, Any] = {}
+        dtype, shape = channel.dtype, row_shape(channel)
+        if dtype is None:
+            dtype, shape, about = np.dtype(f"S{width}"), (), {"encoding": "utf-8"}
+        elif not channel.size:
+            return False
+        if not is_large(dtype, shape):
+            self._rows.column(path, dtype, shape, **about)
+            return True
+        append = file.chunks(path, dtype, shape, **about).append
+        if width:
+            self._append = lambda text: append(text.ljust(width, b"\0"))
+        else:
+            self._append = lambda array: append(flat(array))
+        return False
+
+    def append(self, given: Any, stamp: tuple[int, int, int]) -> bool:
+        """Add a value; return False if there is none, or it has no elements though others have."""
+        if given is None or (self._may_be_empty and not given.size):
+            return False
+        if self._append is not None:
+            self._append(given)
+        if self._has_length:
+            stamp = len(given), *stamp  # type: ignore[assignment]
+        self._rows.append((given, *stamp) if self._is_gathered else stamp)
+        return True
+
+
+def row_shape(channel: BsreadChannel) -> tuple[int, ...]:
+    """Return the shape of a channel's values: none for numbers."""
+    return () if channel.is_scalar else tuple(channel.shape)
+
+
+def _check(layout: BsreadLayout) -> None:
+    """Validate that HDF5 can hold all channels."""
     channels = layout.channels
     if len(channels) > MAX_CHANNELS:
         raise DecodeError(f"it has {len(channels)} channels; up to {MAX_CHANNELS} go into HDF5")
     for channel in channels:
-        try:
-            if channel.dtype is not None:
+        if channel.dtype is not None:
+            try:
                 check_row(channel.dtype, row_shape(channel))
-        except DecodeError as error:
-            raise DecodeError(f"channel {channel.name!r:.80}: {error}") from None
+            except DecodeError as error:
+                raise DecodeError(f"channel {channel.name!r:.80}: {error}") from None
 
 
 def _encode(value: Value) -> int:
-    """Make a text the bytes that were sent, and give their number."""
+    """Make a text the bytes that were sent, and return their number."""
     if value.value is None:
         return 0
     value.value = value.value.encode("utf-8", "surrogateescape")
@@ -282,3 +253,14 @@ def _width(name: str, size: int, width: int) -> int:
         return width if size <= width else width_for(size)
     except DecodeError as error:
         raise DecodeError(f"channel {name!r:.80}: {error}") from None
+
+
+def _time(number: int | None, what: str) -> int:
+    return UNKNOWN_TIME if number is None else whole(number, what)
+
+
+def _signed(number: int | None) -> int:
+    """Return half of a timestamp as a signed integer of 64 bits: the same bits."""
+    if number is None:
+        return UNKNOWN_TIME
+    return number if number < 1 << 63 else number - (1 << 64)

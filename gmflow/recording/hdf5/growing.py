@@ -1,6 +1,18 @@
-"""To leave an HDF5 file as its last flush left it: HDF5 would write more when it closes it.
+"""An HDF5 file that can be read at every moment, and after every end of the process that writes it.
 
-After an error it can't write that whole, and a kill meanwhile would leave the file marked.
+`GrowingFile` is built under a name of its own, gets its real one when it is whole, and then only
+grows. It is written with SWMR, so that nothing that is on the disk ever changes; rows reach the
+disk with `GrowingFile.commit`, dataset by dataset.
+
+A file that is written with SWMR is marked so in its first bytes, the superblock, and HDF5 opens a
+marked one for SWMR readers alone: after a kill that is forever. So the mark is taken away: HDF5
+never looks at it again, and writes these bytes only when it flushes or closes the whole file,
+which therefore never happens. The file is left as the last flush left it: HDF5 would write more
+on closing it, can't do that whole after an error, and a kill meanwhile would leave it marked.
+
+The superblock is described in
+https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, sections II.A (disk format:
+level 0A, versions 2 and 3) and X (checksum: lookup3 by Bob Jenkins).
 """
 
 from __future__ import annotations
@@ -10,78 +22,45 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import prod
-from typing import Any
+from struct import Struct
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from ...errors import DecodeError, RecordingError
-from .columns import Chunks, Column, Texts, rows_a_chunk
-from .loading import FAILURES, REFUSALS, failure, library
-from .superblock import is_known, settle
+from .columns import (
+    CHUNK_BYTES,
+    FAILURES,
+    REFUSALS,
+    Chunks,
+    Rows,
+    failure,
+    library,
+    rows_in,
+)
 
 METADATA_BYTES = 128 << 20
 """Bytes of metadata that HDF5 keeps, if there are so many: its own limit."""
 
-
 BLOCK_BYTES = 2048
 """Bytes of the blocks from which HDF5 gives smaller chunks: those need not stand at the end."""
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
-def keep_metadata(file: Any) -> None:
-    """Let HDF5 keep all of a file's metadata, so that it reads none when the file is left."""
-    config = file.id.get_mdc_config()
-    config.set_initial_size = True
-    config.initial_size = config.max_size = METADATA_BYTES
-    config.decr_mode = 0  # it never shrinks
-    file.id.set_mdc_config(config)
+# Signature, version, sizes of offsets and lengths, flags; base, extension, end of file, root.
+FIELDS = Struct("<8sBBBB4Q")
+FLAGS, END = 4, 7
 
+CHECKSUM = Struct("<I")
 
-def leave(file: Any, datasets: Sequence[Any]) -> None:
-    """Close a file without a change to it: HDF5 writes to nowhere from now on.
+VERSION, SIZES = 3, (8, 8)
+"""What HDF5 writes where it is asked for its latest version, which SWMR needs."""
 
-    If closing fails nevertheless, the file stays open for HDF5, which would close it again when
-    the process ends, and crash.
+WORDS = Struct("<3I")
 
-    Parameters
-    ----------
-    file : h5py.File
-        One that keeps its metadata.
-    datasets : sequence of h5py.Dataset
-        Those that grow.
-    """
-    try:
-        nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            os.dup2(nowhere, file.id.get_vfd_handle(), inheritable=False)
-        finally:
-            os.close(nowhere)
-        _reach_the_end(datasets)
-        file.flush()
-        file.close()
-    except FAILURES:
-        library().h5i.inc_ref(file.id)
+MASK = 0xFFFFFFFF
 
-
-def _reach_the_end(datasets: Sequence[Any]) -> None:
-    """Write the last of the bytes that HDF5 has given out: else it would set the length."""
-    large = [one for one in datasets if _chunk_bytes(one) >= BLOCK_BYTES and not _is_filtered(one)]
-    if large:
-        dataset = min(large, key=_chunk_bytes)
-        rows, *shape = dataset.chunks
-        begin = -(-len(dataset) // rows) * rows
-        dataset.resize(begin + rows, 0)
-        dataset[begin:] = np.zeros((rows, *shape), dataset.dtype)
-
-
-def _chunk_bytes(dataset: Any) -> int:
-    return int(prod(dataset.chunks) * dataset.dtype.itemsize)
-
-
-def _is_filtered(dataset: Any) -> bool:
-    return bool(dataset.id.get_create_plist().get_nfilters())
-
-
-Filters = Sequence[tuple[int, tuple[int, ...]]]
+Filters: TypeAlias = Sequence[tuple[int, tuple[int, ...]]]
 """HDF5's numbers of filters, each with its options; the first is applied first."""
 
 
@@ -93,18 +72,18 @@ class GrowingFile:
     part : str
         The path under which it is built.
     publish : callable
-        Gives the part its name, and tells it.
+        Renames the part to its real name, and returns that.
 
     Attributes
     ----------
     path : str
         Where it is.
     started : bool
-        Whether it is built.
+        It is built.
     closed : bool
-        Whether no more can be added: it was closed, or could not be written.
+        No more can be added: it was closed, or could not be written.
     dirty : bool
-        Whether rows were added since the last `commit`.
+        Rows were added since the last `commit`.
 
     Raises
     ------
@@ -118,7 +97,7 @@ class GrowingFile:
         self.path = part
         self.started = self.closed = self.dirty = False
         self._publish = publish
-        self._columns: list[Column | Texts] = []
+        self._rows: list[Rows] = []
         self._datasets: list[Any] = []
         self._descriptor = -1
         self._settles = False
@@ -128,7 +107,7 @@ class GrowingFile:
             self._file = self._h5py.File(
                 part, "x", libver="latest", locking="best-effort", rdcc_nbytes=0
             )
-            keep_metadata(self._file)
+            _keep_metadata(self._file)
         except FAILURES as error:
             self.closed = True
             with suppress(OSError):
@@ -156,20 +135,10 @@ class GrowingFile:
         """
         self._build(path, lambda: self._file.create_dataset(path, **_content(value)), attributes)
 
-    def column(self, path: str, dtype: Any, shape: Sequence[int] = (), **attributes: Any) -> Column:
-        """Make a column whose rows have a type and a shape."""
-        dataset = self._growing(path, np.dtype(dtype), tuple(shape), attributes)
-        column = Column(self, dataset)
-        self._columns.append(column)
-        return column
-
-    def texts(self, path: str, **attributes: Any) -> Texts:
-        """Make a column of byte strings of any length; ``<path>_end`` says where each ends."""
-        dataset = self._growing(path, np.dtype(np.uint8), (), attributes)
-        ends = self._growing(f"{path}_end", np.dtype(np.uint64), (), {})
-        texts = Texts(self, dataset, ends)
-        self._columns.append(texts)
-        return texts
+    def rows(self) -> Rows:
+        """Return what gets columns, and then rows; see `Rows`."""
+        self._rows.append(Rows(self))
+        return self._rows[-1]
 
     def chunks(
         self,
@@ -179,14 +148,37 @@ class GrowingFile:
         filters: Filters = (),
         **attributes: Any,
     ) -> Chunks:
-        """Make a column whose rows are a chunk each, written as the filters give it.
+        """Make a column whose rows are a chunk each, written as the filters make it.
 
         No dimension may be 0.
         """
-        chunk = (1, *shape)
-        return Chunks(
-            self, self._growing(path, np.dtype(dtype), tuple(shape), attributes, chunk, filters)
-        )
+        return Chunks(self, self.grow(path, dtype, shape, attributes, (1, *shape), filters))
+
+    def grow(
+        self,
+        path: str,
+        dtype: Any,
+        shape: Sequence[int],
+        attributes: dict[str, Any],
+        chunk: tuple[int, ...] = (),
+        filters: Filters = (),
+    ) -> Any:
+        """Return a new dataset without rows; in chunks of the size of columns by default."""
+        create = self._h5py.h5p.create(self._h5py.h5p.DATASET_CREATE)
+        create.set_fill_time(self._h5py.h5d.FILL_TIME_NEVER)
+        for number, options in filters:
+            create.set_filter(number, self._h5py.h5z.FLAG_MANDATORY, options)
+        dtype = np.dtype(dtype)
+        how = {
+            "shape": (0, *shape),
+            "maxshape": (None, *shape),
+            "dtype": dtype,
+            "chunks": chunk or (rows_in(CHUNK_BYTES, dtype, shape), *shape),
+            "dcpl": create,
+        }
+        dataset = self._build(path, lambda: self._file.create_dataset(path, **how), attributes)
+        self._datasets.append(dataset)
+        return dataset
 
     def start(self) -> None:
         """End the building: only rows can be added from now on, and the file has its name.
@@ -221,8 +213,8 @@ class GrowingFile:
         """
         if self.closed or not self.dirty:
             return
-        for column in self._columns:
-            column.write()
+        for rows in self._rows:
+            rows.write()
         try:
             self._flush()
         except FAILURES as error:
@@ -251,7 +243,7 @@ class GrowingFile:
             self._release()
 
     def failed(self, error: BaseException) -> RecordingError:
-        """Leave the file as its last flush left it, after an error, and give what to raise."""
+        """Leave the file as its last flush left it, after an error, and return what to raise."""
         self._abandon()
         return failure(self.path, error)
 
@@ -259,11 +251,13 @@ class GrowingFile:
         if self.closed:
             return
         self.closed = True
-        leave(self._file, self._datasets)
-        self._release()
-        if not self.started:
+        if self.started:
+            _leave(self._file, self._datasets)
+        else:
+            _close(self._file)
             with suppress(OSError):
                 os.unlink(self.path)
+        self._release()
 
     def _finish(self) -> None:
         """Close it as the last flush left it: whole, and not marked."""
@@ -271,9 +265,9 @@ class GrowingFile:
             self._file.close()
             return
         try:
-            settle(self._descriptor, self._file.id.get_filesize())
+            _settle(self._descriptor, self._file.id.get_filesize())
         finally:
-            leave(self._file, self._datasets)
+            _leave(self._file, self._datasets)
 
     def _release(self) -> None:
         self.closed = True
@@ -282,16 +276,14 @@ class GrowingFile:
             self._descriptor = -1
 
     def _flush(self) -> None:
-        """Bring all rows to the disk, dataset by dataset: a flush of the file would mark it.
-
-        What was made first comes last: no kill leaves more images than times of them.
-        """
+        """Bring all rows to the disk, dataset by dataset: a flush of the file would mark it."""
         if not self._settles:
             self._file.flush()
             return
         if not os.fstat(self._descriptor).st_nlink:
             raise FileNotFoundError(errno.ENOENT, "it was removed while it was written")
-        settle(self._descriptor, self._file.id.get_filesize())
+        _settle(self._descriptor, self._file.id.get_filesize())
+        # What was made first comes last: no kill leaves more images than times of them.
         for dataset in reversed(self._datasets):
             dataset.id.flush()
 
@@ -305,30 +297,6 @@ class GrowingFile:
         except REFUSALS as error:
             raise DecodeError(f"HDF5 can't hold {path}: {error!s:.120}") from None
         return made
-
-    def _growing(
-        self,
-        path: str,
-        dtype: np.dtype[Any],
-        shape: tuple[int, ...],
-        attributes: dict[str, Any],
-        chunk: tuple[int, ...] = (),
-        filters: Filters = (),
-    ) -> Any:
-        create = self._h5py.h5p.create(self._h5py.h5p.DATASET_CREATE)
-        create.set_fill_time(self._h5py.h5d.FILL_TIME_NEVER)
-        for number, options in filters:
-            create.set_filter(number, self._h5py.h5z.FLAG_MANDATORY, options)
-        how = {
-            "shape": (0, *shape),
-            "maxshape": (None, *shape),
-            "dtype": dtype,
-            "chunks": chunk or (rows_a_chunk(dtype, shape), *shape),
-            "dcpl": create,
-        }
-        dataset = self._build(path, lambda: self._file.create_dataset(path, **how), attributes)
-        self._datasets.append(dataset)
-        return dataset
 
 
 def _content(value: Any) -> dict[str, Any]:
@@ -344,8 +312,120 @@ def _content(value: Any) -> dict[str, Any]:
 
 
 def _lock(descriptor: int) -> None:
-    """Keep other writers away: the mark doesn't. Readers of HDF5 share such a lock."""
+    """Keep other writers away: the mark doesn't."""
     with suppress(ImportError, OSError):
         import fcntl
 
+        # readers of HDF5 share such a lock
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _keep_metadata(file: Any) -> None:
+    """Let HDF5 keep all of a file's metadata, so that it reads none when the file is left."""
+    config = file.id.get_mdc_config()
+    config.set_initial_size = True
+    config.initial_size = config.max_size = METADATA_BYTES
+    config.decr_mode = 0  # it never shrinks
+    file.id.set_mdc_config(config)
+
+
+def _leave(file: Any, datasets: Sequence[Any]) -> None:
+    """Close a file that keeps its metadata without a change to it: HDF5 writes to nowhere."""
+    try:
+        nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.dup2(nowhere, file.id.get_vfd_handle(), inheritable=False)
+        finally:
+            os.close(nowhere)
+        _reach_the_end(datasets)
+        file.flush()
+    except FAILURES:
+        library().h5i.inc_ref(file.id)
+    else:
+        _close(file)
+
+
+def _close(file: Any) -> None:
+    """Close a file; if that fails it stays open: HDF5 would crash at the end of the process."""
+    try:
+        file.close()
+    except FAILURES:
+        library().h5i.inc_ref(file.id)
+
+
+def _reach_the_end(datasets: Sequence[Any]) -> None:
+    """Write the last of the bytes that HDF5 has given out: else it would set the length."""
+    large = [one for one in datasets if _chunk_bytes(one) >= BLOCK_BYTES and not _is_filtered(one)]
+    if large:
+        dataset = min(large, key=_chunk_bytes)
+        rows, *shape = dataset.chunks
+        begin = -(-len(dataset) // rows) * rows
+        dataset.resize(begin + rows, 0)
+        dataset[begin:] = np.zeros((rows, *shape), dataset.dtype)
+
+
+def _chunk_bytes(dataset: Any) -> int:
+    return int(prod(dataset.chunks) * dataset.dtype.itemsize)
+
+
+def _is_filtered(dataset: Any) -> bool:
+    return bool(dataset.id.get_create_plist().get_nfilters())
+
+
+def is_known(descriptor: int) -> bool:
+    """Return True if a file's superblock is one that is understood, with the right checksum."""
+    block = os.pread(descriptor, FIELDS.size + CHECKSUM.size, 0)
+    if len(block) != FIELDS.size + CHECKSUM.size:
+        return False
+    signature, version, *sizes = FIELDS.unpack_from(block)[:4]
+    return (signature, version, tuple(sizes)) == (
+        SIGNATURE,
+        VERSION,
+        SIZES,
+    ) and CHECKSUM.unpack_from(block, FIELDS.size) == (lookup3(block[: FIELDS.size]),)
+
+
+def _settle(descriptor: int, end: int) -> None:
+    """Take the mark of a known file away, and say that HDF5 has given out bytes up to an end."""
+    if os.fstat(descriptor).st_size < end:  # readers refuse a file that is shorter than it says
+        os.ftruncate(descriptor, end)
+    fields = FIELDS.unpack_from(os.pread(descriptor, FIELDS.size, 0))
+    if fields[FLAGS] or end != fields[END]:  # and what stands behind the end
+        block = FIELDS.pack(*fields[:FLAGS], 0, *fields[FLAGS + 1 : END], end, *fields[END + 1 :])
+        os.pwrite(descriptor, block + CHECKSUM.pack(lookup3(block)), 0)
+
+
+def lookup3(data: bytes) -> int:
+    """Return the checksum of HDF5's metadata: hashlittle of lookup3.c, begun with 0."""
+    a = b = c = (0xDEADBEEF + len(data)) & MASK
+    last = max(len(data) - 1, 0) // WORDS.size * WORDS.size
+    for position in range(0, last, WORDS.size):
+        x, y, z = WORDS.unpack_from(data, position)
+        a, b, c = _mixed(a + x & MASK, b + y & MASK, c + z & MASK)
+    if not data:
+        return c
+    x, y, z = WORDS.unpack(data[last:].ljust(WORDS.size, b"\0"))
+    return _final(a + x & MASK, b + y & MASK, c + z & MASK)
+
+
+def _mixed(a: int, b: int, c: int) -> tuple[int, int, int]:
+    for turns in ((4, 6, 8), (16, 19, 4)):
+        a = a - c & MASK ^ _turned(c, turns[0])
+        c = c + b & MASK
+        b = b - a & MASK ^ _turned(a, turns[1])
+        a = a + c & MASK
+        c = c - b & MASK ^ _turned(b, turns[2])
+        b = b + a & MASK
+    return a, b, c
+
+
+def _final(a: int, b: int, c: int) -> int:
+    for turns in ((14, 11, 25), (16, 4, 14)):
+        c = (c ^ b) - _turned(b, turns[0]) & MASK
+        a = (a ^ c) - _turned(c, turns[1]) & MASK
+        b = (b ^ a) - _turned(a, turns[2]) & MASK
+    return (c ^ b) - _turned(b, 24) & MASK
+
+
+def _turned(word: int, bits: int) -> int:
+    return (word << bits | word >> 32 - bits) & MASK

@@ -9,17 +9,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from logging import getLogger
 
+from ...cborwire import is_map
 from ...errors import DecodeError, RecordingError
-from ...handlers.stream2.cbor_map import is_map
+from ...formats import STREAM_V1, htype_of
 from ...message import Message
 from ...validation import shown
 from ..base import PROMISE, Writer
 from .arrays_family import ArraysFamily
 from .bsread_family import BsreadFamily
-from .family import Family
+from .columns import library
 from .files import Files
-from .loading import library
-from .series_families import HTYPES, EigerFamily, Stream2Family
+from .series_families import EigerFamily, Stream2Family
 
 logger = getLogger(__name__)
 
@@ -54,14 +54,14 @@ class Hdf5Writer(Writer):
         library()
         self._files = Files(path)
         self.paths = self._files.paths
-        eiger, self._stream2 = EigerFamily(self._files), Stream2Family(self._files)
-        bsread, arrays = BsreadFamily(self._files), ArraysFamily(self._files)
-        self._families: list[Family] = [eiger, self._stream2, bsread, arrays]
+        eiger, stream2 = EigerFamily(self._files), Stream2Family(self._files)
+        self._series = [eiger, stream2]
         self._add: dict[str, Callable[[Message], None]] = {
-            **dict.fromkeys(HTYPES, eiger.add),
-            **dict.fromkeys(("bsr_m-1.0", "bsr_m-1.1"), bsread.add),
-            "array-1.0": arrays.add,
+            **dict.fromkeys(STREAM_V1.htypes, eiger.add),
+            **dict.fromkeys(("bsr_m-1.0", "bsr_m-1.1"), BsreadFamily(self._files).add),
+            "array-1.0": ArraysFamily(self._files).add,
         }
+        self._add_stream2 = stream2.add
         self._kept = self._kept_bytes = 0
         self._due = 0.0
         self._is_open = True
@@ -82,7 +82,7 @@ class Hdf5Writer(Writer):
         if not self._is_open:
             return
         try:
-            for family in self._families:
+            for family in self._series:
                 family.commit()
             self._files.commit()
         except RecordingError:
@@ -99,7 +99,10 @@ class Hdf5Writer(Writer):
 
     def _store(self, message: Message) -> None:
         try:
-            self._find(message)(message)
+            add = self._add.get(htype_of(message))
+            if add is None:
+                add = self._search(message)
+            add(message)
         except DecodeError as error:
             self._refuse(str(error))
             return
@@ -108,20 +111,14 @@ class Hdf5Writer(Writer):
         self._kept += 1
         self._kept_bytes += message.size
 
-    def _find(self, message: Message) -> Callable[[Message], None]:
-        """Return what stores a message."""
-        parts = message.parts
-        if not parts:
+    def _search(self, message: Message) -> Callable[[Message], None]:
+        """Return what stores a message that doesn't simply name its family."""
+        if not message.parts:
             raise DecodeError("it has no parts")
-        if is_map(parts[0]):
-            return self._stream2.add
+        if is_map(message.parts[0]):
+            return self._add_stream2
         htype = message.header.get("htype")
-        if isinstance(htype, list) and len(htype) == 1:
-            htype = htype[0]
-        add = self._add.get(htype) if isinstance(htype, str) else None
-        if add is None:
-            raise DecodeError(f"htype {shown(htype)} has no place in HDF5; {', '.join(self._add)}")
-        return add
+        raise DecodeError(f"htype {shown(htype)} has no place in HDF5; {', '.join(self._add)}")
 
     def _refuse(self, why: str) -> None:
         """Count a message, and log why: once for all that differ in nothing but numbers."""

@@ -1,8 +1,12 @@
-"""What the streams of detectors have in common: series, read from message to message."""
+"""Detectors in HDF5: starts, images and ends of DECTRIS's stream v1 and v2.
+
+Each family reads its messages with the generator that decodes streams, but keeps the images as
+they were sent: what is read becomes a `Start` or a `Picture`, and `SeriesFiles` finds its file.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,47 +14,14 @@ from ...errors import DecodeError
 from ...handlers import dheader_1_0
 from ...handlers.eiger import series as read_series
 from ...handlers.series import CHANNEL, Image, SeriesEnd, SeriesStart
-from ...handlers.stream2.cbor_arrays import Packed
+from ...handlers.stream2.cbor_arrays import PackedArray
 from ...handlers.stream2.stream2_decoder import receive
 from ...message import Message
 from ...receiver import Receiver
-from .family import Family
 from .files import Files
-from .frames import TIMES, Picture, check_range
-from .series import SeriesFiles, Start, text_of
+from .nexus import TIMES, Picture, Start, check_range, text_of
+from .series_files import SeriesFiles
 from .stored import of_blob, of_packed
-
-
-class DetectorFamily(Family):
-    """Stores the messages of one version of the stream.
-
-    Parameters
-    ----------
-    files : Files
-        Where their files come from.
-    read : callable
-        Gives what is read from a receiver, which has a message each time that the next is asked
-        for.
-    """
-
-    def __init__(self, files: Files, read: Callable[[Receiver], Iterator[Any]]) -> None:
-        self._series = SeriesFiles(files)
-        self._receiver = Receiver(copy=False)
-        self._items = read(self._receiver)
-
-    def add(self, message: Message) -> None:
-        self._receiver.load(message.parts)
-        self._store(next(self._items), message)
-
-    def commit(self) -> None:
-        self._series.commit()
-
-    @abstractmethod
-    def _store(self, item: Any, message: Message) -> None:
-        """Store a start, an image or an end; raise as `add`."""
-
-
-HTYPES = ("dheader-1.0", "dimage-1.0", "dseries_end-1.0")
 
 APPENDIX = 4
 """The part of an image that is its appendix."""
@@ -59,14 +30,53 @@ PARTS = {"flatfield": 3, "pixel_mask": 5, "countrate_correction_table": 7}
 """Where a start declares its tables, by mflow's numbers."""
 
 
-class EigerFamily(DetectorFamily):
-    """Stores the messages of stream v1.
+class DetectorFamily(ABC):
+    """Stores the messages of one version of the stream.
 
     Parameters
     ----------
     files : Files
         Where their files come from.
+    read : callable
+        Generates what is read from a receiver, which has a message each time that the next is
+        asked for.
     """
+
+    def __init__(self, files: Files, read: Callable[[Receiver], Iterator[Any]]) -> None:
+        self._series = SeriesFiles(files)
+        self._receiver = Receiver(copy=False)
+        self._items = read(self._receiver)
+
+    def add(self, message: Message) -> None:
+        """Store a message.
+
+        Raises
+        ------
+        DecodeError
+            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
+        RecordingError
+            If it can't be written.
+        """
+        self._receiver.begin(message)
+        self._store(next(self._items), message)
+
+    def commit(self) -> None:
+        """Write what no file was made for yet.
+
+        Raises
+        ------
+        RecordingError
+            If it can't be written.
+        """
+        self._series.commit()
+
+    @abstractmethod
+    def _store(self, item: Any, message: Message) -> None:
+        """Store a start, an image or an end; raise as `add`."""
+
+
+class EigerFamily(DetectorFamily):
+    """Stores the messages of stream v1."""
 
     def __init__(self, files: Files) -> None:
         super().__init__(files, read_series)
@@ -131,13 +141,7 @@ def _time(times: dict[str, Any], name: str) -> int | None:
 
 
 class Stream2Family(DetectorFamily):
-    """Stores the messages of stream v2.
-
-    Parameters
-    ----------
-    files : Files
-        Where their files come from.
-    """
+    """Stores the messages of stream v2."""
 
     def __init__(self, files: Files) -> None:
         super().__init__(files, receive)
@@ -158,7 +162,7 @@ class Stream2Family(DetectorFamily):
             self._series.add(message.source, picture)
 
 
-def _packed_picture(image: Image, arrays: dict[str, Packed], received_ns: int) -> Picture:
+def _packed_picture(image: Image, arrays: dict[str, PackedArray], received_ns: int) -> Picture:
     times = tuple(getattr(image, name) for name in TIMES)
     try:
         if not arrays:

@@ -19,7 +19,7 @@ from ...codecs.limits import check_size, flat
 from ...errors import DecodeError
 from ...handlers.dimage_1_0 import TYPES
 from ...handlers.shapes import item_count
-from ...handlers.stream2.cbor_arrays import COLUMN_MAJOR, Packed
+from ...handlers.stream2.cbor_arrays import COLUMN_MAJOR, PackedArray
 from ...message import Part
 from ...validation import shown
 from .growing import Filters
@@ -113,7 +113,7 @@ def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
     return Stored(dtype, rows, BITSHUFFLE, _framed(data, size, dtype.itemsize), decode)
 
 
-def of_packed(packed: Packed) -> Stored:
+def of_packed(packed: PackedArray) -> Stored:
     """Return the chunk of an array of stream v2.
 
     Raises
@@ -127,7 +127,7 @@ def of_packed(packed: Packed) -> Stored:
         raise DecodeError(f"array {shown(packed.name)}: {error}") from None
 
 
-def _of_packed(packed: Packed) -> Stored:
+def _of_packed(packed: PackedArray) -> Stored:
     dtype, shape, decode = packed.dtype, tuple(packed.shape), packed.unpack
     size = _size(packed.shape, dtype)
     if len(shape) > MAX_DIMENSIONS:

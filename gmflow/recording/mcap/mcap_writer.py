@@ -1,131 +1,51 @@
-"""A new file that grows by whole blocks: a block is in it completely, or not at all.
+"""Writing MCAP files (https://mcap.dev/spec): whole chunks, and at the end what readers look for.
 
-It is never another file's end: what has the name already is left alone.
+A `Chunk` keeps messages, their large parts uncopied, until there are `FULL` bytes of them or the
+first one is half as old as was promised. It is packed, in another thread where there is one, and
+appended: a chunk is in the file whole or not at all, and so are the messages that count as
+written. The `Summary`, some ten bytes a chunk until then, ends the file.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
+import sys
+from array import array
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
+from zlib import crc32
 
 from ...errors import RecordingError
 from ...message import Message, Part
 from ...version import __version__
 from ..base import PROMISE, Aside, Unfit, Wait, Writer, flat_types, inline
-from .chunk import Chunk
-from .mcap_index import Summary
-from .records import ENCODING, FORMAT, MAGIC, pack, records
-
-MAX_BUFFERS = 1024
-"""Buffers that the system takes at once (IOV_MAX, on Linux and macOS)."""
-
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class AppendedFile:
-    """A file that is made, and written from its beginning to its end.
-
-    Parameters
-    ----------
-    path : path
-        What it is called; nothing of that name may be there.
-
-    Attributes
-    ----------
-    size : int
-        Its bytes.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be made.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
-        self.size = 0
-        try:
-            self._file = os.open(
-                self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666
-            )
-        except OSError as error:
-            raise RecordingError(_why_not_made(self.path, error)) from error
-
-    def append(self, block: Sequence[Part]) -> None:
-        """Write the buffers of a block, one after the other, none of them copied.
-
-        Raises
-        ------
-        RecordingError
-            If not all of it could be written, or nobody will ever find it: nothing of it is left.
-        """
-        try:
-            size = _write(self._file, block)
-            if not os.fstat(self._file).st_nlink:
-                raise FileNotFoundError(errno.ENOENT, "it was removed while it was written")
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._file, self.size)
-                os.lseek(self._file, self.size, os.SEEK_SET)
-            raise RecordingError(_why_not_written(self.path, error)) from error
-        self.size += size
-
-    def remove(self) -> None:
-        """Close it, and remove it unless the name is another file's by now."""
-        with contextlib.suppress(OSError):
-            if os.path.samestat(os.stat(self.path), os.fstat(self._file)):
-                os.unlink(self.path)
-        self.close()
-
-    def close(self) -> None:
-        """Close it; repeatable.
-
-        Raises
-        ------
-        RecordingError
-            If the system finds only now that it can't be written.
-        """
-        file, self._file = self._file, -1
-        try:
-            if file >= 0:
-                os.close(file)
-        except OSError as error:
-            raise RecordingError(_why_not_written(self.path, error)) from error
-
-
-def _write(file: int, block: Sequence[Part]) -> int:
-    """Write buffers, however many the system takes at once; give their bytes."""
-    views = [memoryview(buffer) for buffer in block]
-    total, first = 0, 0
-    while first < len(views):
-        written = os.writev(file, views[first : first + MAX_BUFFERS])
-        total += written
-        while first < len(views) and written >= views[first].nbytes:
-            written -= views[first].nbytes
-            first += 1
-        if written:
-            views[first] = views[first].cast("B")[written:]
-    return total
-
-
-def _why_not_made(path: str, error: OSError) -> str:
-    if isinstance(error, FileExistsError):
-        return f"{path} is there already: choose another name, or remove it"
-    if isinstance(error, FileNotFoundError):
-        return f"{path} can't be made: its folder is missing; make it, or choose another"
-    return f"{path} can't be made: {error.strerror}; choose another place"
-
-
-def _why_not_written(path: str, error: OSError) -> str:
-    advice = "make room, or choose another disk" if error.errno in FULL else "check it and its disk"
-    return f"{path} can't be written: {error.strerror}; {advice}"
-
+from .mcap_file import (
+    CHANNEL,
+    CHUNK,
+    CHUNK_INDEX,
+    CHUNK_RECORD,
+    ENCODING,
+    ENTRY,
+    FOOTER,
+    FOOTER_RECORD,
+    FORMAT,
+    INDEX_RECORD,
+    MAGIC,
+    MESSAGE,
+    MESSAGE_INDEX,
+    MESSAGE_RECORD,
+    RECORD,
+    SCHEMA,
+    STATISTICS,
+    AppendedFile,
+    pack,
+    records,
+)
+from .message_cbor import add_message
 
 LONG = PROMISE / 2
 """Seconds after which a chunk is written though it is small: the next messages may be late."""
@@ -138,34 +58,16 @@ AHEAD = 3
 AHEAD_BYTES = 16 << 20
 """Bytes of their messages; from there on it is one chunk, which may be a message of any size."""
 
+FULL = 4 << 20
+"""Bytes of a chunk; it ends with the message that reaches them,"""
 
-class Channels(dict[str, int]):
-    """The number of each source's channel; a source that is new gets the next one.
+JOINED = 1 << 10
+"""Small buffers that are joined at once: nobody else runs meanwhile."""
 
-    Attributes
-    ----------
-    records : list of mcap.records.Channel
-        What the file says of them.
-    """
+MAX_PIECES = 1 << 15
+"""or so many buffers, of small messages: to join more at once would hold everybody else up."""
 
-    def __init__(self) -> None:
-        self.records: list[Any] = []
-
-    def __missing__(self, source: str) -> int:
-        number = len(self) + 1
-        if number > MAX_CHANNELS:
-            raise RecordingError(f"a .mcap file holds up to {MAX_CHANNELS} sources, not more")
-        self.records.append(
-            records().Channel(
-                id=number,
-                topic=source or "message",
-                message_encoding=ENCODING,
-                metadata={"format": FORMAT, "source": source},
-                schema_id=1,
-            )
-        )
-        self[source] = number
-        return number
+HEAD = MESSAGE_RECORD.size - RECORD.size
 
 
 class McapWriter(Writer):
@@ -311,3 +213,229 @@ class McapWriter(Writer):
         self._error = error
         self._packing.clear()
         self._chunk = Chunk(self.written)
+
+
+class Channels(dict[str, int]):
+    """The number of each source's channel, and its record; a new source gets the next one."""
+
+    def __init__(self) -> None:
+        self.records: list[Any] = []
+
+    def __missing__(self, source: str) -> int:
+        number = len(self) + 1
+        if number > MAX_CHANNELS:
+            raise RecordingError(f"a .mcap file holds up to {MAX_CHANNELS} sources, not more")
+        self.records.append(
+            records().Channel(
+                id=number,
+                topic=source or "message",
+                message_encoding=ENCODING,
+                metadata={"format": FORMAT, "source": source},
+                schema_id=1,
+            )
+        )
+        self[source] = number
+        return number
+
+
+class Chunk:
+    """Messages that will be one chunk.
+
+    Parameters
+    ----------
+    number : int
+        The number of the first one, from 0.
+
+    Attributes
+    ----------
+    count, bytes : int
+        Its messages, and the bytes of their parts.
+    since : float
+        When its first messages came, as of `time.monotonic`.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.count = self.bytes = 0
+        self.number = number
+        self.since = 0.0
+        self._size = 0
+        self._pieces: list[Part] = []
+        self._large: list[int] = []
+        self._entries: dict[int, list[int]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """It takes no more messages."""
+        return self._size >= FULL or len(self._pieces) > MAX_PIECES
+
+    def fill(
+        self, messages: Iterator[Message], channels: Mapping[str, int], flat: set[type]
+    ) -> bool:
+        """Take messages; return True if it is full, so that there may be more of them.
+
+        Raises
+        ------
+        Unfit
+            If the message that was taken last can't be recorded; those before it are here.
+        """
+        if not self.count:
+            self.since = monotonic()
+        pieces, large, entries = self._pieces, self._large, self._entries
+        size, number, total = self._size, self.number + self.count, self.bytes
+        source, channel, note, place = None, 0, list[int]().extend, 0
+        try:
+            for message in messages:
+                if message.source != source:
+                    source = message.source
+                    channel = channels[source]
+                    note = entries.setdefault(channel, []).extend
+                place = len(pieces)
+                pieces.append(b"")
+                data, heads = add_message(message.parts, pieces, large, flat)
+                time = message.received_ns
+                length = HEAD + data + heads
+                pieces[place] = MESSAGE_RECORD.pack(
+                    MESSAGE, length, channel, number & 0xFFFFFFFF, time, time
+                )
+                note((time, size))
+                size += RECORD.size + length
+                total += data
+                number += 1
+                if size >= FULL or place >= MAX_PIECES:
+                    break
+        except Unfit:
+            del pieces[place:], large[bisect_left(large, place) :]
+            if not entries[channel]:
+                del entries[channel]
+            raise
+        finally:
+            self._size, self.count, self.bytes = size, number - self.number, total
+        return self.is_full
+
+    def pack(self) -> PackedChunk:
+        """Return it as it is in the file; its checksum takes about as long as to write it."""
+        body, crc = [], 0
+        for buffer in self._buffers():  # one by one: others run while a checksum is made
+            crc = crc32(buffer, crc)
+            body.append(buffer)
+        times = [entries[::2] for entries in self._entries.values()]
+        start, end = min(map(min, times)), max(map(max, times))
+        length = CHUNK_RECORD.size - RECORD.size + self._size
+        head = CHUNK_RECORD.pack(CHUNK, length, start, end, self._size, crc, 0, self._size)
+        indexes, places = _message_indexes(self._entries)
+        counts = {channel: len(entries) // 2 for channel, entries in self._entries.items()}
+        return PackedChunk(
+            [head, *body, indexes], self._size, start, end, counts, places, len(indexes)
+        )
+
+    def _buffers(self) -> Iterator[Part]:
+        """Return its buffers, the small ones joined."""
+        done = 0
+        for place in [*self._large, len(self._pieces)]:
+            for first in range(done, place, JOINED):
+                yield b"".join(self._pieces[first : min(first + JOINED, place)])
+            yield from self._pieces[place : place + 1]
+            done = place + 1
+
+
+def _message_indexes(entries: Mapping[int, Sequence[int]]) -> tuple[bytes, dict[int, int]]:
+    """Return a message index for each channel, and where in them each one is."""
+    packed, places = bytearray(), {}
+    for channel, numbers in entries.items():
+        places[channel] = len(packed)
+        size = len(numbers) // 2 * ENTRY
+        packed += INDEX_RECORD.pack(
+            MESSAGE_INDEX, INDEX_RECORD.size - RECORD.size + size, channel, size
+        )
+        table = array("Q", numbers)
+        if sys.byteorder == "big":
+            table.byteswap()
+        packed += table
+    return bytes(packed), places
+
+
+class PackedChunk(NamedTuple):
+    """A chunk as it is in the file, with its message indexes."""
+
+    buffers: list[Part]
+    size: int
+    """Bytes of its messages' records."""
+    start: int
+    end: int
+    """The earliest and the latest time of a message."""
+    counts: dict[int, int]
+    """Messages of each channel."""
+    indexes: dict[int, int]
+    """Where each channel's message index is, from the end of the chunk's record."""
+    index_size: int
+
+
+class Summary:
+    """What is known of the chunks that were written."""
+
+    def __init__(self) -> None:
+        self._library = records()
+        self._counts: Counter[int] = Counter()
+        self._chunks = 0
+        self._start, self._end = 0, 0
+        self._index = bytearray()
+
+    def note(self, chunk: PackedChunk, place: int) -> None:
+        """Note a chunk that was written at a place in the file."""
+        length = CHUNK_RECORD.size + chunk.size
+        indexes = {channel: place + length + at for channel, at in chunk.indexes.items()}
+        self._index += pack(
+            self._library.ChunkIndex(
+                chunk_length=length,
+                chunk_start_offset=place,
+                compression="",
+                compressed_size=chunk.size,
+                uncompressed_size=chunk.size,
+                message_start_time=chunk.start,
+                message_end_time=chunk.end,
+                message_index_length=chunk.index_size,
+                message_index_offsets=indexes,
+            )
+        )
+        self._start = min(self._start, chunk.start) if self._chunks else chunk.start
+        self._end = max(self._end, chunk.end)
+        self._counts.update(chunk.counts)
+        self._chunks += 1
+
+    def finish(self, place: int, schema: Any, channels: Sequence[Any]) -> bytes:
+        """Return the end of the file, from a place on; of channels, those that have messages."""
+        data_end = pack(self._library.DataEnd(data_section_crc=0))  # each chunk has its own
+        start = place + len(data_end)
+        known = [channel for channel in channels if channel.id in self._counts]
+        groups = {
+            SCHEMA: pack(schema),
+            CHANNEL: pack(*known),
+            STATISTICS: pack(self._statistics(len(known))),
+            CHUNK_INDEX: bytes(self._index),
+        }
+        summary = b"".join(groups.values())
+        offsets = start + len(summary)
+        for kind, group in groups.items():
+            if group:
+                summary += pack(self._library.SummaryOffset(kind, start, len(group)))
+                start += len(group)
+        return data_end + summary + _footer(summary, place + len(data_end), offsets) + MAGIC
+
+    def _statistics(self, channels: int) -> Any:
+        return self._library.Statistics(
+            message_count=self._counts.total(),
+            schema_count=1,
+            channel_count=channels,
+            attachment_count=0,
+            metadata_count=0,
+            chunk_count=self._chunks,
+            message_start_time=self._start,
+            message_end_time=self._end,
+            channel_message_counts=dict(self._counts),
+        )
+
+
+def _footer(summary: bytes, start: int, offsets: int) -> bytes:
+    """Return the footer; its checksum is of the summary and of itself up to there."""
+    head = FOOTER_RECORD.pack(FOOTER, FOOTER_RECORD.size - 9 + 4, start, offsets)
+    return head + crc32(head, crc32(summary)).to_bytes(4, "little")

@@ -8,33 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...cborwire import ARRAY, BREAK, BYTES, encode_head, head
 from ...message import Part
 from ..base import kept_of
 
 LARGE = 16 << 10
 """Bytes from which on a part is worth not being copied."""
 
-BYTES, ARRAY = 0x40, 0x80  # the first byte of a head, without its number: major types 2 and 4
-BREAK = 0xFF
+HEADS = tuple(encode_head(BYTES, size) for size in range(4096))
+"""The heads of small parts, by their sizes: to look one up takes a third of the time."""
+
+COUNTS = tuple(encode_head(ARRAY, count) for count in range(24))
+"""The heads of messages of few parts, by their number."""
 
 
 class NoMessage(ValueError):
     """Something else was written in the place of a message."""
-
-
-def head(kind: int, number: int) -> bytes:
-    """Return the shortest head of a CBOR item: its kind, and a size or count (RFC 8949, 3)."""
-    if number < 24:
-        return bytes((kind | number,))
-    width = next(width for width in (0, 1, 2, 3) if number < 1 << (8 << width))
-    return bytes((kind | 24 + width,)) + number.to_bytes(1 << width, "big")
-
-
-HEADS = tuple(head(BYTES, size) for size in range(4096))
-"""The heads of small parts, by their sizes: to look one up takes a third of the time."""
-
-COUNTS = tuple(head(ARRAY, count) for count in range(24))
-"""The heads of messages of few parts, by their number."""
 
 
 def add_message(
@@ -64,7 +53,7 @@ def add_message(
         If a part is no flat buffer of bytes; those before it were appended.
     """
     count = len(parts)
-    first = COUNTS[count] if count < 24 else head(ARRAY, count)
+    first = COUNTS[count] if count < 24 else encode_head(ARRAY, count)
     pieces.append(first)
     total, heads = 0, len(first)
     for part in parts:
@@ -74,7 +63,7 @@ def add_message(
         if size < 4096:
             first = HEADS[size]
         else:
-            first = head(BYTES, size)
+            first = encode_head(BYTES, size)
             if size >= LARGE:
                 large.append(len(pieces) + 1)
         pieces.append(first)
@@ -106,10 +95,18 @@ def read_message(data: bytes, start: int, end: int) -> list[Part]:
     """
     parts: list[Part] = []
     try:
-        left, at = _count(data, start)
+        # Most heads, those of less than 24 parts or bytes and of 256 bytes to 64 KiB, are read
+        # here: that takes half the time.
+        first, at = data[start], start + 1
+        if 0x80 <= first < 0x98:
+            left = first - 0x80
+        else:
+            kind, left, at = head(data, start)
+            if kind != ARRAY:
+                at = end + 1
         while left and at < end:
             first = data[at]
-            if first == 0x59:  # most parts have 256 bytes to 64 KiB: two bytes of size
+            if first == 0x59:
                 stop = at + 3 + (data[at + 1] << 8 | data[at + 2])
                 at += 3
             elif 0x40 <= first < 0x58:
@@ -119,30 +116,14 @@ def read_message(data: bytes, start: int, end: int) -> list[Part]:
                 left, at = 0, at + 1
                 break
             else:
-                size, at = _number(data, at, BYTES)
-                stop = at + size
+                kind, size, at = head(data, at)
+                stop = at + size if kind == BYTES and size >= 0 else end + 1
             if stop > end:
                 break
             parts.append(data[at:stop] if stop - at < LARGE else memoryview(data)[at:stop])
             left, at = left - 1, stop
-    except IndexError:
+    except (ValueError, IndexError):
         left = 1
     if left or at != end:
         raise NoMessage("it is no CBOR array of byte strings")
     return parts
-
-
-def _count(data: bytes, at: int) -> tuple[int, int]:
-    """Return the number of parts, -1 if a `BREAK` ends them, and where the first one begins."""
-    return (-1, at + 1) if data[at] == ARRAY | 31 else _number(data, at, ARRAY)
-
-
-def _number(data: bytes, at: int, kind: int) -> tuple[int, int]:
-    """Return the number in a head of this kind, and where the head ends."""
-    number = data[at] - kind
-    if 0 <= number < 24:
-        return number, at + 1
-    if not 24 <= number < 28:
-        raise IndexError
-    end = at + 1 + (1 << number - 24)
-    return int.from_bytes(data[at + 1 : end], "big"), end

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow import ConfigError, Topology
-from gmflow.filters import is_series_edge
+from gmflow.formats import is_series_edge
 from gmflow.green.topology.links import Inlet
 from gmflow.green.topology.rate_limit import PacedInlet
 from gmflow.message import Message

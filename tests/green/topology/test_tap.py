@@ -19,8 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow import ConfigError, ConnectError, Topology
-from gmflow.burst import MAX_HEADER_BYTES as LARGEST
-from gmflow.filters import is_series_edge
+from gmflow.formats import is_series_edge
 from gmflow.green.topology.tap import Newest, Tap, WhileSubscribed
 from gmflow.message import Message
 from tests.support.green import books, endpoint, peer, thread, until
@@ -563,7 +562,7 @@ def test_unwatched_finds_the_newest_header_message_wherever_it_is():
     assert watched.choose(messages) == (messages[3],)
     assert watched.choose(burst(image(0), end(1), [b""], [b"\xff\xfe", b"x"], [])) == ()
     assert watched.choose(burst([b'{"htype":"raw-1.0","source":"dheader-"}'])) == ()
-    large = burst([b" " * LARGEST + b'{"htype":"array-1.0"}'], header(3))
+    large = burst([b" " * 70_000 + b'{"htype":"array-1.0"}'], header(3))
     assert watched.choose(large) == (large[1],)
     topics.add(b"")
     assert watched.choose(messages) is messages

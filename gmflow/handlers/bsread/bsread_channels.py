@@ -1,4 +1,8 @@
-"""The words of a data header: types, shapes, byte orders and compressions, as NumPy names them."""
+"""The channels of bsread: as a data header describes them, and what their parts say.
+
+Types, shapes, byte orders and compressions are read once, and named as NumPy names them. A
+`BsreadChannel` then reads the values and timestamps of message after message.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from functools import partial
 from math import prod
 from struct import Struct
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -143,7 +147,7 @@ CHARACTER_BYTES = 4
 """Bytes of a character of a str, at most; one that takes so many makes all others do so, too."""
 
 
-class Channel(NamedTuple):
+class BsreadChannel(NamedTuple):
     """One channel of a data header.
 
     Attributes
@@ -211,7 +215,7 @@ class Channel(NamedTuple):
         if 0 in sizes:
             return self._without_elements()
         if self.size is not None and self.size not in sizes:
-            self._refuse(sizes)
+            raise self._wrong_size(sizes)
         plain = codec.decode(part, self.compression, self.size, self.order, self.itemsize)
         return self.read(plain)
 
@@ -246,18 +250,17 @@ class Channel(NamedTuple):
             return ""
         return view_array(b"", self.dtype, [0] if self.size else self.shape)
 
-    def _refuse(self, sizes: list[int]) -> NoReturn:
-        """Say why a value that had one of these sizes is not this channel's."""
+    def _wrong_size(self, sizes: list[int]) -> DecodeError:
         reason = ""
         if len(self.shape) > 1 and sum(self.shape) * self.itemsize in sizes:
             reason = "; bsread_cpp sends the sum of the shape, not the product: the rest is lost"
-        raise DecodeError(
+        return DecodeError(
             f"the value had {' or '.join(map(str, sizes))} bytes before compression; "
             f"shape {self.shape!r:.80} of {self.dtype} needs {self.size}{reason}"
         )
 
 
-def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[Channel, ...]:
+def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[BsreadChannel, ...]:
     """Return the channels that a data header describes.
 
     Parameters
@@ -297,7 +300,9 @@ def too_few(parts: int | None, channels: int, name: str, lacking: str) -> Messag
     )
 
 
-def read_channel(index: int, described: Any, old: bool = False, encoding: Any = None) -> Channel:
+def read_channel(
+    index: int, described: Any, old: bool = False, encoding: Any = None
+) -> BsreadChannel:
     """Return the channel that an entry of a data header describes.
 
     Parameters
@@ -327,10 +332,12 @@ def read_channel(index: int, described: Any, old: bool = False, encoding: Any = 
     except DecodeError as error:
         raise DecodeError(f"channel {name!r:.80}: {error}") from None
     size = None if dtype is None else prod(shape) * dtype.itemsize
-    return Channel(name, dtype, shape, order, compression, size, dtype is not None and shape == [1])
+    return BsreadChannel(
+        name, dtype, shape, order, compression, size, dtype is not None and shape == [1]
+    )
 
 
-def _check_names(channels: tuple[Channel, ...]) -> None:
+def _check_names(channels: tuple[BsreadChannel, ...]) -> None:
     seen: dict[str, int] = {}
     for index, channel in enumerate(channels):
         first = seen.setdefault(channel.name, index)

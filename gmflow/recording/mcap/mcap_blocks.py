@@ -11,8 +11,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ...message import Message
-from .message_cbor import read_message
-from .records import (
+from .mcap_file import (
     CHANNEL,
     CHUNK,
     CHUNK_FIELDS,
@@ -24,6 +23,7 @@ from .records import (
     records,
     unpack,
 )
+from .message_cbor import read_message
 
 MAX_BYTES = 1 << 30
 """Bytes that a chunk may be decompressed to."""
