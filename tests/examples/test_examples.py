@@ -29,7 +29,7 @@ sys.exit(demo.main(images={images}))
 """
 # A generator that ends too soon: the series lacks its last messages.
 LOSS = """
-demo.DEADLINE = 3
+demo.DEADLINE, demo.RATE = 5, 200
 script = demo.script
 demo.script = lambda name, *words: script(name, *[30 if word == 62 else word for word in words])
 """
