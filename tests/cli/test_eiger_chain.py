@@ -3,19 +3,8 @@
 import pytest
 
 from tests.support.captures import needs_captures, read_capture
+from tests.support.recordings import files, write
 from tests.support.scripts import complaints, free_address, row, rows
-
-
-def write(folder, messages):
-    folder.mkdir()
-    for number, parts in enumerate(messages):
-        for index, part in enumerate(parts):
-            (folder / f"{number:06d}_{index:03d}.raw").write_bytes(part)
-    return files(folder)
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def through_the_chain(scripts, tmp_path, recording, count):
@@ -48,7 +37,7 @@ def check_summary(result, count):
 @needs_captures
 def test_a_real_series_of_an_eiger_1m(scripts, tmp_path):
     messages = read_capture("maxiv-eiger1-1m/series14")
-    recorded = write(tmp_path / "recording", messages)
+    recorded = files(write(tmp_path / "recording", messages))
     assert len(recorded) > 2 * len(messages)
     dumps = through_the_chain(scripts, tmp_path, tmp_path / "recording", len(messages))
     assert dumps == [recorded, recorded]

@@ -156,11 +156,8 @@ def test_a_file_that_is_cut_is_replayed_with_a_warning(replayed, tmp_path):
     assert messages == MESSAGES
 
 
-def test_a_missing_file(scripts, tmp_path):
-    result = scripts.run("m_replay", tmp_path / "missing.mcap")
-    assert result.status == 1
-    (line,) = result.err.splitlines()
-    assert line.startswith("m_replay: ") and str(tmp_path / "missing.mcap") in line
+def test_a_missing_file(refused, tmp_path):
+    assert str(tmp_path / "missing.mcap") in refused(1, "m_replay", tmp_path / "missing.mcap")
 
 
 @pytest.mark.parametrize(
@@ -189,20 +186,15 @@ def test_a_missing_file(scripts, tmp_path):
         (["--set", "series"], "series"),
     ],
 )
-def test_wrong_usage(scripts, recording, arguments, words):
-    result = scripts.run("m_replay", *arguments, recording)
-    assert (result.status, result.out) == (2, "")
-    (line,) = result.err.splitlines()
-    assert words in line
+def test_wrong_usage(refused, recording, arguments, words):
+    assert words in refused(2, "m_replay", *arguments, recording)
     assert not os.path.exists("other.mcap")
 
 
 @pytest.mark.parametrize("option", [["--pace"], ["--speed", 2]])
-def test_no_pace_without_times(scripts, tmp_path, option):
+def test_no_pace_without_times(refused, tmp_path, option):
     (tmp_path / "000000_000.raw").write_bytes(b"as mflow writes it")
-    result = scripts.run("m_replay", *option, tmp_path)
-    assert result.status == 2
-    (line,) = result.err.splitlines()
+    line = refused(2, "m_replay", *option, tmp_path)
     assert str(tmp_path) in line and "--rate" in line
 
 

@@ -10,6 +10,7 @@ import pytest
 import zmq
 
 import gmflow
+from tests.support.recordings import as_files, files
 from tests.support.scripts import NAMES, free_address, port_of, row, rows, until
 
 MESSAGES = [[b'{"htype": "raw-1.0", "frame": %d}' % n, b"data %d" % n, b""] for n in range(100)]
@@ -25,10 +26,6 @@ def recording(folder, numbers):
 
 def recorded(number):
     return [b"%d.%d" % (number, part) for part in range(1 + number % 3)]
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def config(folder, source, *streams):
@@ -199,11 +196,7 @@ def test_dump_ends_after_enough_messages(scripts, peers, tmp_path):
     peers.open(zmq.PUSH, address, bind=True).until_met().send(*MESSAGES)
     result = dump.wait()
     assert (result.status, result.err) == (0, "")
-    assert files(tmp_path / "new" / "folder") == {
-        f"{number:06d}_{index:03d}.raw": part
-        for number, parts in enumerate(MESSAGES[:60])
-        for index, part in enumerate(parts)
-    }
+    assert files(tmp_path / "new" / "folder") == as_files(MESSAGES[:60])
     assert row(result.out, "folder").sent == 60
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.programs import HERE, Program, Programs, free_port, running, until
+from tests.support.recordings import files, write
 
 pytest.importorskip("mflow.cli", reason="psi-mflow is not installed")
 
@@ -54,20 +55,6 @@ MESSAGES = [
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     return write(tmp_path / "recording", MESSAGES)
-
-
-def write(folder: Path, messages: list[list[bytes]]) -> Path:
-    folder.mkdir()
-    for number, parts in enumerate(messages):
-        for index, part in enumerate(parts):
-            (folder / f"{number:06d}_{index:03d}.raw").write_bytes(part)
-    return folder
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    if not folder.is_dir():
-        return {}
-    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def dump(scripts: Scripts, library: str, source: str, folder: Path, count: int) -> Program:
