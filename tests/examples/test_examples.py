@@ -24,13 +24,15 @@ SHORT_DEMO = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import demo
+demo.DEADLINE = 35
 {change}
 sys.exit(demo.main(images={images}))
 """
 # A generator that ends too soon: the series lacks its last messages.
 LOSS = """
-demo.DEADLINE, demo.RATE = 5, 200
-script = demo.script
+COMES = {"all": 30, "tenth": 3}
+script, watch = demo.script, demo.watch
+demo.watch = lambda topology, programs, _: watch(topology, programs, COMES) and False
 demo.script = lambda name, *words: script(name, *[30 if word == 62 else word for word in words])
 """
 
