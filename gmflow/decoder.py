@@ -97,9 +97,9 @@ class Decoder:
         try:
             value = work(value, message.parts)
         except DecodeError:
-            self.fail(message)
+            self.fail(message.parts)
             raise
-        return self.end(message, value)
+        return self.end(message.parts, value)
 
     def begin(self, message: Message, handler: Handler | None = None) -> Any:
         """Run the handler, and return its value, counted, or the `Deferred` that it leaves.
@@ -111,17 +111,18 @@ class Decoder:
         DecodeError
             As `decode`.
         """
-        receiver = self.receiver
-        receiver.message, receiver.parts, receiver.index = message, message.parts, 0
+        receiver, parts = self.receiver, message.parts
+        # written out, as it is for every message
+        receiver.parts, receiver.parsed, receiver.index = parts, message.parsed, 0
         try:
             if handler is None:
-                header = message.parsed
-                if header is None:  # written out, as it is for every message
-                    header = message.parsed = header_of(message.parts)
+                header = receiver.parsed
+                if header is None:
+                    header = receiver.parsed = header_of(parts)
                 try:
                     handler = self.handlers[header["htype"]]  # type: ignore[index]
                 except (KeyError, TypeError):
-                    handler = self._search(message)
+                    handler = self._search()
             running = self._running.get(handler)
             if running is None:
                 value = handler(receiver)
@@ -131,33 +132,33 @@ class Decoder:
                 value = next(running, _ENDED)
                 if value is _ENDED:
                     value = self._again(handler)
-        except DecodeError as error:
-            self.fail(message)
-            error.parts = message.parts
-            raise
         except Exception as error:
-            self.fail(message)
-            raise HandlerError(describe_failure(handler, error), message.parts) from error
-        receiver.index = 0
-        return value if type(value) is Deferred else self.end(message, value)
+            message.parsed = receiver.parsed
+            self.fail(parts)
+            if not isinstance(error, DecodeError):
+                raise HandlerError(describe_failure(handler, error), parts) from error
+            error.parts = parts
+            raise
+        message.parsed, receiver.index = receiver.parsed, 0
+        return value if type(value) is Deferred else self.end(parts, value)
 
-    def end(self, message: Message, value: Any) -> Any:
+    def end(self, parts: Sequence[Part], value: Any) -> Any:
         """Count a message that was read, and return its value; None was skipped."""
         statistics = self.statistics
         if value is None:
             statistics.messages_skipped += 1
             return None
         size = 0
-        for part in message.parts:
+        for part in parts:
             size += len(part)
         statistics.messages_received += 1
         statistics.total_bytes_received += size
         return value
 
-    def fail(self, message: Message) -> None:
+    def fail(self, parts: Sequence[Part]) -> None:
         """Count a message that can't be read; nothing of it is kept."""
         self.statistics.messages_failed += 1
-        if self.receiver.message is message:
+        if self.receiver.parts is parts:
             self.receiver.load(())
 
     def close(self) -> None:
@@ -165,10 +166,10 @@ class Decoder:
         while self._running:
             self._running.popitem()[1].close()
 
-    def _search(self, message: Message) -> Handler:
+    def _search(self) -> Handler:
         """Return the handler of a message whose header doesn't simply name it."""
         try:
-            header = message.read_header()
+            header = self.receiver.header()
         except HeaderError:
             if NOT_JSON not in self.handlers:
                 raise

@@ -2,7 +2,7 @@
 
 A part is anything with the buffer protocol: bytes, a memoryview, a ZeroMQ frame. The header is
 part 0 as a mapping. It belongs to the message: whoever asks first has it parsed, everybody later
-finds it there, also that it can't be parsed. All share the one dict, and nobody changes it.
+finds it there, also that it can't be parsed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .cborwire import is_map
 from .cborwire import read_header as read_cbor
-from .errors import DecodeError, HeaderError
 from .jsonwire import SMALL, loads, opens
 
 if TYPE_CHECKING:
+    from .errors import DecodeError
     from .statistics import Statistics
 
 MAX_HEADER_BYTES = 1 << 20
@@ -49,8 +49,7 @@ class Message:
     error : DecodeError or None
         Why there is no `data`, where decoding failed.
     parsed : dict, str or None
-        What `header_of` returned; None before anybody asked. `header` and `read_header` are for
-        everyone but those who save a call for each message.
+        What `header_of` returned; None before anybody asked. All but the decoder ask `header`.
     """
 
     __slots__ = (
@@ -86,28 +85,12 @@ class Message:
     def header(self) -> dict[str, Any]:
         """Part 0 as a mapping, parsed once; an empty dict where it is none.
 
-        Handlers, filters and other nodes see the same dict: copy it before you change it.
+        All nodes of a topology see this dict: copy it before you change it.
         """
         parsed = self.parsed
         if parsed is None:
             parsed = self.parsed = header_of(self.parts)
         return {} if type(parsed) is str else parsed  # type: ignore[return-value]
-
-    def read_header(self) -> dict[str, Any]:
-        """Return the header that is a JSON object, the same dict.
-
-        Raises
-        ------
-        HeaderError
-            If part 0 is no JSON object.
-        """
-        parsed = self.parsed
-        if parsed is None:
-            parsed = self.parsed = header_of(self.parts)
-        if type(parsed) is not dict:
-            reason = parsed if type(parsed) is str else "the header is not JSON but CBOR"
-            raise HeaderError(reason, self.parts)
-        return parsed
 
     @property
     def size(self) -> int:
@@ -127,23 +110,15 @@ def header_of(parts: Sequence[Part]) -> dict[str, Any] | str:
     """
     try:
         part = parts[0]
-        size = len(part)
-        # to find out by reading it would copy megabytes of pixels
-        header = _loads_header(part, size) if size <= SMALL or opens(part) else None
+        header = loads(part) if len(part) <= SMALL else _loads_large(part)
     except (ValueError, IndexError) as error:
         reason = f"the header is not JSON: {error}"
     else:
-        if isinstance(header, dict):
+        if type(header) is dict:
             return header
         text = bytes(memoryview(part)[:80]).decode(errors="replace")
         reason = f"the header is not a JSON object: {text!r}"
     return _cbor_header_of(parts) or reason
-
-
-def _loads_header(part: Part, size: int) -> Any:
-    if size > MAX_HEADER_BYTES:
-        raise ValueError(f"it has {size} bytes; up to {MAX_HEADER_BYTES} are read")
-    return loads(part)
 
 
 def _cbor_header_of(parts: Sequence[Part]) -> dict[str, Any] | None:
@@ -153,6 +128,12 @@ def _cbor_header_of(parts: Sequence[Part]) -> dict[str, Any] | None:
         return read_cbor(parts[0])
     except ValueError:
         return None
+
+
+def _loads_large(part: Part) -> Any:
+    if len(part) > MAX_HEADER_BYTES:
+        raise ValueError(f"it has {len(part)} bytes; up to {MAX_HEADER_BYTES} are read")
+    return loads(part) if opens(part) else None  # to find out by reading it would copy megabytes
 
 
 def size_of(parts: Sequence[Part]) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import MessageError
+from .errors import HeaderError, MessageError
 from .jsonwire import loads
-from .message import Message, Part, size_of
+from .message import Part, header_of, size_of
 from .statistics import Statistics
 
 
@@ -25,12 +25,12 @@ class Receiver:
 
     Attributes
     ----------
-    message : Message
-        The message that is being read; it keeps its header.
     parts : sequence of bytes-like
-        Its parts.
+        Those of the message that is being read.
     index : int
         How many of them were read.
+    parsed : dict, str or None
+        As `Message.parsed`, which gets it when the message is read.
     layout : tuple
         What array-1.0 found out about the last array: a stream repeats itself.
     handlers : mapping of str to handler, or None
@@ -44,8 +44,8 @@ class Receiver:
         "handlers",
         "index",
         "layout",
-        "message",
         "new_decoder",
+        "parsed",
         "parts",
         "statistics",
     )
@@ -64,14 +64,10 @@ class Receiver:
         self.new_decoder: Any = None
         self.load(parts)
 
-    def load(self, parts: Sequence[Part]) -> None:
-        """Start on the parts of a new message."""
-        self.begin(Message(self.statistics, None, parts))
-
-    def begin(self, message: Message) -> None:
-        """Start on a new message; its header is parsed only if it isn't yet."""
-        self.message = message
-        self.parts = message.parts
+    def load(self, parts: Sequence[Part], parsed: dict[str, Any] | str | None = None) -> None:
+        """Start on the parts of a new message, with its `Message.parsed`."""
+        self.parts = parts
+        self.parsed = parsed
         self.index = 0
 
     def bytes_read(self) -> int:
@@ -85,16 +81,22 @@ class Receiver:
     def header(self) -> dict[str, Any]:
         """Return part 0 as a mapping, parsed once; `next` still gives it.
 
-        It is `Message.header`, which filters and other nodes see too: copy it before you change
-        it, or before it becomes part of a value.
+        It is the one that `Message.header` has. In a topology the message gets a copy of it, so
+        that a handler, or who has the value, can change it and no other node sees that; what is
+        nested in it is not copied.
 
         Raises
         ------
         HeaderError
             If part 0 is no mapping.
         """
-        header = self.message.parsed
-        return header if type(header) is dict else self.message.read_header()
+        parsed = self.parsed
+        if parsed is None:
+            parsed = self.parsed = header_of(self.parts)
+        if type(parsed) is not dict:
+            reason = parsed if type(parsed) is str else "the header is not JSON but CBOR"
+            raise HeaderError(reason, self.parts)
+        return parsed
 
     def next(self, as_json: bool = False, copy: bool | None = None) -> Any:
         """Return the next part.
@@ -102,8 +104,7 @@ class Receiver:
         Parameters
         ----------
         as_json : bool, optional
-            Give the object that the part holds as JSON; of part 0 a copy of `header`, which
-            the handler may change (what is nested in it is not copied).
+            Give the object that the part holds as JSON; of part 0 it is `header`.
         copy : bool, optional
             Give bytes (True) or a read-only memoryview (False); as the stream was opened
             by default.
@@ -126,10 +127,11 @@ class Receiver:
             return bytes(part)
         return memoryview(part).toreadonly()
 
-    def body(self) -> Sequence[Part]:
-        """Return all parts after the header, as they are."""
-        self.index = len(self.parts)
-        return self.parts[1:]
+    def whole(self) -> tuple[dict[str, Any], Sequence[Part]]:
+        """Return `header`, and all parts after it as they are."""
+        header, parts = self.parsed, self.parts
+        self.index = len(parts)
+        return header if type(header) is dict else self.header(), parts[1:]
 
     def rest(self) -> Sequence[Part]:
         """Return all parts that were not read yet, as they are."""
@@ -139,7 +141,7 @@ class Receiver:
 
     def _json(self, index: int) -> Any:
         if index == 0:
-            return self.header().copy()
+            return self.header()
         try:
             return loads(self.parts[index])
         except ValueError as error:

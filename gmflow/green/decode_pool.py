@@ -95,22 +95,23 @@ class Decoding:
             value = self.decoder.begin(message, handler)
         except DecodeError as error:
             message.error, value = error, None
-        return self.put(message, value, handler)
+        if type(value) is Deferred or self.entries:
+            return self.put(message, value, handler)
+        message.data = value
+        return True
 
     def put(self, message: Message, value: Any, handler: Handler | None = None) -> bool:
-        """Put a message in with what the decoder has begun with; tell as `begin` does."""
-        if type(value) is Deferred:
-            if self._threads and value.size > SMALL:
-                result = self._hand_on(value, message.parts)
-                self.entries.append((message, result, handler))
-                return False
-            self._settle(message, _worked(value, message.parts))
-        else:
+        """Put a message in with what the decoder has begun with; return what `begin` does."""
+        if type(value) is not Deferred:
             message.data = value
+        elif self._threads and value.size > SMALL:
+            self.entries.append((message, self._hand_on(value, message.parts), handler))
+            return False
+        else:
+            self._settle(message, _worked(value, message.parts))
         if self.entries:
             self.entries.append((message, None, handler))
-            return False
-        return True
+        return not self.entries
 
     def wait(self) -> None:
         """Wait until the first message is decoded.
@@ -130,13 +131,13 @@ class Decoding:
     def take(self, handler: Handler | None = None) -> Message:
         """Return the first message, which is decoded, with its ``data`` or its ``error``.
 
-        A `handler` other than the one that has read it reads it anew.
+        A `handler` other than the one that has read it reads it again.
         """
         message, result, own = self.entries.popleft()
         if result is not None:
             self._settle(message, result.get_nowait())
         if handler is not None and handler is not own:
-            return self._anew(message, handler)
+            return self._read_again(message, handler)
         return message
 
     def close(self) -> int:
@@ -155,7 +156,7 @@ class Decoding:
         if self._pool is not None and not sys.is_finalizing() and self._pool.hub.loop:
             self._pool.hub.loop.run_callback_threadsafe(setattr, self._pool, "maxsize", 0)
 
-    def _anew(self, message: Message, handler: Handler) -> Message:
+    def _read_again(self, message: Message, handler: Handler) -> Message:
         """Read a message once more, and take back what was counted of it."""
         statistics = self.decoder.statistics
         if message.error is not None:
@@ -186,9 +187,9 @@ class Decoding:
     def _settle(self, message: Message, outcome: Outcome) -> None:
         value, message.error = outcome
         if message.error is None:
-            message.data = self.decoder.end(message, value)
+            message.data = self.decoder.end(message.parts, value)
         else:
-            self.decoder.fail(message)
+            self.decoder.fail(message.parts)
 
 
 def _worked(later: Deferred, parts: Sequence[Part]) -> Outcome:

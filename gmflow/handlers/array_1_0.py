@@ -32,7 +32,7 @@ def receive(receiver: Receiver) -> dict[str, Any]:
     DecodeError
         If type or shape is missing, unknown, negative, or doesn't fit the bytes.
     """
-    header = receiver.header().copy()  # the value's own, which a user may change
+    header, parts = receiver.whole()
     try:
         name, shape = header["type"], header["shape"]
     except KeyError as error:
@@ -41,11 +41,17 @@ def receive(receiver: Receiver) -> dict[str, Any]:
         raise DecodeError(f"shape {shown(shape)} is not a list")
     data = []
     known, dtype = receiver.layout
-    for part in receiver.body():
+    for part in parts:
         if (name, shape, len(part)) != known:
             known, dtype = (name, [*shape], len(part)), layout(name, shape, len(part))
+            data.append(None if dtype is None else view_array(part, dtype, shape))
             receiver.layout = known, dtype
-        data.append(None if dtype is None else view_array(part, dtype, shape))
+        elif dtype is None:
+            data.append(None)
+        else:  # as `view_array`, which has tried it with the last one
+            array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, part)
+            array.setflags(False)  # type: ignore[call-arg]
+            data.append(array)
     return {"header": header, "data": data}
 
 

@@ -48,8 +48,8 @@ def _messages(
 
 
 def _read(receiver: Receiver, decoders: _Decoders) -> Merged | Deferred:
-    header = receiver.header().copy()  # the value's own, which a user may change
-    by_name = parts_of(header, receiver.body())
+    header, parts = receiver.whole()
+    by_name = parts_of(header, parts)
     if len(by_name) > MAX_SOURCES:
         raise MessageError(f"{len(by_name)} sources; {MAX_SOURCES} are possible")
     messages = {name: _begun(name, parts, decoders.of(name)) for name, parts in by_name.items()}
@@ -117,7 +117,7 @@ def _begun(name: str, parts: Sequence[Part], decoder: Decoder) -> Message:
     try:
         value = decoder.begin(message)
         # what is left is counted here, as the threads that do it must not
-        message.data = decoder.end(message, value) if type(value) is Deferred else value
+        message.data = decoder.end(parts, value) if type(value) is Deferred else value
     except DecodeError as error:
         message.error = error.with_traceback(None)
     return message

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as numpy_st
 from gmflow.decoder import Decoder
 from gmflow.deferred import SMALL, Deferred, work
 from gmflow.errors import DecodeError, EncodeError, HandlerError
-from gmflow.green.stream.sender import htype_of
+from gmflow.green.stream.sender import value_htype
 from gmflow.handlers import DEFAULT, ENCODERS, dimage_1_0, eiger, stream2
 from gmflow.handlers.eiger import MAX_IMAGES
 from gmflow.handlers.series import (
@@ -224,7 +224,7 @@ def test_items_go_out_byte_for_byte(name, copy):
     decoder = eiger_decoder(copy=copy)
     for parts in read_capture(name):
         item = decoder.decode(parts)
-        assert as_bytes(ENCODERS[htype_of(item)](item)) == parts
+        assert as_bytes(ENCODERS[value_htype(item)](item)) == parts
         assert as_bytes(eiger.encode(item)) == parts
         assert as_bytes(eiger.encode(item.value)) == parts
 

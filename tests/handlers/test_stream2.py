@@ -24,7 +24,7 @@ from gmflow.codecs import MAX_BYTES
 from gmflow.decoder import Decoder
 from gmflow.deferred import SMALL, Deferred, work
 from gmflow.errors import ConfigError, DecodeError, EncodeError, HeaderError, MessageError
-from gmflow.green.stream.sender import htype_of
+from gmflow.green.stream.sender import value_htype
 from gmflow.handlers import ENCODERS, NOT_JSON, eiger, stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.handlers.stream2.cbor_arrays import MAX_DIMENSIONS, TAGS, TYPES, tag_of
@@ -152,7 +152,7 @@ def test_a_capture_goes_out_as_it_came(name: str) -> None:
     parts = read_capture(name)
     for item, expected in zip(decoded([part for (part,) in parts]), parts, strict=True):
         assert stream2.encode(item) == expected
-        assert htype_of(item) == NOT_JSON
+        assert value_htype(item) == NOT_JSON
         assert ENCODERS[NOT_JSON](item) == expected
         again = decoded(stream2.encode(replace(item)))[0]
         for field in ("series", "config", "appendix", "real_time", "start_time", "stop_time"):
@@ -181,7 +181,7 @@ def test_what_takes_long_is_left_for_later() -> None:
     later = decoder.begin(message)
     assert type(later) is Deferred
     assert later.size == 2 * array.nbytes > SMALL
-    assert same(decoder.end(message, work(later, [part])).arrays["b"], array)
+    assert same(decoder.end([part], work(later, [part])).arrays["b"], array)
     (part,) = stream2.encode(Image(1, 2, {}, {"a": array}), "none")
     assert decoder.begin(Message(parts=[part])).size == 0
 
@@ -705,6 +705,6 @@ def test_an_odd_time_is_said_of_which_frame() -> None:
 
 
 def test_only_items_do_without_an_htype() -> None:
-    assert htype_of(Image(1, 0, {"htype": "dimage-1.0"}, {})) == "dimage-1.0"
+    assert value_htype(Image(1, 0, {"htype": "dimage-1.0"}, {})) == "dimage-1.0"
     with pytest.raises(EncodeError):
-        htype_of({"header": {"type": "image"}})
+        value_htype({"header": {"type": "image"}})

@@ -30,7 +30,7 @@ def raises_on(on_error: str) -> bool:
     return on_error == "raise"
 
 
-class Reader:
+class StreamReader:
     """Receives messages from a socket and decodes them.
 
     One at a time, unless several threads decode: programs poll the socket, which would not tell
@@ -57,10 +57,10 @@ class Reader:
         self, socket: Socket, decoding: Decoding, timeout: float | None, address: str
     ) -> None:
         self._socket = socket
-        self._readiness = socket.readiness
-        self._inbox = MessageReceiver(socket)
+        self._poller = socket.poller
+        self._receiver = MessageReceiver(socket)
         self._decoding = decoding
-        self._receive: Callable[[float | None], Sequence[Part] | None] = self._inbox.receive
+        self._receive: Callable[[float | None], Sequence[Part] | None] = self._receiver.receive
         if decoding.most > 1:
             decoding.done = socket.wake
             self._receive = self._receive_on
@@ -70,42 +70,16 @@ class Reader:
         self._address = address
         self._busy = False
 
-    def receive(self, handler: Handler | None, block: bool, raises: bool) -> Message | None:
-        """Return the next message; None if there is none in time or it is not to be had.
+    def next(self, handler: Handler | None, timeout: float | None) -> Message | None:
+        """Return the next message with its data or its error; None if there is none in time.
 
         Parameters
         ----------
         handler : handler or None
             Read the message with this one, whatever its htype.
-        block : bool
-            Wait for a message, up to the time-out.
-        raises : bool
-            Raise the DecodeError of a message that can't be read, instead of logging it.
+        timeout : float or None
+            Seconds to wait at most.
         """
-        message = self._next(handler, self.timeout if block else 0)
-        if message is not None and message.data is None:
-            self._say_why(message, raises)
-            return None
-        return message
-
-    def each(self, raises: bool) -> Iterator[Message]:
-        """Return message after message until the time-out passes or the socket is closed."""
-        while not self._closed():
-            try:
-                message = self._next(None, self.timeout)
-            except ConnectError:
-                if not self._closed():  # or it was closed meanwhile, which ends the loop
-                    raise
-                return
-            if message is None:
-                return
-            if message.data is not None:
-                yield message
-            else:
-                self._say_why(message, raises)
-
-    def _next(self, handler: Handler | None, timeout: float | None) -> Message | None:
-        """Return the next message with its data or its error; None if there is none in time."""
         if self._decoding.entries:
             return self._first(handler)
         parts = self._receive(timeout)
@@ -122,12 +96,44 @@ class Reader:
             return message
         return message if self._decoding.put(message, value, handler) else self._first(handler)
 
+    def each(self, raises: bool) -> Iterator[Message]:
+        """Return message after message until the time-out passes or the socket is closed."""
+        while not self._closed():
+            try:
+                message = self.next(None, self.timeout)
+            except ConnectError:
+                if not self._closed():  # or it was closed meanwhile, which ends the loop
+                    raise
+                return
+            if message is None:
+                return
+            if message.data is not None:
+                yield message
+            else:
+                self.report(message, raises)
+
+    def report(self, message: Message, raises: bool) -> None:
+        """Log why a message has no data, unless it was skipped; raise its error if it `raises`."""
+        error = message.error
+        if error is None:
+            return
+        message.error = None  # its frames know the message: a cycle would keep the parts
+        if raises:
+            try:
+                raise error
+            finally:
+                del error
+        detail = logger.isEnabledFor(DEBUG) and error.__cause__
+        logger.warning(
+            "a message from %s can't be read: %s", self._address, error, exc_info=detail or None
+        )
+
     def _receive_on(self, timeout: float | None) -> Sequence[Part] | None:
         """Receive; a thread that was done when nobody waited for it doesn't end the wait."""
         until = None if timeout is None else monotonic() + timeout
-        parts = self._inbox.receive(timeout)
+        parts = self._receiver.receive(timeout)
         while parts is None and (until is None or until > monotonic()):
-            parts = self._inbox.receive(None if until is None else max(until - monotonic(), 0))
+            parts = self._receiver.receive(None if until is None else max(until - monotonic(), 0))
         return parts
 
     def _first(self, handler: Handler | None) -> Message:
@@ -139,7 +145,7 @@ class Reader:
             )
         self._busy = True
         try:
-            self._readiness.enter()
+            self._poller.enter()
             if handler is None:
                 self._take_ahead(self._decoding)
             else:
@@ -159,26 +165,10 @@ class Reader:
 
     def _take_one(self, timeout: float | None) -> bool:
         """Take a message for the threads; return True if one came before a thread was done."""
-        parts = self._inbox.receive(timeout)
+        parts = self._receiver.receive(timeout)
         if parts is not None:
             self._decoding.begin(Message(self._statistics, None, parts))
         return parts is not None
-
-    def _say_why(self, message: Message, raises: bool) -> None:
-        """Say why a message has no data, unless it was skipped."""
-        error = message.error
-        if error is None:
-            return
-        message.error = None  # its frames know the message: a cycle would keep the parts
-        if raises:
-            try:
-                raise error
-            finally:
-                del error
-        detail = logger.isEnabledFor(DEBUG) and error.__cause__
-        logger.warning(
-            "a message from %s can't be read: %s", self._address, error, exc_info=detail or None
-        )
 
     def _closed(self) -> bool:
         return bool(self._socket.closed)

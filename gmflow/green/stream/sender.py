@@ -20,7 +20,7 @@ from ..transport.socket import Socket
 Encoder: TypeAlias = Callable[[Any], list[Part]]
 
 
-class Sender:
+class StreamSender:
     """Sends whole messages to a socket, and counts them.
 
     Parameters
@@ -38,7 +38,7 @@ class Sender:
     def __init__(
         self, socket: Socket, statistics: Statistics, timeout: float | None, copy: bool
     ) -> None:
-        self._outbox = MessageSender(socket)
+        self._sender = MessageSender(socket)
         self._statistics = statistics
         self._timeout = timeout
         self._copy = copy
@@ -75,7 +75,7 @@ class Sender:
         if self._collected:
             parts, self._collected = [*self._collected, *parts], []
         try:
-            sent = self._outbox.send(parts, self._timeout if block else 0, self._copy)
+            sent = self._sender.send(parts, self._timeout if block else 0, self._copy)
         except BaseException:
             self._statistics.messages_dropped += 1
             raise
@@ -118,7 +118,7 @@ class Sender:
         return part
 
 
-def htype_of(value: Any) -> Any:
+def value_htype(value: Any) -> Any:
     """Return the htype in a value's header; `NOT_JSON` for an item of a series that has none.
 
     Raises

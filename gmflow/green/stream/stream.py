@@ -19,12 +19,17 @@ from ...receiver import Receiver
 from ...statistics import Statistics
 from ..decode_pool import Decoding
 from ..threads import end_context, threads_are_green
-from ..transport.monitor import ConnectionCountMonitor, no_clients_timeout_notifier
+from ..transport.connections import ConnectionHealth, ConnectionWatcher, WatchedSocket
+from ..transport.monitor import (
+    ConnectionCountMonitor,
+    Monitor,
+    SocketEventListener,
+    no_clients_timeout_notifier,
+)
 from ..transport.open_socket import check_settings, endpoint, open_socket
 from ..transport.socket import Context
-from .reader import Reader, raises_on
-from .sender import Sender, htype_of
-from .watching import Watched
+from .reader import StreamReader, raises_on
+from .sender import StreamSender, value_htype
 
 logger = getLogger(__name__)
 
@@ -35,8 +40,10 @@ SUB = zmq.SUB
 PUSH = zmq.PUSH
 PULL = zmq.PULL
 
+NOT_CONNECTED = "the stream is not connected: call connect first"
 
-class Stream(Watched):
+
+class Stream:
     """One ZeroMQ socket that receives or sends whole messages.
 
     A stream belongs to the thread that connected it; elsewhere, or before `connect`, its
@@ -66,14 +73,18 @@ class Stream(Watched):
         on_error: str = "log",
         decode_threads: int = 1,
     ) -> None:
-        super().__init__()
+        self.socket: WatchedSocket | None = None
+        self.address: str | None = None
         self.context: Context | None = None
         self._owns_context = False
         self._raises = raises_on(on_error)
         self._decoder = Decoder(handlers)
         self._decoding = Decoding(self._decoder, decode_threads)
-        self._reader: Reader | None = None
-        self._sender: Sender | None = None
+        self._reader: StreamReader | None = None
+        self._sender: StreamSender | None = None
+        self._watcher: ConnectionWatcher | None = None
+        self._socket_monitors: list[Monitor] = []
+        self._listener = SocketEventListener(self._socket_monitors)
         self._linger = 0.0
 
     @property
@@ -151,7 +162,9 @@ class Stream(Watched):
             raise ConnectError(f"the stream is connected to {self.address}: disconnect it first")
         self.context = Context() if context is None else Context(shadow=context)
         self._owns_context = context is None
-        settings = (queue_size, linger, topics, options, self._new_health(address))
+        # the peers of inproc are no connections
+        health = None if str(address).startswith("inproc://") else ConnectionHealth(address)
+        settings = (queue_size, linger, topics, options, health)
         try:
             self.socket = open_socket(self.context, address, mode, binds, *settings)
         except BaseException:
@@ -164,10 +177,12 @@ class Stream(Watched):
         self._linger = linger / 1000
         if self.socket.type in (PULL, SUB):
             timeout = _seconds(receive_timeout)
-            self._reader = Reader(self.socket, self._decoding, timeout, address)
+            self._reader = StreamReader(self.socket, self._decoding, timeout, address)
         else:
-            self._sender = Sender(self.socket, self.statistics, _seconds(send_timeout), copy)
-        self._watch(self.socket, address)
+            self._sender = StreamSender(self.socket, self.statistics, _seconds(send_timeout), copy)
+        self._watcher = ConnectionWatcher(self.socket, address)
+        if self._socket_monitors:
+            self._listener.start(self.socket)
         logger.info("%s to %s", "Bound" if binds else "Connected", address)
 
     def disconnect(self) -> None:
@@ -178,7 +193,9 @@ class Stream(Watched):
         if self.socket is None or self.socket.closed:
             logger.warning("the stream is not connected: nothing to disconnect")
             return
-        self._unwatch(self.socket)
+        if self.socket.health is not None:
+            self.socket.health.stop(self.socket)
+        self._listener.stop()
         if self._sender and self._sender.drop():
             logger.warning("a message to %s lacked its last part, dropped", self.address)
         if left := self._decoding.close():
@@ -215,7 +232,11 @@ class Stream(Watched):
         """
         reader = self._reader or self._refuse("receive")
         raises = self._raises if on_error is None else raises_on(on_error)
-        return reader.receive(handler, block, raises)
+        message = reader.next(handler, reader.timeout if block else 0)
+        if message is not None and message.data is None:
+            reader.report(message, raises)
+            return None
+        return message
 
     def receive_raw(self, block: bool = True) -> Message | None:
         """Receive one message as raw-1.0, whatever its htype."""
@@ -271,7 +292,7 @@ class Stream(Watched):
             If the value has no header with an htype.
         """
         sender = self._sender or self._refuse("send")
-        htype = None if handler else htype_of(message)
+        htype = None if handler else value_htype(message)
         try:
             if handler:
                 handler(message, send=self.send, block=block)
@@ -283,9 +304,67 @@ class Stream(Watched):
                 raise
             logger.warning("a message to %s was not sent, skipped: %s", self.address, error)
 
+    @property
+    def connection(self) -> dict[str, int] | None:
+        """How the socket's connections do, up to now; None before `connect` and for inproc.
+
+        ``peers`` are connected now, with the handshake done; ``connected`` and ``disconnected``
+        count how often one came and went, ``handshake_failed`` those that ended without one.
+        Peers that speak ZMTP 1 or 2 (libzmq before 4.0) make no handshake: they are not seen.
+        """
+        return None if self._watcher is None else self._watcher.connection
+
+    def wait_connected(self, timeout: float | None = None) -> bool:
+        """Wait until at least one peer is connected and has its handshake done.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None waits for ever.
+
+        Returns
+        -------
+        bool
+            False after the time-out. For inproc True at once.
+
+        Raises
+        ------
+        ConnectError
+            If the stream is not connected, or is disconnected meanwhile.
+        """
+        return self._watched().wait_connected(timeout)
+
+    def wait_subscribed(self, timeout: float | None = None) -> bool:
+        """Wait until somebody has subscribed to what a PUB stream sends.
+
+        Parameters, returns and raises as `wait_connected`; ConnectError also if the stream is no
+        PUB stream, or libzmq is older than 4.3.5.
+        """
+        return self._watched().wait_subscribed(timeout)
+
+    def register_socket_monitor(self, monitor: Monitor) -> None:
+        """Have `monitor` called at each event of the socket, and with None between them."""
+        if monitor not in self._socket_monitors:
+            self._socket_monitors.append(monitor)
+        if self.socket is not None and not self.socket.closed:
+            self._listener.start(self.socket)
+
+    def remove_socket_monitor(self, callback_function: Monitor) -> None:
+        """Stop calling a monitor; the listener ends with the last one."""
+        if callback_function in self._socket_monitors:
+            self._socket_monitors.remove(callback_function)
+        if not self._socket_monitors:
+            self._listener.stop()
+
+    def _watched(self) -> ConnectionWatcher:
+        if self.socket is None or self.socket.closed or self._watcher is None:
+            raise ConnectError(NOT_CONNECTED)
+        self.socket.poller.enter()
+        return self._watcher
+
     def _refuse(self, verb: str) -> NoReturn:
         if self.socket is None or self.socket.closed:
-            raise ConnectError("the stream is not connected: call connect first")
+            raise ConnectError(NOT_CONNECTED)
         raise ConnectError(f"the stream of {self.address} can't {verb}: its mode is for the other")
 
     def __enter__(self) -> Stream:

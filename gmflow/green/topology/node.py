@@ -15,7 +15,7 @@ from ...filters import Filter
 from ...message import Message
 from ...statistics import NodeStatistics
 from ..channel import Channel
-from ..transport.connections import Health
+from ..transport.connections import ConnectionHealth
 from ..transport.open_socket import endpoint, open_socket
 from ..transport.socket import Context, Socket
 from .links import Inlet, Splitter
@@ -205,7 +205,7 @@ class NodeSocket:
         self._settings = settings
         self._socket: Socket | None = None
         self._name = name
-        self._health: Health | None = None
+        self._health: ConnectionHealth | None = None
 
     def open(self, context: Context, thread: int) -> Socket:
         """Open the socket, served by one of the context's I/O threads, and return it.
@@ -220,7 +220,7 @@ class NodeSocket:
         options = {"AFFINITY": 1 << thread, **self._settings["options"]}
         settings = {**self._settings, "options": options}
         is_tcp = self.address.startswith("tcp://")  # elsewhere a topology may have a thousand
-        health = Health(self._name, _loss(settings)) if is_tcp else None
+        health = ConnectionHealth(self._name, _loss(settings)) if is_tcp else None
         self._socket = open_socket(context, self.address, health=health, **settings)
         self._health = self._socket.health
         self.address = endpoint(self._socket, self.address)

@@ -124,19 +124,22 @@ class Origin(Producer):
 
     def _decode(self, messages: Sequence[Message], decoding: Decoding) -> None:
         """Decode messages, and pass on those that need not wait for a thread."""
-        yield_to_hub = HubYield()
+        yield_to_hub, begin, entries = HubYield(), decoding.begin, decoding.entries
         left = len(messages)
         ready: list[Message] = []
         try:
             for message in messages:
-                yield_to_hub()
-                while decoding.full:
+                if monotonic() >= yield_to_hub.until:
+                    yield_to_hub()
+                while entries and decoding.full:
                     given, ready = ready, []
                     self._give_ready(given)
                     decoding.wait()
                     self.give_decoded()
-                if decoding.begin(message):
+                if begin(message):
                     ready.append(message)
+                if type(message.parsed) is dict:  # the value may have the other one, and change it
+                    message.parsed = message.parsed.copy()
                 left -= 1
         except BaseException:  # a kill, where it waits for a thread or a handler waits
             self.statistics.left_over += left + len(ready)
@@ -204,11 +207,11 @@ class Source(Origin):
 
     def run(self) -> None:
         assert self._socket is not None
-        inbox, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
+        receiver, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
         longest, many = min(BURST, capacity), room < CAPACITY_BYTES  # many share a merger's room
         while not self._stopping and self._left != 0:
             most = longest if self._left is None else min(longest, self._left)
-            burst = inbox.receive_burst(most, room, compact=many)
+            burst = receiver.receive_burst(most, room, compact=many)
             if self._left is not None:
                 self._left -= len(burst)
             if burst:

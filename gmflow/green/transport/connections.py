@@ -1,4 +1,8 @@
-"""Counts a socket's connections from what libzmq's monitor reports of them."""
+"""A socket's connections: how many there are, came and went, and waiting for them.
+
+Everything is counted from the events of libzmq's monitor: `Connections` counts, `ConnectionHealth`
+reads a socket's monitor on the hub and logs, `ConnectionWatcher` answers what a stream is asked.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from logging import INFO, WARNING, getLogger
 from struct import unpack
+from time import monotonic
 from typing import Any
 
 import gevent
@@ -15,8 +20,11 @@ import zmq
 from gevent.hub import get_hub, get_thread_ident
 from zmq.backend import Socket as _Backend
 
+from ...errors import ConnectError
 from .poller import POLLIN, Forks
-from .socket import Socket
+from .socket import TOPICS_COUNT, Socket
+
+logger = getLogger(__name__)
 
 OPENED = int(zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED)
 FAILED = int(
@@ -30,6 +38,9 @@ EVENTS = OPENED | FAILED | SHAKEN | CLOSED
 """What is listened for. Attempts to connect, which may be very many, are not."""
 
 MECHANISM_MISMATCH = 0x11000001  # ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH of zmq.h
+
+LOOK = 0.002
+"""Seconds between two looks at what is waited for."""
 
 _NEW, _MAYBE, _UP = range(3)
 
@@ -109,15 +120,13 @@ def _words(event: int, value: int) -> str:
     return f"the peer broke ZeroMQ's protocol, error {value:#x}"
 
 
-logger = getLogger(__name__)
-
 _STOPPED = int(zmq.EVENT_MONITOR_STOPPED)
 _NOBLOCK = int(zmq.NOBLOCK)
 _get: Any = _Backend.get  # as typed, it may give bytes
 _recv: Any = _Backend.recv
 
 
-class Health:
+class ConnectionHealth:
     """Watches the connections of one socket, from `watch` until the socket closes.
 
     Parameters
@@ -276,16 +285,96 @@ class WatchedSocket(Socket):
 
     Attributes
     ----------
-    health : Health or None
+    health : ConnectionHealth or None
         What watches its connections.
     """
 
-    health: Health | None = None
+    health: ConnectionHealth | None = None
 
     def close(self, linger: int | None = None) -> None:
         if self.health is not None and not self.closed:
             self.health.stop(self)
         super().close(linger)
+
+
+class ConnectionWatcher:
+    """Answers what a stream is asked of its socket's connections, in the socket's own thread.
+
+    Parameters
+    ----------
+    socket : WatchedSocket
+        An open socket.
+    address : str
+        Its address, which the log calls it.
+    """
+
+    def __init__(self, socket: WatchedSocket, address: str) -> None:
+        self._socket = socket
+        self._address = address
+        self._health = socket.health  # it is not where the context had no room for its monitor
+        self._gone = 0  # topics that subscribers left behind
+        if self._health is not None:
+            self._health.label = address
+
+    @property
+    def connection(self) -> dict[str, int] | None:
+        """The counters of `Connections`, up to now; None where they are not watched."""
+        return None if self._health is None else self._health.connection
+
+    def wait_connected(self, timeout: float | None) -> bool:
+        """Wait until a peer is connected; return False after the time-out in seconds.
+
+        Raises
+        ------
+        ConnectError
+            If connections are not watched, or the socket is closed meanwhile.
+        """
+        health = self._health
+        if health is not None:
+            return self._wait(lambda: health.peers > 0, timeout)
+        if str(self._address).startswith("inproc://"):
+            return True
+        raise ConnectError(f"{self._address} is not watched: its context has too few MAX_SOCKETS")
+
+    def wait_subscribed(self, timeout: float | None) -> bool:
+        """Wait until a peer has subscribed; return False after the time-out in seconds.
+
+        Raises
+        ------
+        ConnectError
+            If it is no PUB socket, libzmq is older than 4.3.5, or it is closed meanwhile.
+        """
+        if self._socket.type != zmq.PUB:
+            raise ConnectError(
+                f"the stream of {self._address} has no subscribers: its mode is not PUB"
+            )
+        return self._wait(self._subscribed, timeout)
+
+    def _wait(self, condition: Callable[[], bool], timeout: float | None) -> bool:
+        until = None if timeout is None else monotonic() + timeout
+        while not condition():
+            left = LOOK if until is None else until - monotonic()
+            if left <= 0:
+                return False
+            gevent.sleep(min(LOOK, left))
+            if self._socket.closed:
+                raise ConnectError(f"the stream of {self._address} was disconnected meanwhile")
+        return True
+
+    def _subscribed(self) -> bool:
+        # libzmq counts topics, but not that they go with a peer: those there when it was alone
+        try:
+            _get(self._socket, zmq.EVENTS)  # only this takes in what has come
+            topics = int(_get(self._socket, TOPICS_COUNT))
+        except zmq.ZMQError as error:
+            raise ConnectError(
+                f"can't tell whether somebody has subscribed: libzmq {zmq.zmq_version()} is"
+                f" older than 4.3.5 ({error})"
+            ) from None
+        connection = self.connection
+        if connection and connection["disconnected"] and not connection["peers"]:
+            self._gone = topics
+        return topics > self._gone
 
 
 def open_monitor(socket: Socket, events: int, kind: Any = None) -> Any:

@@ -18,7 +18,7 @@ import gevent
 import zmq
 
 from ..threads import in_worker_thread, threads_are_green
-from .connections import EVENTS, Health, open_monitor
+from .connections import EVENTS, ConnectionHealth, open_monitor
 from .receive import MessageReceiver
 from .socket import Socket
 
@@ -58,7 +58,7 @@ class SocketEventListener:
         self.monitor_thread: Any = None
         self._pid = 0
         self._socket: Socket | None = None
-        self._health: Health | None = None
+        self._health: ConnectionHealth | None = None
         self._pair: Any = None
         self._receive: Callable[[], Event | None] = _nothing
 
@@ -151,10 +151,10 @@ def _nothing() -> None:
 
 
 def _green(pair: Socket, seconds: float) -> Callable[[], Event | None]:
-    inbox = MessageReceiver(pair)
+    receiver = MessageReceiver(pair)
 
     def receive() -> Event | None:
-        parts = inbox.receive(seconds)
+        parts = receiver.receive(seconds)
         return None if parts is None else _parse(parts)
 
     return receive

@@ -12,7 +12,7 @@ import zmq
 from ...config.schema import LINGER, QUEUE_SIZE
 from ...errors import ConfigError, ConnectError
 from ...validation import FORM, TOPICS, VALUES, has_wrong_port
-from .connections import Health, WatchedSocket
+from .connections import ConnectionHealth, WatchedSocket
 from .socket import Context, Socket
 
 HINTS = {
@@ -86,7 +86,7 @@ def open_socket(
     linger: int = 1000,
     topics: Sequence[str | bytes] = ("",),
     options: Mapping[str, Any] | None = None,
-    health: Health | None = None,
+    health: ConnectionHealth | None = None,
 ) -> WatchedSocket:
     """Open a socket.
 
@@ -107,7 +107,7 @@ def open_socket(
     options : mapping of str to value, optional
         Further socket options by their ZeroMQ names, ``{"RCVBUF": 1 << 20}``; they overrule
         `TCP`, which holds for TCP otherwise.
-    health : Health, optional
+    health : ConnectionHealth, optional
         What is to watch the socket's connections.
 
     Raises

@@ -38,12 +38,12 @@ class MessageReceiver:
         The socket, in its own thread; nothing else may receive from it.
     """
 
-    __slots__ = ("_flows", "_get", "_readiness", "_recv", "_taken", "_torn")
+    __slots__ = ("_flows", "_get", "_poller", "_recv", "_taken", "_torn")
 
     def __init__(self, socket: Socket) -> None:
         self._recv = _Backend.recv.__get__(socket)
         self._get = _Backend.get.__get__(socket)
-        self._readiness = socket.readiness
+        self._poller = socket.poller
         # Whether to take at once: where it had to wait it looks first, for an attempt in vain
         # costs more. Also False while there is something left to see to:
         self._flows = True
@@ -69,19 +69,9 @@ class MessageReceiver:
         ConnectError
             If the socket is of another thread, or another greenlet is receiving.
         """
-        self._readiness.enter()
-        if self._flows and not self._torn and (parts := self._now()):
-            return parts
-        if self._taken:
-            return self._taken.popleft()
-        until = None if timeout is None else monotonic() + timeout
-        while self._wait(timeout):
-            if parts := self._now():
-                return parts
-            timeout = None if until is None else max(until - monotonic(), 0)
-        return None
-
-    def _now(self) -> list[Part] | None:
+        self._poller.enter()
+        if not self._flows or self._torn:
+            return self._taken.popleft() if self._taken else self._wait_for(timeout)
         recv = self._recv
         self._torn = True  # until it is whole; from Python 3.13 on errors can slip past an except
         try:
@@ -91,9 +81,22 @@ class MessageReceiver:
                 frame = recv(_NOBLOCK, False)
                 parts.append(frame)
         except zmq.Again:
-            parts = None
+            self._torn = False
+            return self._taken.popleft() if self._taken else self._wait_for(timeout)
         self._torn = False
         return parts
+
+    def _wait_for(self, timeout: float | None) -> Sequence[Part] | None:
+        until = None if timeout is None else monotonic() + timeout
+        while self._wait(timeout):
+            flows, self._flows = self._flows, False  # as long as what was taken is not returned
+            self._take(1, 1, False)
+            if self._taken:
+                first = self._taken.popleft()
+                self._flows = flows
+                return first
+            timeout = None if until is None else max(until - monotonic(), 0)
+        return None
 
     def receive_burst(
         self, most: int = BURST, most_bytes: int = BURST_BYTES, compact: bool = False
@@ -148,6 +151,6 @@ class MessageReceiver:
         while self._torn and self._get(zmq.RCVMORE):  # its rest must not pass for a message
             self._recv(_NOBLOCK, False)
         self._torn = False
-        ready: bool | None = self._readiness.wait(POLLIN, timeout)
-        self._flows = bool(ready) and not self._readiness.slept
+        ready: bool | None = self._poller.wait(POLLIN, timeout)
+        self._flows = bool(ready) and not self._poller.slept
         return ready

@@ -43,11 +43,11 @@ class MessageSender:
         The socket, in its own thread; nothing else may send to it.
     """
 
-    __slots__ = ("_full", "_readiness", "_send", "_torn")
+    __slots__ = ("_full", "_poller", "_send", "_torn")
 
     def __init__(self, socket: Socket) -> None:
         self._send = _Backend.send.__get__(socket)
-        self._readiness = socket.readiness
+        self._poller = socket.poller
         self._torn = False
         self._full = False  # then a burst waits before it tries: to find it full costs more
 
@@ -80,7 +80,7 @@ class MessageSender:
             If the socket is of another thread, another greenlet is sending, or a signal
             handler raised between the parts of an earlier message.
         """
-        self._readiness.enter()
+        self._poller.enter()
         for part in parts:
             if type(part) is not bytes and type(part) is not _Frame:
                 check_part(part)
@@ -121,7 +121,7 @@ class MessageSender:
         flat = list(chain.from_iterable(messages))
         if not all(messages) or not _go_together(flat):
             return int(self.send(messages[0], timeout))
-        self._readiness.enter()
+        self._poller.enter()
         if timeout == 0 or not self._full:
             sent = self._burst(flat, list(map(len, messages)))
             self._full = sent < len(messages)
@@ -162,7 +162,7 @@ class MessageSender:
             left = None if until is None else until - monotonic()
             if left is not None and left <= 0:
                 raise SendTimeout(f"no receiver took the message within {timeout} s")
-            if self._readiness.wait(POLLOUT, left) is False:
+            if self._poller.wait(POLLOUT, left) is False:
                 return False
             if looked:
                 gevent.sleep(RETRY)  # a PUB socket that may not drop always calls itself ready

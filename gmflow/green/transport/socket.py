@@ -26,38 +26,38 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
 
     Attributes
     ----------
-    readiness : SocketPoller
+    poller : SocketPoller
         What waits for it.
     """
 
     _state_event: Any = None
-    readiness: Any = None
+    poller: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._state_event.stop()  # zmq.green's own watcher looks and signals at every message
-        self.readiness = SocketPoller(self)
+        self.poller = SocketPoller(self)
 
     @property
     def recovered(self) -> int:
         """How often a look found what libzmq had not signalled."""
-        return int(self.readiness.recovered)
+        return int(self.poller.recovered)
 
     def wake(self) -> None:
         """Make a greenlet that waits to receive or send return empty-handed."""
-        self.readiness.wake()
+        self.poller.wake()
 
     def _wait_read(self) -> None:  # zmq.green's recv waits here
-        self.readiness.wait(POLLIN, None)
+        self.poller.wait(POLLIN, None)
 
     def _wait_write(self) -> None:  # zmq.green's send waits here
-        self.readiness.wait(POLLOUT, None)
+        self.poller.wait(POLLOUT, None)
 
     def close(self, linger: int | None = None) -> None:
         """Close the socket; a greenlet that waits on it gets a ConnectError."""
         super().close(linger)
-        if self.readiness is not None:  # it is where the socket could not be made
-            self.readiness.release()
+        if self.poller is not None:  # it is where the socket could not be made
+            self.poller.release()
 
 
 class Context(zmq.green.Context):  # type: ignore[type-arg]

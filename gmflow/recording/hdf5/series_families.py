@@ -57,7 +57,7 @@ class DetectorFamily(ABC):
         RecordingError
             If it can't be written.
         """
-        self._receiver.begin(message)
+        self._receiver.load(message.parts, message.parsed)
         self._store(next(self._items), message)
 
     def commit(self) -> None:

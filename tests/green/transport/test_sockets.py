@@ -318,7 +318,7 @@ def test_use_from_a_forked_child_is_refused(context, use):
         status = 1
         signal.alarm(5)  # libzmq would try for ever on a socket of its parent's
         try:
-            left.readiness._yield_to_hub.taken()  # as if the fork had taken no time
+            left.poller._yield_to_hub.taken()  # as if the fork had taken no time
             USES[use](left)
         except ConnectError as error:
             status = 0 if "thread and process" in str(error) else 2
