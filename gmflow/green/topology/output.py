@@ -12,7 +12,7 @@ import zmq
 
 from ...filters import Filter
 from ...message import Message, size_of_all
-from ..transport.receive import BURST
+from ..transport.receive import MAX_BURST
 from ..transport.send import MessageSender
 from ..transport.socket import Context, Socket
 from .node import Consumer, NodeSocket, Producer
@@ -76,7 +76,7 @@ class Output(Consumer):
         assert self._outbox is not None
         timeout = 0 if self._publishes else None
         while hand:
-            burst = [message.parts for message in islice(hand, BURST)]
+            burst = [message.parts for message in islice(hand, MAX_BURST)]
             sent = self._outbox.send_burst(burst, timeout)
             if not sent and self._publishes:
                 self._publish(hand[0])
