@@ -14,7 +14,5 @@ def each_library(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.param == "imagecodecs":
             patch.setattr(bslz4, "fast_library", lambda: None)
         elif bslz4.fast_library() is None:  # CI holds that it is there
-            pytest.skip(
-                "no dectris-compression: gmflow[dectris], which needs a C++20 compiler"
-            )
+            pytest.skip("no dectris-compression: gmflow[dectris], which needs a C++20 compiler")
         yield
