@@ -257,8 +257,8 @@ class Tap(Output):
         return channel.capacity - len(channel)
 
     def _send(self, message: Message) -> None:
-        assert self._outbox is not None
-        if not self._outbox.send(message.parts, 0):
+        assert self._sender is not None
+        if not self._sender.send(message.parts, 0):
             self._publish(message)
 
     def _remember(self, message: Message) -> None:
