@@ -41,7 +41,7 @@ class Origin(Producer):
         Which handler reads which htype, beside the built-in ones, if a node after it wants values.
     address : str, optional
         Its socket's address.
-    continuity : SequenceTracker, optional
+    tracker : SequenceTracker, optional
         What follows the messages, where some may be missing.
     threads : int, optional
         Native threads for what the handlers leave for later; 0 does it on the hub.
@@ -52,11 +52,11 @@ class Origin(Producer):
         name: str,
         handlers: Mapping[str, Handler] | None = None,
         address: str = "",
-        continuity: SequenceTracker | None = None,
+        tracker: SequenceTracker | None = None,
         threads: int = 1,
     ) -> None:
         super().__init__(name, address)
-        self._continuity = continuity
+        self._tracker = tracker
         self._handlers = None if handlers is None else dict(handlers)
         self._threads = threads
         self._decoding: Decoding | None = None
@@ -101,8 +101,8 @@ class Origin(Producer):
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
-        if self._continuity is not None:
-            self._continuity.follow(messages, monotonic())
+        if self._tracker is not None:
+            self._tracker.follow(messages, monotonic())
         if self._decoding is None:
             self.give(messages, size)
         else:
@@ -177,7 +177,7 @@ class Source(Origin):
     count : int, optional
         End after so many messages.
     step : int, optional
-        As of `gmflow.sequence.tracker.Continuity`.
+        As of `gmflow.sequence.tracker.SequenceTracker`.
     threads : int, optional
         As of `Origin`.
     """
