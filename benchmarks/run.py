@@ -36,6 +36,7 @@ CASES = [
     "record",
     "pace",
     "starting",
+    "ending",
     "memory",
 ]  # the longest last, so that what hangs is seen early
 
@@ -49,6 +50,7 @@ NEEDS = {
     "tap": [],
     "many": [],
     "pace": [],
+    "ending": [],
 }
 """The packages that a case needs; psi-mflow alone where it is not named."""
 

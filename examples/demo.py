@@ -123,7 +123,7 @@ def show(now, before, expected):
 
 
 def end(name, program, problems):
-    """End a script as an operator would, with Ctrl-C; give the rows of the table it prints."""
+    """End a script as an operator would, with Ctrl-C; return the rows of the table it prints."""
     if name == "m_split" or problems:
         program.send_signal(signal.SIGINT)
     try:

@@ -1,7 +1,7 @@
 """The images of a compressed Eiger series as arrays: their sum over the good pixels, and losses.
 
 m_generate plays the detector, in a process of its own. The stream's handler remembers the start
-of the series and gives its images as NumPy arrays; two native threads decompress them.
+of the series and yields its images as NumPy arrays; two native threads decompress them.
 """
 
 import subprocess

@@ -15,7 +15,7 @@ COUNT = 5  # messages of each stream
 
 
 def start_camera(name):
-    """Send a few messages from a greenlet; give the address and the greenlet."""
+    """Send a few messages from a greenlet; return the address and the greenlet."""
     stream = gmflow.connect("tcp://127.0.0.1:*", conn_type=BIND, mode=PUSH)
 
     def send():

@@ -20,7 +20,7 @@ def missing_images(receiver):
         header = receiver.next(as_json=True)
         if header["htype"] == "dheader-1.0":
             series, expected, missing = header["series"], 0, []
-            yield None  # nothing to tell yet: receive() gives None
+            yield None  # nothing to tell yet: receive() returns None
         elif header["htype"] == "dimage-1.0":
             missing += range(expected, header["frame"])
             expected = header["frame"] + 1

@@ -11,7 +11,7 @@ Needs PyTango (pip install pytango), and no Tango database: the properties can b
 
     python tango_device.py test -file=properties.txt -ORBendPoint giop:tcp:127.0.0.1:10000
 
-which Tango writes anew when it ends. A client asks
+which Tango writes again when it ends. A client asks
 
     tango.DeviceProxy("tango://127.0.0.1:10000/lab/stream/1#dbase=no")
 

@@ -1,4 +1,4 @@
-"""A web service that passes a stream on and tells about it: GET / gives every counter as JSON.
+"""A web service that passes a stream on and tells about it: GET / returns every counter as JSON.
 
     detector --PUSH--> source --> output --PUSH--> the next program
 
@@ -21,7 +21,7 @@ from gmflow import GmflowError, Topology, tune_process
 
 
 class StreamService:
-    """A topology and the web server that tells about it, started and stopped together."""
+    """A topology and the web server that tells about it, started and stopped at once."""
 
     def __init__(self, source, output, port):
         self.topology = Topology()

@@ -151,10 +151,10 @@ def htype_of(message: Message) -> str:
 
 def title_of(message: Message) -> str:
     """Return what a message is called where people read it: its htype, or what it is instead."""
-    htype = htype_of(message)
-    if htype and format_of(message).is_cbor:
-        return f"stream2 {htype}"
-    if type(message.header) is CborHeader or not message.header:
+    htype, header = htype_of(message), message.header
+    if type(header) is CborHeader:
+        return f"stream2 {htype}" if htype in _CBOR else "not JSON"
+    if not header:
         return "not JSON" if message.parts else "no parts"
     return htype or "no htype"
 

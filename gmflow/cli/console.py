@@ -20,7 +20,7 @@ from gevent import Greenlet
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-PATIENCE = 0.2
+READER_PATIENCE = 0.2
 """Seconds that the end waits for who reads, at most, once the script was told to stop."""
 
 
@@ -40,24 +40,15 @@ class File:
         self.is_terminal = file is not None and file.isatty()
 
     def write(self, text: str) -> None:
-        """Write a text; other greenlets run until it is out.
-
-        Raises
-        ------
-        OSError
-            If it can't be written.
-        """
-        error = self._thread.apply(self._attempt, (text,))
+        """Write a text, or raise an `OSError`; other greenlets run until it is out."""
+        error = self.try_to_write(text)
         if error is not None:
             raise error
 
     def try_to_write(self, text: str) -> OSError | None:
-        """Write a text, and give the error if it can't be written."""
-        try:
-            self.write(text)
-        except OSError as error:
-            return error
-        return None
+        """Write a text as `write` does, and return the error if it can't be written."""
+        error: OSError | None = self._thread.apply(self._attempt, (text,))
+        return error
 
     def put(self, text: str) -> None:
         """Write a text as `write` does, in a native thread."""
@@ -122,20 +113,11 @@ class Console:
         self._log = Log(self.err)
         getLogger().addHandler(self._log)
 
-    def finish(self, out: str = "", err: str = "", patience: float = PATIENCE) -> None:
-        """Write a script's last words, and wait until they are out; once told to stop, not long.
+    def finish(self, out: str = "", err: str = "", patience: float = READER_PATIENCE) -> None:
+        """Write a script's last words to the two files, and wait until they are out.
 
-        Parameters
-        ----------
-        out, err : str, optional
-            What goes to the two.
-        patience : float, optional
-            Seconds that it waits at most, once told to stop.
-
-        Raises
-        ------
-        OSError
-            If they can't be written.
+        Once told to stop, it waits `patience` seconds at most. Raise an `OSError` if they can't
+        be written.
         """
         writing = self._log.last()
         for file, text in ((self.err, err), (self.out, out)):
@@ -150,7 +132,7 @@ class Console:
 
 
 def printed(function: Callable[..., Any], *arguments: Any) -> str:
-    """Call a function that prints and does not wait on the hub; give what it prints."""
+    """Call a function that prints and does not wait on the hub; return what it prints."""
     with redirect_stdout(StringIO()) as text:
         function(*arguments)
     return text.getvalue()

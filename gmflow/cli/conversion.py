@@ -20,13 +20,7 @@ from .report import several
 
 
 def check_other(path: str, other: str) -> None:
-    """Validate that a recording is not converted into itself; it is work for a worker thread.
-
-    Raises
-    ------
-    UsageError
-        If both are the same.
-    """
+    """Raise a `UsageError` if a recording would be converted into itself; for a worker thread."""
     if os.path.realpath(path) == os.path.realpath(other):
         raise UsageError(f"{other} is what is read: give --output another name")
 
@@ -42,23 +36,19 @@ def convert(ahead: ReadAhead, path: str, total: int, console: Console, bar: Bar)
         The other recording; nothing may be there yet.
     total : int
         How many messages there are to be read.
-    console : Console
-        Says when to stop.
-    bar : Bar
-        Shows how far it is.
+    console, bar
+        Say when to stop, and show how far it is.
 
     Returns
     -------
-    summary : str
-        A line that says what was written.
-    complaint : str
-        What there is to complain of after that; else empty.
+    summary, complaint : str
+        A line that says what was written, and what there is to complain of after that; else empty.
 
     Raises
     ------
     RecordingError
         If it can't be written whole, what was written stays, or if there is no message. Also if
-        it was stopped: who goes on after this script must see that not all is there.
+        it was stopped: who goes on after this script must know that not all is there.
     ConfigError, MemoryError, OSError
         What getting the messages raises, with what was written.
     """
@@ -93,28 +83,10 @@ def convert(ahead: ReadAhead, path: str, total: int, console: Console, bar: Bar)
 def list_all(
     ahead: ReadAhead, reader: Reader, playback: Playback, total: int, console: Console, bar: Bar
 ) -> tuple[str, str]:
-    """Read the messages of a recording, and return a table that says what they are.
+    """Return a table that says what the messages of a recording are, and the complaint.
 
-    Parameters
-    ----------
-    reader : Reader
-        The recording.
-    playback : Playback
-        Knows what of it could not be read.
-    ahead, total, console, bar
-        As of `convert`.
-
-    Returns
-    -------
-    table : str
-        The lines.
-    complaint : str
-        What there is to complain of after that; else empty.
-
-    Raises
-    ------
-    RecordingError
-        If it was stopped, or nothing of it can be listed.
+    `playback` knows what of it could not be read; the rest is as of `convert`. Raise a
+    `RecordingError` if it was stopped, or nothing of it can be listed.
     """
     listing = Listing()
     size = 0

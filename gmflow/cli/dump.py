@@ -44,7 +44,7 @@ from ..recording.folder.names import is_empty
 from ..recording.formats import ENDINGS, kind_of
 from .console import Console, File
 from .program import (
-    PATIENCE,
+    DISK_PATIENCE,
     STOP_SECONDS,
     UsageError,
     choice_of,
@@ -77,70 +77,59 @@ def dump(arguments: dict[str, Any], console: Console) -> None:
     mode = choice_of(arguments, "--mode", ("pull", "sub"))
     source = topology.source(arguments["SOURCE"], mode, count=count)
     line = Rates(console.err, quiet) if count is None else Bar(console.err, count, quiet)
+
+    def run(last: Consumer, warning: str, progress: Callable[[], int] | None) -> None:
+        run_topology(
+            topology,
+            console,
+            tick=None if quiet else lambda: _show(topology, last, line),
+            seconds=STOP_SECONDS - DISK_PATIENCE,
+            first=lambda: console.err.write(warning),
+            progress=progress,
+        )
+
+    def summary() -> str:
+        return "" if quiet else table(topology.statistics())
+
     if text is not None:
-        screen = topology.attach(Screen(source, console.out, text, when_full))
-        _run(topology, console, screen, line, quiet)
-        console.finish(err=line.end() + _summary(topology, quiet))
+        run(topology.attach(_Screen(source, console.out, text, when_full)), "", None)
+        console.finish(err=line.end() + summary())
         return
     kind = "folder" if kind_of(path) == "folder" else "file"
     recorder = topology.attach(Recorder(f"{kind} {path}", source, path, skip, when_full))
-    _record(topology, console, recorder, path, line, quiet)
-
-
-def _record(
-    topology: Topology,
-    console: Console,
-    recorder: Recorder,
-    path: str,
-    line: Rates | Bar,
-    quiet: bool,
-) -> None:
-    warning, error = in_time(partial(in_worker_thread, _warning, path), console), None
-    if warning is None:
-        raise RecordingError(f"stopped: {path} doesn't answer")
-    try:
-        _run(topology, console, recorder, line, quiet, warning, lambda: recorder.snapshot()["sent"])
-    except RecordingError as raised:
-        error = raised
-    finally:
-        console.is_stuck = recorder.is_stuck
+    error = _record(run, recorder, path, console)
     paths = recorder.paths
     files = f"{path}: {several(paths)}\n" if len(paths) > 1 and not quiet else ""
-    console.finish(_summary(topology, quiet) + files, line.end())
+    console.finish(summary() + files, line.end())
     _check_all_is_there(recorder, path, error)
 
 
-def _run(
-    topology: Topology,
+def _show(topology: Topology, last: Consumer, line: Rates | Bar) -> None:
+    snapshot = topology.statistics()
+    if isinstance(line, Rates):
+        line.show(snapshot)
+    else:
+        node = snapshot["nodes"][last.name]
+        line.show(node["sent"], node["bytes_sent"])
+
+
+def _record(
+    run: Callable[[Consumer, str, Callable[[], int] | None], None],
+    recorder: Recorder,
+    path: str,
     console: Console,
-    last: Consumer,
-    line: Rates | Bar,
-    quiet: bool,
-    warning: str = "",
-    progress: Callable[[], int] | None = None,
-) -> None:
-    """Run until the end; `last` is where messages end, the warning comes at the start."""
-
-    def tick() -> None:
-        snapshot = topology.statistics()
-        if isinstance(line, Rates):
-            line.show(snapshot)
-        else:
-            node = snapshot["nodes"][last.name]
-            line.show(node["sent"], node["bytes_sent"])
-
-    run_topology(
-        topology,
-        console,
-        tick=None if quiet else tick,
-        seconds=STOP_SECONDS - PATIENCE,
-        first=lambda: console.err.write(warning),
-        progress=progress,
-    )
-
-
-def _summary(topology: Topology, quiet: bool) -> str:
-    return "" if quiet else table(topology.statistics())
+) -> RecordingError | None:
+    """Record until the end; return the error of the recording, if there is one."""
+    warning = in_time(partial(in_worker_thread, _warning, path), console)
+    if warning is None:
+        raise RecordingError(f"stopped: {path} doesn't answer")
+    try:
+        run(recorder, warning, lambda: recorder.snapshot()["sent"])
+    except RecordingError as error:
+        return error
+    finally:
+        console.is_stuck = recorder.is_stuck
+    return None
 
 
 def _check_all_is_there(recorder: Recorder, path: str, error: RecordingError | None) -> None:
@@ -175,20 +164,8 @@ def _warning(path: str) -> str:
     return ""
 
 
-class Screen(Consumer):
-    """Prints messages off the hub; one that is stopped counts those that are out.
-
-    Parameters
-    ----------
-    node : Producer
-        Where they come from.
-    out : File
-        What they are written to.
-    text : callable
-        Gives the text of a message from its parts; called in a native thread.
-    when_full : str, optional
-        As of `Consumer`.
-    """
+class _Screen(Consumer):
+    """Prints messages in a worker thread; one that is stopped counts those that are out."""
 
     kind = "screen"
 

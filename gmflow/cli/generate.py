@@ -52,11 +52,11 @@ from typing import Any, TypeAlias
 import gevent
 
 from ..green.threads import in_worker_thread
-from ..green.topology import Node, Topology
+from ..green.topology import Topology
 from ..message import Part
 from ..statistics import Statistics
 from ..throughput import ThroughputStatisticsPrinter
-from .console import Console, File, printed
+from .console import Console, printed
 from .program import UsageError, choice_of, number_of, run_program, run_topology
 from .report import table
 
@@ -112,44 +112,28 @@ def generate(arguments: dict[str, Any], console: Console) -> None:
     """Send made-up messages until told to stop or enough are sent."""
     mode = choice_of(arguments, "--mode", ("push", "pub"))
     rate = number_of(arguments, "--rate", float, 1e-6)
-    messages, what = messages_of(arguments)
+    messages, what = _messages_of(arguments)
     topology = Topology()
     feed = topology.feed(_paced(messages, rate), name="generator")
     output = topology.output(
         feed, arguments["--address"], mode, when_full="block", conn_type="bind"
     )
-    lines = _SentLines(output, console.out)
+    sent, counted, printer = output.statistics, Statistics(), ThroughputStatisticsPrinter(INTERVAL)
+
+    def save() -> None:
+        if sent.sent != counted.messages_received:
+            counted.messages_received = sent.sent
+            counted.total_bytes_received = sent.bytes_sent
+            printer.save_statistics(counted)
+
     run_topology(
         topology,
         console,
         INTERVAL,
-        lines.show,
+        lambda: console.out.write(printed(save)),
         first=lambda: console.out.write(f"Sending {what}\n"),
     )
-    console.finish(printed(lines.close) + table(topology.statistics()))
-
-
-class _SentLines:
-    """Prints what a node has sent, in mflow's lines."""
-
-    def __init__(self, node: Node, out: File) -> None:
-        self._out = out
-        self._sent = node.statistics
-        self._counted = Statistics()
-        self._printer = ThroughputStatisticsPrinter(INTERVAL)
-
-    def show(self) -> None:
-        self._out.write(printed(self._save))
-
-    def close(self) -> None:
-        self._save()
-        self._printer.close()
-
-    def _save(self) -> None:
-        if self._sent.sent != self._counted.messages_received:
-            self._counted.messages_received = self._sent.sent
-            self._counted.total_bytes_received = self._sent.bytes_sent
-            self._printer.save_statistics(self._counted)
+    console.finish(printed(save) + printed(printer.close) + table(topology.statistics()))
 
 
 def _paced(messages: Iterator[list[Part]], hertz: float | None) -> Iterator[list[Part]]:
@@ -164,16 +148,8 @@ def _paced(messages: Iterator[list[Part]], hertz: float | None) -> Iterator[list
         yield message
 
 
-def messages_of(arguments: dict[str, Any]) -> tuple[Messages, str]:
-    """Return the messages that the options ask for, and what they are in a few words.
-
-    Raises
-    ------
-    UsageError, ConfigError
-        If an option is wrong.
-    EncodeError
-        If a library is missing that the messages need.
-    """
+def _messages_of(arguments: dict[str, Any]) -> tuple[Messages, str]:
+    """Return the messages that the options ask for, and what they are in a few words."""
     kind = choice_of(arguments, "--htype", KINDS)
     for option, kinds in FOR.items():
         if arguments[option] is not None and kind not in kinds:

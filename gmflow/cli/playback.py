@@ -49,12 +49,7 @@ class Recorded:
     """The gaps with which messages came; none where a clock was set back or the time is unknown.
 
     A message whose time is a little before that of another one which came earlier is due with it.
-    Between two rounds there is the mean gap of the first of them.
-
-    Parameters
-    ----------
-    speed : float
-        What gaps are divided by.
+    Between two rounds there is the mean gap of the first of them. Gaps are divided by `speed`.
     """
 
     def __init__(self, speed: float) -> None:
@@ -76,13 +71,7 @@ class Recorded:
 
 
 class Even:
-    """Equal gaps.
-
-    Parameters
-    ----------
-    hertz : float
-        Messages a second.
-    """
+    """Equal gaps, of so many messages a second."""
 
     def __init__(self, hertz: float) -> None:
         self._gap = 1e9 / hertz
@@ -98,11 +87,6 @@ class Even:
 class Playback:
     """The messages of a recording as the options have them.
 
-    Parameters
-    ----------
-    arguments : dict
-        What docopt found.
-
     Attributes
     ----------
     is_whole : bool
@@ -111,15 +95,13 @@ class Playback:
         How many messages of the recording, in all rounds, were read for those that came out.
     schedule : Schedule or None
         When they are due.
-    damages : list of str
-        What could not be read and was passed over, as a listing does.
-    lost : int
-        How many messages that were.
+    damages, lost : list of str, int
+        What could not be read and was passed over, as a listing does; how many messages that were.
 
     Raises
     ------
     UsageError, ConfigError
-        If options contradict one another, or a value is wrong.
+        If docopt's arguments contradict one another, or a value is wrong.
     """
 
     def __init__(self, arguments: dict[str, Any]) -> None:
@@ -146,16 +128,9 @@ class Playback:
         )
 
     def open(self) -> tuple[Reader, int]:
-        """Open the recording; return how many messages of it will be read in all, too.
+        """Open the recording, in a worker thread; return how many messages will be read, too.
 
-        It is blocking work: call it in a worker thread.
-
-        Raises
-        ------
-        UsageError
-            If the recording has not so many messages, or no times where they are needed.
-        RecordingError
-            If it can't be read.
+        Raise a `UsageError` if it has not so many messages, or no times where they are needed.
         """
         reader = open_reader(self._path)
         try:
@@ -165,20 +140,19 @@ class Playback:
             raise
 
     def messages(self, reader: Reader) -> Iterator[Message]:
-        """Return the messages.
+        """Return the messages; a `RecordingError` comes where one can't be read, or none is chosen.
 
-        Raises
-        ------
-        RecordingError
-            If one can't be read, unless they are for a listing; or if none is in the choice.
+        A listing goes on behind what can't be read.
         """
         return self._faults.apply(self._all(reader))
 
+    def changes(self) -> str:
+        """Return what there is to say about the values that were to be set, line by line."""
+        return "" if self._change is None else _changes(self._change)
+
     def report(self) -> str:
         """Return what there is to say about the changes and faults that were wanted."""
-        text = ""
-        if self._change is not None:
-            text += _changes(self._change)
+        text = self.changes()
         if self._has_faults:
             made = self._faults
             text += (

@@ -30,7 +30,7 @@ T = TypeVar("T")
 STOP_SECONDS = 1.5
 """How long a stop may take: to drain the channels, and for outputs to linger."""
 
-PATIENCE = 0.5
+DISK_PATIENCE = 0.5
 """Seconds that a stop waits for a disk that doesn't answer."""
 
 COMPLAINT_SECONDS = 1.0
@@ -95,14 +95,10 @@ def run_topology(
 
     Parameters
     ----------
-    topology : Topology
-        What to run.
-    console : Console
-        Learns that the script is to stop; if a signal came before, that is at once.
-    every : float, optional
-        Seconds between two calls of `tick`.
-    tick : callable, optional
-        Reports on progress; it may wait on the hub.
+    topology, console
+        What to run, and what learns that the script is to stop; if a signal came before, at once.
+    every, tick : float, callable, optional
+        What reports on progress, and seconds between two calls of it; it may wait on the hub.
     seconds : float, optional
         How long a stop may take.
     first : callable, optional
@@ -159,23 +155,22 @@ def in_time(function: Callable[[], T], console: Console) -> T | None:
     Exception
         What the function raises.
     """
-    values: list[T] = []
-    errors: list[Exception] = []
-
-    def attempt() -> None:
-        try:
-            values.append(function())
-        except Exception as error:
-            errors.append(error)
-
-    attempting = gevent.spawn(attempt)
+    attempting = gevent.spawn(_attempt, function)
     while not attempting.ready() and not console.early:
         attempting.join(LOOK)
-    attempting.join(PATIENCE)
+    attempting.join(DISK_PATIENCE)
+    value, error = attempting.value or (None, None)
     attempting.kill(block=False)
-    if errors:
-        raise errors[0]
-    return values[0] if values else None
+    if error is not None:
+        raise error
+    return value
+
+
+def _attempt(function: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    try:
+        return function(), None
+    except Exception as error:
+        return None, error
 
 
 def number_of(
@@ -244,7 +239,7 @@ def _complain(console: Console, line: str) -> None:
 
 
 def _drain(topology: Topology, seconds: float, progress: Callable[[], Any]) -> None:
-    """Stop a topology, and give it so many seconds again whenever it got on."""
+    """Stop a topology; wait so many seconds again whenever it got on."""
     last: Any = None
     draining = gevent.spawn(topology.stop, None)
     while not draining.ready() and (now := progress()) != last:

@@ -16,7 +16,7 @@ from gevent.hub import get_hub
 from ..green.threads import in_worker_thread
 from ..message import Message
 from .console import Console
-from .program import PATIENCE, STOP_SECONDS, STOP_SIGNALS
+from .program import DISK_PATIENCE, STOP_SECONDS, STOP_SIGNALS
 
 MAX_BATCH = 256
 """Messages of a batch, at most."""
@@ -87,7 +87,7 @@ class ReadAhead:
         Other greenlets run meanwhile.
         """
         self._stopping = True
-        if not in_worker_thread(self._busy.acquire, True, PATIENCE):
+        if not in_worker_thread(self._busy.acquire, True, DISK_PATIENCE):
             return False
         self._messages = None  # not before: a generator that runs can't be closed
         self._busy.release()
@@ -118,7 +118,7 @@ class ReadAhead:
 def run_work(
     work: Callable[[], None], console: Console, tick: Callable[[], None], every: float = 1.0
 ) -> bool:
-    """Run work in a greenlet until it ends.
+    """Run work in a greenlet until it ends, or a signal stops it.
 
     Parameters
     ----------
@@ -126,10 +126,8 @@ def run_work(
         Does the work in worker threads; it ends soon once `Console.stopping` is set.
     console : Console
         Learns that the script is to stop; if a signal came before, that is at once.
-    tick : callable
-        Reports on progress; it may wait on the hub.
-    every : float, optional
-        Seconds between two calls of `tick`.
+    tick, every : callable, float, optional
+        What reports on progress, and seconds between two calls of it; it may wait on the hub.
 
     Returns
     -------
@@ -161,7 +159,7 @@ def run_work(
 
     worker, ticker = gevent.spawn(attempt, work), gevent.spawn(attempt, report)
     gevent.wait([worker, console.stopping], count=1)
-    worker.join(STOP_SECONDS - PATIENCE)
+    worker.join(STOP_SECONDS - DISK_PATIENCE)
     ticker.kill()
     ended: bool = worker.ready()
     worker.kill(block=False)

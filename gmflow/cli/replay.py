@@ -125,9 +125,18 @@ def replay(arguments: dict[str, Any], console: Console) -> None:
     finally:
         if ahead.close():
             in_worker_thread(reader.close)
-    console.finish("" if quiet and not lists else summary + playback.report(), bar.end())
+    console.finish(_said(summary, playback, quiet and not lists), bar.end())
     if complaint:
         raise RecordingError(complaint)
+
+
+def _said(summary: str, playback: Playback, quiet: bool) -> str:
+    """Return what is said at the end; if nothing is, warn of what `--set` left unchanged."""
+    if not quiet:
+        return summary + playback.report()
+    for line in playback.changes().splitlines():
+        logger.warning("%s", line)
+    return ""
 
 
 def _open(playback: Playback, path: str, other: str | None) -> tuple[Reader, int]:
@@ -149,14 +158,14 @@ def _send(
     path, address = arguments["FILE"], given.get("--address", ADDRESS)
     mode = choice_of({"--mode": MODE, **given}, "--mode", ("push", "pub"))
     sent = Event()
-    pace = None if schedule is None else Pace(ahead, sent)
+    pace = None if schedule is None else _Pace(ahead, sent)
     topology = Topology()
     kind = "folder" if kind_of(path) == "folder" else "file"
-    bursts = at_once(ahead) if pace is None else pace.bursts()
+    bursts = _at_once(ahead) if pace is None else pace.bursts()
     recording = topology.attach(Bursts(f"{kind} {path}", bursts))
-    output = topology.attach(FirstSent(recording, address, mode, sent))
+    output = topology.attach(_FirstSent(recording, address, mode, sent))
     counters = output.statistics
-    run_topology(topology, console, tick=_progress(recording, output, bar))
+    run_topology(topology, console, tick=_progress(recording, output, bar, console))
     bar.note(counters.sent, counters.bytes_sent)
     snapshot = topology.statistics()
     if pace is not None and pace.late > LATE:
@@ -167,7 +176,7 @@ def _send(
     return table(snapshot)
 
 
-def _progress(recording: Bursts, output: Output, bar: Bar) -> Callable[[], None]:
+def _progress(recording: Bursts, output: Output, bar: Bar, console: Console) -> Callable[[], None]:
     """Return what shows how much was sent, or that nobody is there to take it."""
     began, warned = monotonic(), False
 
@@ -179,7 +188,9 @@ def _progress(recording: Bursts, output: Output, bar: Bar) -> Callable[[], None]
             return
         waiting = f"waiting for a receiver at {output.address}"
         bar.wait(waiting)
-        if not (bar.is_seen or warned) and monotonic() - began > ALONE:
+        if bar.is_seen or warned or console.stopping.is_set():
+            return
+        if monotonic() - began > ALONE:
             warned = True
             logger.warning("%s", waiting)
 
@@ -193,7 +204,7 @@ def _warn(path: str, reader: Reader, warned: str = "") -> str:
     return reader.problem
 
 
-def at_once(ahead: ReadAhead) -> Iterator[list[Sequence[Part]]]:
+def _at_once(ahead: ReadAhead) -> Iterator[list[Sequence[Part]]]:
     """Return the parts of messages, in bursts, as fast as they are taken."""
     for batch in ahead:
         for first in range(0, len(batch), MAX_BURST):
@@ -202,26 +213,12 @@ def at_once(ahead: ReadAhead) -> Iterator[list[Sequence[Part]]]:
             yield burst
 
 
-class Pace:
-    """Passes on the parts of messages, in bursts, when they are due.
+class _Pace:
+    """The parts of messages, in bursts, when they are due; the time runs once the first is sent."""
 
-    What is late goes as fast as it is taken, until the schedule is caught up with.
-
-    Parameters
-    ----------
-    ahead : ReadAhead
-        The messages, as a schedule has stamped them.
-    sent : gevent.event.Event
-        Set once the first message is sent: only then does the time run.
-
-    Attributes
-    ----------
-    late : float
-        How late a message was at most, in seconds.
-    """
-
+    # What is late goes as fast as it is taken, until the schedule is caught up with.
     def __init__(self, ahead: ReadAhead, sent: Event) -> None:
-        self.late = 0.0
+        self.late = 0.0  # seconds that a message was late at most
         self._ahead = ahead
         self._sent = sent
         self._start: int | None = None  # as of monotonic_ns
@@ -258,18 +255,8 @@ class Pace:
         return last
 
 
-class FirstSent(Output):
-    """An output that binds, and says when the first message is sent: somebody is there to take it.
-
-    Parameters
-    ----------
-    node, address
-        As of `Output`.
-    mode : {"push", "pub"}
-        The kind of socket; pub waits for its slowest subscriber.
-    sent : gevent.event.Event
-        Is set then.
-    """
+class _FirstSent(Output):
+    """An output that binds, and sets an event when somebody has taken the first message."""
 
     def __init__(self, node: Producer, address: str, mode: str, sent: Event) -> None:
         config = from_arguments(

@@ -41,18 +41,8 @@ class LossError(GmflowError):
     """Messages were lost where none was to be."""
 
 
-class Meter(Consumer):
-    """Counts messages and says how many came.
-
-    Parameters
-    ----------
-    node : Producer
-        Where they come from.
-    out : File
-        Where what `tell` prints goes.
-    tell : callable
-        Called with the counters, after every burst of messages or, with `each`, every message.
-    """
+class _Meter(Consumer):
+    """Counts messages, and prints what is said of each, or of every burst of them."""
 
     kind = "meter"
 
@@ -105,7 +95,7 @@ def stats(arguments: dict[str, Any], console: Console) -> None:
 def _show_lines(topology: Topology, source: Producer, seconds: float, console: Console) -> None:
     """Run, and print mflow's lines and ours below them."""
     printer = ThroughputStatisticsPrinter(sampling_interval=seconds)
-    topology.attach(Meter(source, console.out, printer.save_statistics, seconds == 0))
+    topology.attach(_Meter(source, console.out, printer.save_statistics, seconds == 0))
     line = f"mflow stats started. Sampling interval is {seconds:.2f} seconds."
     run_topology(
         topology,
@@ -125,7 +115,7 @@ def _show_json(topology: Topology, source: Producer, seconds: float, console: Co
         print(line(), end="")
 
     is_each = seconds == 0
-    topology.attach(Meter(source, console.out, each if is_each else lambda _: None, is_each))
+    topology.attach(_Meter(source, console.out, each if is_each else lambda _: None, is_each))
     tick = None if is_each else lambda: console.out.write(line())
     run_topology(topology, console, every=seconds, tick=tick)
     console.finish(line())

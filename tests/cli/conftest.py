@@ -1,6 +1,6 @@
 """Scripts and peers for a test; whatever it started is ended after it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -29,3 +29,18 @@ def scripts(peers: Peers, script_server: ScriptServer) -> Iterator[Scripts]:
     started = Scripts(script_server)
     yield started
     started.close()
+
+
+@pytest.fixture
+def refused(scripts: Scripts) -> Callable[..., str]:
+    """Start a script; return the line that it refuses its arguments with."""
+
+    def start(status: int, name: str, *arguments: object) -> str:
+        result = scripts.run(name, *arguments)
+        assert result.status == status, result
+        assert status != 2 or not result.out
+        (line,) = result.err.splitlines()
+        assert line.startswith(f"{name}: ")
+        return line
+
+    return start

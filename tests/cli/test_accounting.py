@@ -33,7 +33,7 @@ def series(number, announced, frames):
 
 @pytest.fixture
 def stats(scripts, peers):
-    """Have m_stats see messages to the last one; give how it ended."""
+    """Have m_stats see messages to the last one; return how it ended."""
 
     def run(messages, *options):
         messages = list(messages)
@@ -246,7 +246,7 @@ def test_the_books_of_every_kind_of_node_add_up(cut_short, caplog):
 
 
 def everything(topology, source, there, viewer):
-    """Tie a source to nodes of every kind; give the last merger."""
+    """Tie a source to nodes of every kind; return the last merger."""
     to_pull = {"conn_type": "connect", "linger": 0}
     feeds = [
         topology.feed(pulses(range(0, 400, step), b"%d" % step), name=f"feed {step}")
@@ -254,7 +254,7 @@ def everything(topology, source, there, viewer):
     ]
     keyed = topology.merge(*feeds, strategy=ByKey(window=8, patience=0.05), name="keyed")
     odd = topology.feed(strange(range(300)), name="strange")
-    arrivals = topology.merge(source, odd, strategy=Arrival, name="arrived")
+    arrivals = topology.merge(source, odd, strategy=Arrival, name="arrivals")
     turns = topology.merge(arrivals, keyed, name="turns")
     for policy in ("block", "drop_newest", "drop_oldest"):
         options = {**to_pull, "when_full": policy, "name": policy}

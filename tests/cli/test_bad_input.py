@@ -5,6 +5,7 @@ import re
 import pytest
 import zmq
 
+from tests.support.recordings import as_files, files
 from tests.support.scripts import free_address, row, rows
 
 GARBAGE = {
@@ -26,18 +27,6 @@ GARBAGE = {
     "a large part": [bytes(range(256)) * 20_000],
 }
 MESSAGES = list(GARBAGE.values())
-
-
-def as_files(messages):
-    return {
-        f"{number:06d}_{index:03d}.raw": part
-        for number, parts in enumerate(messages)
-        for index, part in enumerate(parts)
-    }
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def test_through_split_to_a_plain_reader(scripts, peers):

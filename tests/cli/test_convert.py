@@ -97,23 +97,10 @@ def test_nothing_is_made_of_nothing(scripts, recording, tmp_path):
 # refused
 
 
-@pytest.fixture
-def refused(scripts):
-    """Validate that a conversion is refused with one line; give it."""
-
-    def run(status, recording, other):
-        result = scripts.run("m_replay", "-o", other, recording)
-        assert (result.status, result.out) == (status, "")
-        (line,) = result.err.splitlines()
-        return line
-
-    return run
-
-
 def test_a_file_that_is_there_stays(refused, recording, tmp_path):
     other = tmp_path / "other.mcap"
     other.write_bytes(b"precious")
-    assert f"{other} is there already" in refused(1, recording, other)
+    assert f"{other} is there already" in refused(1, "m_replay", recording, "-o", other)
     assert other.read_bytes() == b"precious"
 
 
@@ -121,7 +108,7 @@ def test_a_folder_that_is_not_empty_stays(refused, recording, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     (other / "notes.txt").write_bytes(b"precious")
-    assert f"{other} is not empty" in refused(1, recording, other)
+    assert f"{other} is not empty" in refused(1, "m_replay", recording, "-o", other)
     assert [path.name for path in other.iterdir()] == ["notes.txt"]
 
 
@@ -129,17 +116,21 @@ def test_into_itself(refused, recording):
     alias = recording.with_name("alias" + recording.suffix)
     alias.symlink_to(recording)
     for name in (recording, recording.parent / "." / recording.name, alias):
-        assert "is what is read" in refused(2, recording, name)
+        assert "is what is read" in refused(2, "m_replay", recording, "-o", name)
     assert recorded(recording) == MESSAGES
 
 
 def test_a_place_that_is_not_there(refused, recording, tmp_path):
-    assert "missing/other.mcap" in refused(1, recording, tmp_path / "missing" / "other.mcap")
+    assert "missing/other.mcap" in refused(
+        1, "m_replay", recording, "-o", tmp_path / "missing" / "other.mcap"
+    )
 
 
 def test_what_is_for_analysis_is_not_read(refused, tmp_path):
     (tmp_path / "run.h5").touch()
-    assert "replay and convert a folder" in refused(1, tmp_path / "run.h5", tmp_path / "other.mcap")
+    assert "replay and convert a folder" in refused(
+        1, "m_replay", tmp_path / "run.h5", "-o", tmp_path / "other.mcap"
+    )
 
 
 # what goes wrong

@@ -3,23 +3,12 @@
 import pytest
 
 from tests.support.captures import needs_captures, read_capture
+from tests.support.recordings import files, write
 from tests.support.scripts import complaints, free_address, row, rows
 
 
-def write(folder, messages):
-    folder.mkdir()
-    for number, parts in enumerate(messages):
-        for index, part in enumerate(parts):
-            (folder / f"{number:06d}_{index:03d}.raw").write_bytes(part)
-    return files(folder)
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
-
-
 def through_the_chain(scripts, tmp_path, recording, count):
-    """Replay a recording through the chain; give the files of both dumps."""
+    """Replay a recording through the chain; return the files of both dumps."""
     source, *outputs = (free_address() for _ in range(3))
     split = scripts.start("m_split", source, *outputs)
     folders = [tmp_path / "one", tmp_path / "two"]
@@ -48,7 +37,7 @@ def check_summary(result, count):
 @needs_captures
 def test_a_real_series_of_an_eiger_1m(scripts, tmp_path):
     messages = read_capture("maxiv-eiger1-1m/series14")
-    recorded = write(tmp_path / "recording", messages)
+    recorded = files(write(tmp_path / "recording", messages))
     assert len(recorded) > 2 * len(messages)
     dumps = through_the_chain(scripts, tmp_path, tmp_path / "recording", len(messages))
     assert dumps == [recorded, recorded]

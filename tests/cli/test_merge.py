@@ -134,7 +134,7 @@ def test_published_in_and_out(scripts, peers):
     publishers = senders(peers, sources, zmq.PUB)
     sub = peers.open(zmq.SUB, output).until_met()
     for index, publisher in enumerate(publishers):
-        while True:  # until the subscription has arrived
+        while True:  # until the subscription is there
             publisher.send(pulse(index, 1))
             if sub.socket.poll(20):
                 assert sub.receive() == pulse(index, 1)

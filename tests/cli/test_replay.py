@@ -6,10 +6,15 @@ import re
 import signal
 import subprocess
 import sys
+from threading import Event
+from types import SimpleNamespace
 
 import pytest
 import zmq
 
+from gmflow.cli import replay
+from gmflow.cli.progress import Bar
+from gmflow.statistics import NodeStatistics
 from tests.support.recordings import record
 from tests.support.scripts import BIN, DEADLINE, complaints, free_address, row, until
 
@@ -22,7 +27,7 @@ KINDS = ["folder", "run.mcap"]
 
 @pytest.fixture
 def replayed(scripts, peers):
-    """Run m_replay with a receiver; give how it ends and what was received."""
+    """Run m_replay with a receiver; return how it ends and what was received."""
 
     def run(path, *arguments):
         address = free_address()
@@ -102,6 +107,14 @@ def test_what_has_no_header_is_said_to_be_unchanged(replayed, tmp_path):
     assert "--set: no header that it fits into, unchanged: 1 message\n" in result.out
 
 
+def test_what_stays_unchanged_is_a_warning_where_there_is_no_summary(replayed, tmp_path):
+    path = record(tmp_path / "run.mcap", [[b"no header"], *MESSAGES[:2]])
+    result, messages = replayed(path, "-q", "--set", "series=7")
+    assert messages[0] == [b"no header"]
+    assert (result.status, result.out) == (0, "")
+    assert complaints(result.err) == "--set: no header that it fits into, unchanged: 1 message\n"
+
+
 def test_a_key_that_no_header_had_is_told_of(replayed, recording):
     result, messages = replayed(recording, "--set", "serise=7", "--set", "frame=1")
     assert "--set serise: in no header before, added to 100 messages\n" in result.out
@@ -151,11 +164,8 @@ def test_a_file_that_is_cut_is_replayed_with_a_warning(replayed, tmp_path):
     assert messages == MESSAGES
 
 
-def test_a_missing_file(scripts, tmp_path):
-    result = scripts.run("m_replay", tmp_path / "missing.mcap")
-    assert result.status == 1
-    (line,) = result.err.splitlines()
-    assert line.startswith("m_replay: ") and str(tmp_path / "missing.mcap") in line
+def test_a_missing_file(refused, tmp_path):
+    assert str(tmp_path / "missing.mcap") in refused(1, "m_replay", tmp_path / "missing.mcap")
 
 
 @pytest.mark.parametrize(
@@ -184,20 +194,15 @@ def test_a_missing_file(scripts, tmp_path):
         (["--set", "series"], "series"),
     ],
 )
-def test_wrong_usage(scripts, recording, arguments, words):
-    result = scripts.run("m_replay", *arguments, recording)
-    assert (result.status, result.out) == (2, "")
-    (line,) = result.err.splitlines()
-    assert words in line
+def test_wrong_usage(refused, recording, arguments, words):
+    assert words in refused(2, "m_replay", *arguments, recording)
     assert not os.path.exists("other.mcap")
 
 
 @pytest.mark.parametrize("option", [["--pace"], ["--speed", 2]])
-def test_no_pace_without_times(scripts, tmp_path, option):
+def test_no_pace_without_times(refused, tmp_path, option):
     (tmp_path / "000000_000.raw").write_bytes(b"as mflow writes it")
-    result = scripts.run("m_replay", *option, tmp_path)
-    assert result.status == 2
-    (line,) = result.err.splitlines()
+    line = refused(2, "m_replay", *option, tmp_path)
     assert str(tmp_path) in line and "--rate" in line
 
 
@@ -232,6 +237,23 @@ def test_it_says_that_it_waits(scripts, peers, recording, option):
     assert peers.open(zmq.PULL, address).receive_all(100) == MESSAGES
     result = script.wait()
     assert (result.status, complaints(result.err).count("\n")) == (0, 1)
+
+
+@pytest.mark.parametrize("is_told_to_stop", [False, True])
+def test_once_told_to_stop_it_waits_for_nobody(monkeypatch, caplog, is_told_to_stop):
+    monkeypatch.setattr(replay, "ALONE", 0)
+    nothing, one = (NodeStatistics() for _ in range(2))
+    one.received = 1
+    recording, output = SimpleNamespace(statistics=one), SimpleNamespace(statistics=nothing)
+    output.address = "tcp://*:9999"
+    console = SimpleNamespace(stopping=Event())
+    show = replay._progress(recording, output, Bar(SimpleNamespace(is_terminal=False)), console)
+    if is_told_to_stop:
+        console.stopping.set()
+    for _ in range(2):
+        show()
+    said = [] if is_told_to_stop else ["waiting for a receiver at tcp://*:9999"]
+    assert caplog.messages == said
 
 
 def test_it_says_that_nobody_had_subscribed(scripts, peers, recording):

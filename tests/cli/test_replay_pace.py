@@ -46,7 +46,7 @@ def recording(tmp_path):
 
 @pytest.fixture
 def timed(scripts, peers):
-    """Run m_replay with a receiver; give when each message was received, after the first."""
+    """Run m_replay with a receiver; return when each message was received, after the first."""
 
     def run(path, count, *arguments):
         address = free_address()

@@ -10,6 +10,7 @@ import pytest
 import zmq
 
 import gmflow
+from tests.support.recordings import as_files, files
 from tests.support.scripts import NAMES, free_address, port_of, row, rows, until
 
 MESSAGES = [[b'{"htype": "raw-1.0", "frame": %d}' % n, b"data %d" % n, b""] for n in range(100)]
@@ -25,10 +26,6 @@ def recording(folder, numbers):
 
 def recorded(number):
     return [b"%d.%d" % (number, part) for part in range(1 + number % 3)]
-
-
-def files(folder):
-    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
 
 
 def config(folder, source, *streams):
@@ -199,11 +196,7 @@ def test_dump_ends_after_enough_messages(scripts, peers, tmp_path):
     peers.open(zmq.PUSH, address, bind=True).until_met().send(*MESSAGES)
     result = dump.wait()
     assert (result.status, result.err) == (0, "")
-    assert files(tmp_path / "new" / "folder") == {
-        f"{number:06d}_{index:03d}.raw": part
-        for number, parts in enumerate(MESSAGES[:60])
-        for index, part in enumerate(parts)
-    }
+    assert files(tmp_path / "new" / "folder") == as_files(MESSAGES[:60])
     assert row(result.out, "folder").sent == 60
 
 
@@ -314,7 +307,7 @@ def test_split_publishes(scripts, peers, tmp_path):
     split = scripts.start("m_split", "--config", path)
     push = peers.open(zmq.PUSH, source, bind=True).until_met()
     sub = peers.open(zmq.SUB, output)
-    while not sub.socket.poll(20):  # until the subscription has arrived
+    while not sub.socket.poll(20):  # until the subscription is there
         push.send([b"first"])
     for parts in MESSAGES:
         push.send(parts)
@@ -347,7 +340,7 @@ def test_split_with_mflows_first_example(scripts, peers, tmp_path):
     pull = peers.open(zmq.PULL, f"tcp://127.0.0.1:{one}").until_met()
     sub = peers.open(zmq.SUB, f"tcp://127.0.0.1:{two}").until_met()
     push.until_met().send([b"first"])
-    while not sub.socket.poll(20):  # until the subscription has arrived
+    while not sub.socket.poll(20):  # until the subscription is there
         assert pull.receive() == [b"first"]
         push.send([b"first"])
     assert pull.receive() == [b"first"]

@@ -11,6 +11,7 @@ import signal
 import pytest
 import zmq
 
+from tests.support.recordings import write
 from tests.support.scripts import (
     NAMES,
     Script,
@@ -66,20 +67,13 @@ def ended():
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("recording")
-    for number in range(1000):
-        (folder / f"{number:06d}_000.raw").write_bytes(b'{"htype": "raw-1.0"}')
-        (folder / f"{number:06d}_001.raw").write_bytes(b"%d" % number)
-    return folder
+    folder = tmp_path_factory.mktemp("recording") / "folder"
+    return write(folder, ([b'{"htype": "raw-1.0"}', b"%d" % number] for number in range(1000)))
 
 
 @pytest.fixture(scope="module")
 def large_recording(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("large")
-    for number in range(300):
-        for index, part in enumerate(LARGE):
-            (folder / f"{number:06d}_{index:03d}.raw").write_bytes(part)
-    return folder
+    return write(tmp_path_factory.mktemp("large") / "folder", [LARGE] * 300)
 
 
 def has_summary(name, out, err):
@@ -113,7 +107,7 @@ def test_right_after_the_first_line(scripts, recording, ended, name, number):
 @with_signals("name", NAMES, 0)
 def test_during_the_imports_and_after(scripts, recording, ended, name, number):
     arguments = arguments_of(name, free_address(), free_address(), recording)
-    for longest in (0.2, 1.5):
+    for longest in (0.2, 1.0):
         script = scripts.start(name, *arguments, fresh=True)
         script.until_ready()
         assert script.lives(longest * random.random())

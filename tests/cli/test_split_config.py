@@ -245,7 +245,7 @@ def test_a_tap_shows_the_newest(scripts, peers, file):
     assert pull.receive() == message(0)
     sub = peers.open(zmq.SUB, viewers).until_met()
     number = 1
-    while not sub.socket.poll(20):  # until the subscription has arrived
+    while not sub.socket.poll(20):  # until the subscription is there
         push.send(message(number))
         assert pull.receive() == message(number)
         number += 1

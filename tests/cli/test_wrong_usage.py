@@ -15,20 +15,6 @@ GOOD = {"source": {"address": SOURCE}, "streams": [{"address": "tcp://127.0.0.1:
 
 
 @pytest.fixture
-def refused(scripts):
-    """Start a script; return the line that it refuses its arguments with."""
-
-    def start(status, name, *arguments):
-        result = scripts.run(name, *arguments)
-        assert (result.status, result.err.count("\n")) == (status, 1), result
-        assert result.err.startswith(f"{name}: ")
-        assert "Traceback" not in result.err + result.out
-        return result.err
-
-    return start
-
-
-@pytest.fixture
 def folder(tmp_path):
     (tmp_path / "000000_000.raw").write_bytes(b"{}")
     return tmp_path

@@ -565,7 +565,7 @@ PLACES: dict[str, Callable[[str], str]] = {
 
 
 def run(text: str, folder: Path) -> list[str]:
-    """Run a program; give the lines it prints."""
+    """Run a program; return the lines it prints."""
     with running() as programs:
         return programs.text(text, folder, free_port()).end()
 
@@ -634,7 +634,7 @@ NOT_TAKEN_OVER = {
     "send_handlers": "as handler_modules; forward writes with a handler's encode",
     "ReceiveHandler": "reads a socket part by part; gmflow's Receiver reads one whole message",
 }
-"""The names of mflow that gmflow leaves out, or gives another meaning, and why."""
+"""The names of mflow that gmflow leaves out, or uses otherwise, and why."""
 
 
 def public_names(module: Any) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.programs import HERE, Program, Programs, free_port, running, until
+from tests.support.recordings import files, write
 
 pytest.importorskip("mflow.cli", reason="psi-mflow is not installed")
 
@@ -56,20 +57,6 @@ def recording(tmp_path: Path) -> Path:
     return write(tmp_path / "recording", MESSAGES)
 
 
-def write(folder: Path, messages: list[list[bytes]]) -> Path:
-    folder.mkdir()
-    for number, parts in enumerate(messages):
-        for index, part in enumerate(parts):
-            (folder / f"{number:06d}_{index:03d}.raw").write_bytes(part)
-    return folder
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    if not folder.is_dir():
-        return {}
-    return {path.name: path.read_bytes() for path in folder.glob("*.raw")}
-
-
 def dump(scripts: Scripts, library: str, source: str, folder: Path, count: int) -> Program:
     """Start m_dump; only gmflow's knows how to end after some messages."""
     end = ["-n", count] if library == "gmflow" else []
@@ -77,9 +64,7 @@ def dump(scripts: Scripts, library: str, source: str, folder: Path, count: int) 
 
 
 def wait_for_files(folder: Path, expected: dict[str, bytes]) -> None:
-    last = max(expected)
-    until(lambda: files(folder).get(last) == expected[last], f"{folder}/{last}")
-    assert files(folder) == expected
+    until(lambda: files(folder) == expected, str(folder))
 
 
 PAIRS = [("mflow", "gmflow"), ("gmflow", "mflow"), ("gmflow", "gmflow")]

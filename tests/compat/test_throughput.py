@@ -183,7 +183,7 @@ def test_a_clock_that_stands_or_goes_back_is_no_error(clock):
 
 
 class Copying:
-    """A namespace in another process: gives copies of what it was assigned."""
+    """A namespace in another process: returns copies of what it was assigned."""
 
     def __setattr__(self, name, value):
         vars(self)["_" + name] = value

@@ -44,12 +44,12 @@ def messages(host):
     return eiger(6, (64, 64)) if host.startswith("eiger") else array(4096, 8)
 
 def take(port, published):
-    taker = context.socket(zmq.SUB if published else zmq.PULL)
+    receiver = context.socket(zmq.SUB if published else zmq.PULL)
     if published:
-        taker.subscribe("")
-    taker.connect(f"tcp://127.0.0.1:{port}")
+        receiver.subscribe("")
+    receiver.connect(f"tcp://127.0.0.1:{port}")
     while True:
-        taker.recv_multipart()
+        receiver.recv_multipart()
 
 for source in sources:
     threading.Thread(target=send, args=source, daemon=True).start()

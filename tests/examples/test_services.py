@@ -1,13 +1,12 @@
 """Services that run a topology answer while the stream is flooded, lose nothing, end in order.
 
-Each runs as a process of its own between a plain sender that never pauses and a plain taker.
+Each runs as a process of its own between a plain sender that never pauses and a plain receiver.
 """
 
 from __future__ import annotations
 
 import json
 import select
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,11 +18,12 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 READS = 20
-ANSWER = 2  # seconds that one read may take
-PATIENCE = 15  # seconds for everything else
 
 # Sends until its input is closed, every 1000th frame left out; prints how many were sent.
 SENDER = """
@@ -52,11 +52,11 @@ print(sent + 1, frame, flush=True)
 TAKER = """
 import json, sys, zmq
 
-taker = zmq.Context().socket(zmq.PULL)
-taker.connect(sys.argv[1])
+receiver = zmq.Context().socket(zmq.PULL)
+receiver.connect(sys.argv[1])
 before, taken, last = -1, 0, False
 while not last:
-    header = json.loads(taker.recv_multipart()[0])
+    header = json.loads(receiver.recv_multipart()[0])
     assert header["frame"] > before, (header, before)
     before, last = header["frame"], header["last"]
     taken += 1
@@ -88,7 +88,7 @@ Start = Callable[..., Process]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start Python programs, and see that none outlives the test."""
+    """Start Python programs, none of which outlives the test."""
     started: list[Process] = []
 
     def start_one(*words: object) -> Process:
@@ -105,7 +105,7 @@ def start() -> Iterator[Start]:
 
 def line_of(process: Process) -> str:
     assert process.stdout is not None
-    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+    ready, _, _ = select.select([process.stdout], [], [], DEADLINE)
     line = process.stdout.readline() if ready else ""
     if not line:
         process.kill()
@@ -114,7 +114,7 @@ def line_of(process: Process) -> str:
 
 
 def end_of_stream(sender: Process) -> tuple[int, int]:
-    """End the sender; give how many messages it sent, and its last frame."""
+    """End the sender; return how many messages it sent, and its last frame."""
     assert sender.stdin is not None
     sender.stdin.close()
     sent, frame = map(int, line_of(sender).split())
@@ -122,9 +122,9 @@ def end_of_stream(sender: Process) -> tuple[int, int]:
 
 
 def until(read: Callable[[], int], wanted: Callable[[int], bool]) -> int:
-    end = monotonic() + PATIENCE
+    end = monotonic() + DEADLINE
     while not wanted(value := read()):
-        assert monotonic() < end, f"still {value} after {PATIENCE} s"
+        assert monotonic() < end, f"still {value} after {DEADLINE} s"
     return value
 
 
@@ -143,9 +143,9 @@ def adds_up(node: dict[str, Any]) -> bool:
 
 
 def orderly_end(service: Process) -> str:
-    """End a service by SIGTERM; give what it prints."""
+    """End a service by SIGTERM; return what it prints."""
     service.terminate()
-    output, errors = service.communicate(timeout=PATIENCE)
+    output, errors = service.communicate(timeout=DEADLINE)
     assert (service.returncode, "Traceback" in errors) == (0, False), errors
     return output
 
@@ -158,7 +158,7 @@ class Web:
         self._port = int(line_of(self.process).rstrip("/").rpartition(":")[2])
 
     def get(self, path: str = "/") -> tuple[int, bytes]:
-        connection = HTTPConnection("127.0.0.1", self._port, timeout=ANSWER)
+        connection = HTTPConnection("127.0.0.1", self._port, timeout=DEADLINE)
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read()
@@ -200,8 +200,7 @@ class Tango:
     """The Tango device's server, without a database, and a client."""
 
     def __init__(self, start: Start, source: str, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
+        port = free_port()
         properties = folder / "properties.txt"
         properties.write_text(
             "tango_device/test/DEVICE/StreamRelay: lab/stream/1\n"
@@ -212,7 +211,7 @@ class Tango:
         self.process = start(EXAMPLES / "tango_device.py", *options)
         assert line_of(self.process) == "Ready to accept request"
         name = f"tango://127.0.0.1:{port}/lab/stream/1#dbase=no"
-        self._client = start("-c", CLIENT, name, 1000 * ANSWER)
+        self._client = start("-c", CLIENT, name, round(1000 * DEADLINE))
 
     def read(self, attribute: str) -> Any:
         return self._ask("read", attribute)

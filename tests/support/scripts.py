@@ -6,9 +6,7 @@ an interpreter that has imported it (`tests.support.forking`), or `fresh`, as an
 
 from __future__ import annotations
 
-import os
 import queue
-import random
 import re
 import signal
 import socket
@@ -16,8 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -26,6 +23,8 @@ from typing import IO, Any
 import pytest
 
 from tests.support.forking import ForkedProcess, ScriptServer
+from tests.support.ports import free_port
+from tests.support.waiting import DEADLINE, until
 
 BIN = Path(sys.executable).parent
 NAMES = ("m_stats", "m_generate", "m_dump", "m_replay", "m_split", "m_merge")
@@ -36,9 +35,6 @@ NEWS = re.compile(
 )
 """A line of the log about connections, as peers of these tests come and go, or about a schedule
 that a busy machine could not keep."""
-
-DEADLINE = 20.0
-"""Seconds after which an event counts as never."""
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -62,32 +58,9 @@ def complaints(err):
     return NEWS.sub("", err)
 
 
-def until(condition: Callable[[], Any], seconds: float = DEADLINE) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"did not come true within {seconds} s"
-        time.sleep(0.002)
-
-
-def _ports() -> Iterator[int]:
-    """Return ports below those of outgoing connections; of each worker of pytest-xdist others."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    mine = range(10000 + worker, 32000, workers)
-    return iter(random.sample(mine, len(mine)))
-
-
-_PORTS = _ports()
-
-
 def free_address() -> str:
     """Return an address of this machine that nobody has, and no other call was or will be given."""
-    for port in _PORTS:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return f"tcp://127.0.0.1:{port}"
-    pytest.fail("no port between 10000 and 32000 is free")
+    return f"tcp://127.0.0.1:{free_port()}"
 
 
 def is_bound(address: str) -> bool:
