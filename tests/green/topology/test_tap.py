@@ -81,7 +81,7 @@ class Tapped:
         until(lambda: len(self.reached) == before + len(messages))
 
     def end(self):
-        """Have the stream end; give the tap's counters."""
+        """Have the stream end; return the tap's counters."""
         self.messages.put(StopIteration)
         assert self.topology.join(10)
         return books(self.topology.statistics())["tap"]
@@ -569,7 +569,7 @@ def test_a_tap_that_connects_serves_a_viewer_that_is_bound():
         topology.stop(1)
 
 
-# choices
+# filters
 
 
 def burst(*parts):
