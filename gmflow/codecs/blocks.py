@@ -27,13 +27,7 @@ when they are unshuffled."""
 
 
 def read_header(blob: memoryview) -> tuple[int, int]:
-    """Return the uncompressed size and the block size that a header declares, in bytes.
-
-    Raises
-    ------
-    DecodeError
-        If the blob is cut, or no block can have that size.
-    """
+    """Return the uncompressed size and the block size that a header declares, in bytes."""
     if len(blob) < HEADER.size:
         raise DecodeError(f"the blob has {len(blob)} bytes; its header alone has {HEADER.size}")
     size, block_bytes = HEADER.unpack_from(blob)
@@ -114,13 +108,7 @@ class Blocks(NamedTuple):
         return BlockRun(place, size, start, end, equal)
 
     def decode(self, run: BlockRun, out: memoryview) -> None:
-        """Decode the blocks of a run to `out`, which has as many bytes as they decode to.
-
-        Raises
-        ------
-        DecodeError
-            If a block is not the LZ4 of as many bytes as it shall decode to: says which.
-        """
+        """Decode the blocks of a run to `out`, which has as many bytes as they decode to."""
         framed: bytes | memoryview = self.blob[: run.end]
         header = HEADER.pack(run.size, self.block_bytes)
         if run.start != HEADER.size or framed[: HEADER.size] != header:

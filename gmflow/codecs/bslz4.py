@@ -59,22 +59,12 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MAX_BYTES) -> memory
 def decode_blocks(
     blocks: Any, size: int, itemsize: int, block_bytes: int = BLOCK_BYTES, most: int = MAX_BYTES
 ) -> memoryview:
-    """Decode blocks that have no header before them.
+    """Decode blocks that have no header before them; all else is as of `decode`.
 
     Parameters
     ----------
-    blocks : bytes-like
-    size, most : int
-        Bytes that they must decode to, and may at most.
-    itemsize : int
-        Bytes of an element: 1, 2, 4 or 8.
     block_bytes : int, optional
         Bytes that each block decodes to, but the last.
-
-    Raises
-    ------
-    DecodeError
-        If a block is cut or is not LZ4, or bytes are left over.
     """
     return _decode(flat(blocks), 0, size, itemsize, block_bytes, most)
 

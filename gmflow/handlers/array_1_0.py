@@ -61,7 +61,7 @@ def encode(value: dict[str, Any]) -> list[Part]:
     Parameters
     ----------
     value : dict
-        ``header`` and ``data`` as `receive` gives them; a segment may also be bytes.
+        ``header`` and ``data`` as `receive` returns them; a segment may also be bytes.
 
     Returns
     -------

@@ -70,13 +70,7 @@ def encode_end(value: dict[str, Any]) -> list[Part]:
 
 
 def read_json(receiver: Receiver) -> JsonText:
-    """Return the next part's JSON object; it remembers its text.
-
-    Raises
-    ------
-    MessageError
-        If the message has no more parts, or the part is no JSON object.
-    """
+    """Return the next part's JSON object, which remembers its text; MessageError if it is none."""
     part = receiver.next(copy=True)
     try:
         value = loads_text(part)
@@ -88,13 +82,7 @@ def read_json(receiver: Receiver) -> JsonText:
 
 
 def read_header(receiver: Receiver) -> JsonText:
-    """Return part 0, which was read to find the handler; it remembers its text.
-
-    Raises
-    ------
-    HeaderError
-        If it is no JSON object.
-    """
+    """Return part 0, which was read to find the handler; it remembers its text."""
     header = JsonText(receiver.header())
     header.text = receiver.next(copy=True)
     return header
@@ -120,13 +108,7 @@ def read_rest(receiver: Receiver, value: dict[str, Any]) -> dict[str, Any]:
 def parts_of(
     value: dict[str, Any], writers: Mapping[str, Callable[[Any], Part]], htype: str
 ) -> list[Part]:
-    """Return a part for each key of `writers`, in that order, then the appendix if there is one.
-
-    Raises
-    ------
-    EncodeError
-        If the value lacks a key, or holds what is no JSON or is nested too deeply.
-    """
+    """Return a part for each key of `writers`, in that order, then the appendix if there is one."""
     try:
         parts = [write(value[key]) for key, write in writers.items()]
         if "appendix" in value:

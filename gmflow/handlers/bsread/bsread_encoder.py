@@ -154,13 +154,7 @@ def _kept_part(kept: tuple[Any, Part] | None, value: Any) -> Part | None:
 
 
 def describe(name: Any, value: Any) -> dict[str, Any]:
-    """Return the entry of a data header for a value; for None, a float64.
-
-    Raises
-    ------
-    EncodeError
-        If the name is no str, or bsread has no type for the value.
-    """
+    """Return the entry of a data header for a value; for None, a float64."""
     if not isinstance(name, str):
         raise EncodeError(f"channel {name!r:.80}: its name is not a str")
     if isinstance(value, str):
@@ -182,13 +176,7 @@ def describe(name: Any, value: Any) -> dict[str, Any]:
 def channel_parts(
     channel: BsreadChannel, value: Value, part: Part | None = None
 ) -> tuple[Part, bytes]:
-    """Return the two parts of a channel: of a value, or with the part that it was read from.
-
-    Raises
-    ------
-    EncodeError
-        If the value doesn't fit the channel.
-    """
+    """Return the two parts of a channel: of a value, or with the part that it was read from."""
     try:
         if part is None:
             part = _value_part(channel, value.value)

@@ -38,22 +38,9 @@ class BsreadLayout(NamedTuple):
 def read_layout(
     part: bytes, old: bool, compression: Any = None, parts: int | None = None
 ) -> BsreadLayout:
-    """Return the layout in part 1 of a message.
+    """Return the layout in part 1 of a message, as it was received.
 
-    Parameters
-    ----------
-    part : bytes
-        The data header as received.
-    old, parts
-        As in `read_channels`.
-    compression : object, optional
-        The main header's ``dh_compression``.
-
-    Raises
-    ------
-    DecodeError
-        If the data header can't be decompressed or is not JSON, or a channel is described
-        wrongly, or the message has no value for it: says which.
+    `old` and `parts` are as in `read_channels`, `compression` is the main header's.
     """
     text = _decompressed(part, compression)
     try:
@@ -65,35 +52,12 @@ def read_layout(
 
 
 def make_layout(text: bytes, old: bool, compression: Any = None) -> BsreadLayout:
-    """Return the layout of a data header that is to be sent.
-
-    Parameters
-    ----------
-    text : bytes
-        Its JSON.
-    old, compression
-        As in `read_layout`.
-
-    Raises
-    ------
-    DecodeError
-        If a channel is described wrongly: says which.
-    EncodeError
-        If it can't be compressed.
-    """
+    """Return the layout of a data header (its JSON) that is to be sent, as `read_layout`."""
     return pack(text, read_channels(loads(text), old), compression)
 
 
 def pack(text: bytes, channels: tuple[BsreadChannel, ...], compression: Any) -> BsreadLayout:
-    """Return the layout that sends this text, compressed so, with the hash of the part it makes.
-
-    Raises
-    ------
-    DecodeError
-        If there is no such compression.
-    EncodeError
-        If it can't be compressed.
-    """
+    """Return the layout that sends this text, compressed so, with the hash of the part it makes."""
     from hashlib import md5  # late: it brings all of OpenSSL
 
     name = compression_of(compression)
@@ -116,11 +80,6 @@ class KnownLayouts:
 
         It is read if its bytes are not those of one seen before, whatever the hash says. A hash
         that is no str is none.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or part 1 is empty and the hash is none seen before.
         """
         last, name = self._last, hash_ if isinstance(hash_, str) else None
         if not part:

@@ -34,13 +34,8 @@ PARTS = {"flatfield": 3, "pixel_mask": 5, "countrate_correction_table": 7}
 class DetectorFamily(ABC):
     """Stores the messages of one version of the stream.
 
-    Parameters
-    ----------
-    files : Files
-        Where their files come from.
-    read : callable
-        Generates what is read from a receiver, which has a message each time that the next is
-        asked for.
+    `read` generates what is read from a receiver, which has a message each time that the next is
+    asked for.
     """
 
     def __init__(self, files: Files, read: Callable[[Receiver], Iterator[Any]]) -> None:

@@ -36,26 +36,13 @@ LZ4: Filters = ((32004, (0,)),)
 
 @dataclass(slots=True, eq=False)
 class Stored:
-    """An image as a chunk.
-
-    Attributes
-    ----------
-    dtype : numpy.dtype
-    shape : tuple of int
-        Slowest first: (rows, columns).
-    filters : Filters
-        What reads it.
-    data : bytes-like
-        The chunk.
-    decode : callable
-        Returns the array, or raises DecodeError.
-    """
+    """An image as a chunk."""
 
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    filters: Filters
-    data: Part
-    decode: Callable[[], np.ndarray[Any, Any]]
+    shape: tuple[int, ...]  # slowest first: (rows, columns)
+    filters: Filters  # what reads it
+    data: Part  # the chunk
+    decode: Callable[[], np.ndarray[Any, Any]]  # may raise DecodeError
 
     @property
     def layout(self) -> tuple[str, tuple[int, ...]]:
@@ -68,19 +55,10 @@ class Stored:
 
 
 def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
-    """Return the chunk of an image of stream v1.
+    """Return the chunk of an image of stream v1, by part 1's encoding, shape ([x, y]) and type.
 
-    Parameters
-    ----------
-    blob : bytes-like
-    encoding, shape, name : object
-        What part 1 says: the shape fastest first, and the type.
-
-    Raises
-    ------
-    DecodeError
-        If they are not those of an image, or the blob is damaged, as far as that shows without
-        decoding it.
+    Raise DecodeError if they are not those of an image, or the blob is damaged, as far as that
+    shows without decoding it.
     """
     how = pixels.check(encoding)
     if not isinstance(name, str) or name not in TYPES:
@@ -106,13 +84,7 @@ def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
 
 
 def of_packed(packed: PackedArray) -> Stored:
-    """Return the chunk of an array of stream v2.
-
-    Raises
-    ------
-    DecodeError
-        If it is damaged, as far as that shows without decoding it.
-    """
+    """Return the chunk of an array of stream v2; raise as `of_blob` if it is damaged."""
     dtype, shape, decode = packed.dtype, tuple(packed.shape), packed.unpack
     size = _size(packed.shape, dtype)
     if len(shape) > MAX_DIMENSIONS:
