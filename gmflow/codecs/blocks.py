@@ -27,7 +27,10 @@ when they are unshuffled."""
 
 
 def read_header(blob: memoryview) -> tuple[int, int]:
-    """Return the uncompressed size and the block size that a header declares, in bytes."""
+    """Return the uncompressed size and the block size that a header declares, in bytes.
+
+    Raise DecodeError if the blob is cut, or no block can have that size.
+    """
     if len(blob) < HEADER.size:
         raise DecodeError(f"the blob has {len(blob)} bytes; its header alone has {HEADER.size}")
     size, block_bytes = HEADER.unpack_from(blob)
@@ -108,7 +111,10 @@ class Blocks(NamedTuple):
         return BlockRun(place, size, start, end, equal)
 
     def decode(self, run: BlockRun, out: memoryview) -> None:
-        """Decode the blocks of a run to `out`, which has as many bytes as they decode to."""
+        """Decode the blocks of a run to `out`, which has as many bytes as they decode to.
+
+        Raise DecodeError if a block is not the LZ4 of so many bytes: says which.
+        """
         framed: bytes | memoryview = self.blob[: run.end]
         header = HEADER.pack(run.size, self.block_bytes)
         if run.start != HEADER.size or framed[: HEADER.size] != header:

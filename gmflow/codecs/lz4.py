@@ -91,7 +91,10 @@ def decode_hdf5(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
 
 
 def encode_hdf5(data: Any, block_bytes: int = HDF5_BLOCK) -> bytes:
-    """Encode bytes as LZ4 blocks in HDF5's framing, each of `block_bytes` bytes of data."""
+    """Encode bytes as LZ4 blocks in HDF5's framing, each of `block_bytes` bytes of data.
+
+    Raise EncodeError if no block can have that size.
+    """
     data = flat(data)
     if not 0 < block_bytes <= MAX_BLOCK:
         raise EncodeError(f"blocks of {block_bytes} bytes; 1 to {MAX_BLOCK} are possible")

@@ -82,7 +82,10 @@ def read_json(receiver: Receiver) -> JsonText:
 
 
 def read_header(receiver: Receiver) -> JsonText:
-    """Return part 0, which was read to find the handler; it remembers its text."""
+    """Return part 0, which was read to find the handler, as an object that remembers its text.
+
+    Raise HeaderError if it is no JSON object.
+    """
     header = JsonText(receiver.header())
     header.text = receiver.next(copy=True)
     return header
@@ -108,7 +111,10 @@ def read_rest(receiver: Receiver, value: dict[str, Any]) -> dict[str, Any]:
 def parts_of(
     value: dict[str, Any], writers: Mapping[str, Callable[[Any], Part]], htype: str
 ) -> list[Part]:
-    """Return a part for each key of `writers`, in that order, then the appendix if there is one."""
+    """Return a part for each key of `writers`, in that order, then the appendix if there is one.
+
+    Raise EncodeError if the value lacks a key, or holds what is no JSON or is nested too deeply.
+    """
     try:
         parts = [write(value[key]) for key, write in writers.items()]
         if "appendix" in value:

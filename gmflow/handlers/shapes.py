@@ -1,4 +1,4 @@
-"""Arrays out of bytes: element types, shapes, and the check that they fit."""
+"""Arrays out of bytes: element types, shapes, and the check that they fit; what doesn't is a DecodeError."""
 
 from __future__ import annotations
 

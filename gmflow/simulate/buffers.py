@@ -89,5 +89,5 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def optional_count(count: Any) -> int | None:
-    """Return how many are wanted; None is without end."""
+    """Return how many are wanted, None for without end; ConfigError if it is neither."""
     return None if count is None else whole_number("count", count, 0)

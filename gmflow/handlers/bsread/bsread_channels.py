@@ -1,7 +1,8 @@
 """The channels of bsread: as a data header describes them, and what their parts say.
 
 Types, shapes, byte orders and compressions are read once, and named as NumPy names them. A
-`BsreadChannel` then reads the values and timestamps of message after message.
+`BsreadChannel` then reads the values and timestamps of message after message. What can't be
+read is a DecodeError.
 """
 
 from __future__ import annotations

@@ -154,7 +154,10 @@ def _kept_part(kept: tuple[Any, Part] | None, value: Any) -> Part | None:
 
 
 def describe(name: Any, value: Any) -> dict[str, Any]:
-    """Return the entry of a data header for a value; for None, a float64."""
+    """Return the entry of a data header for a value; for None, a float64.
+
+    Raise EncodeError if the name is no str, or bsread has no type for the value.
+    """
     if not isinstance(name, str):
         raise EncodeError(f"channel {name!r:.80}: its name is not a str")
     if isinstance(value, str):
@@ -176,7 +179,10 @@ def describe(name: Any, value: Any) -> dict[str, Any]:
 def channel_parts(
     channel: BsreadChannel, value: Value, part: Part | None = None
 ) -> tuple[Part, bytes]:
-    """Return the two parts of a channel: of a value, or with the part that it was read from."""
+    """Return the two parts of a channel: of a value, or with the part that it was read from.
+
+    Raise EncodeError if the value doesn't fit the channel.
+    """
     try:
         if part is None:
             part = _value_part(channel, value.value)

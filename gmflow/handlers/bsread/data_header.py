@@ -1,7 +1,8 @@
 """The data header of bsread messages: its text, the channels it describes, how it is compressed.
 
 It is read once, and used for every message that comes with the same one: by its bytes, or by
-its hash where a message has none.
+its hash where a message has none. One that can't be read is a DecodeError, one that can't be
+compressed an EncodeError.
 """
 
 from __future__ import annotations

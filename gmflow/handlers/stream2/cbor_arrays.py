@@ -82,7 +82,10 @@ class PackedArray:
 
 
 def packed_of(value: Any, name: Any) -> PackedArray:
-    """Return the array that a `cbor2.CBORTag` stands for, still packed; errors call it `name`."""
+    """Return the array that a `cbor2.CBORTag` stands for, still packed; errors call it `name`.
+
+    Raise DecodeError if it is no array, or its size, dimensions and type can't all be right.
+    """
     try:
         return _packed(value, name)
     except DecodeError as error:
@@ -107,7 +110,11 @@ def is_array(value: Any) -> bool:
 
 
 def tag_of(array: Array, compression: str) -> Any:
-    """Return the tag that stands for an array with its dimensions, row-major."""
+    """Return the tag that stands for an array with its dimensions, row-major.
+
+    Raise EncodeError if the format has no such elements, or `compression` is none of
+    `COMPRESSIONS`.
+    """
     return library(EncodeError).CBORTag(
         ROW_MAJOR, [list(array.shape), typed_tag_of(array, compression)]
     )

@@ -37,6 +37,9 @@ def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
 
     Strings, arrays and maps of indefinite length are read, too. The values of the keys in
     `arrays` are arrays or maps of them: their bytes come as views of the part.
+
+    Raise DecodeError if it is no CBOR or no map, has bytes behind it, a key twice or that is no
+    text, or is nested too deep.
     """
     cbor2 = library()
     reader = _MapReader(part, cbor2)
@@ -50,7 +53,10 @@ def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
 
 
 def write(message: dict[str, Any]) -> bytes:
-    """Return the part that holds a map, with the tag that describes itself."""
+    """Return the part that holds a map, with the tag that describes itself.
+
+    Raise EncodeError if something in it can't be written.
+    """
     cbor2 = library(EncodeError)
     try:
         return SELF_DESCRIBED + bytes(cbor2.dumps(message))
@@ -65,7 +71,7 @@ def content_of(value: Any) -> tuple[int | None, Any]:
 
 
 def library(error: type[GmflowError] = DecodeError) -> ModuleType:
-    """Return the library that does the work; the error names the extra that brings it."""
+    """Return cbor2; raise the error, with the extra that brings it, if it is missing or too old."""
     install = f"pip install 'gmflow[stream2]' brings it, cbor2>={LEAST_VERSION}"
     try:
         import cbor2

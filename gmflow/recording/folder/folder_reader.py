@@ -33,6 +33,8 @@ class FolderReader(Reader):
 
     A message that was being written when the recording ended has no part 0, or less than was
     announced: it is left out, and `problem` says so. `problem` also says if parts were left out.
+
+    Raise RecordingError if the folder is missing, a file, can't be read or holds no recording.
     """
 
     def __init__(self, path: Folder) -> None:

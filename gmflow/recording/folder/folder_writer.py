@@ -36,7 +36,9 @@ class FolderWriter(Writer):
 
     Messages without parts are refused, and those with a part that is no flat buffer of bytes.
     `skip` leaves out the parts from that one on, counted from 1 as in ``m_dump -s``: 2 writes the
-    header only, 1 nothing.
+    header only, 1 nothing, None and 0 all parts.
+
+    Raise RecordingError if the folder can't be made or written to, or is being recorded into.
     """
 
     def __init__(self, path: Folder, skip: int | None = None) -> None:

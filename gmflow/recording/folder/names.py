@@ -1,7 +1,7 @@
 """The folder of a recording: one file for each part, ``NNNNNN_PPP.raw``, as mflow writes it.
 
 NNNNNN is the message's number and PPP the part's, both from 0, both with more digits where they
-need them. Everything here is plain blocking I/O.
+need them. Everything here is plain blocking I/O, and raises RecordingError where that fails.
 """
 
 from __future__ import annotations

@@ -187,7 +187,10 @@ class Chunks:
         self._length = 0
 
     def append(self, data: Part, filter_mask: int = 0) -> None:
-        """Write a row as the filters make it; `filter_mask` has a bit for each that was left out."""
+        """Write a row as the filters make it.
+
+        `filter_mask` has a bit for each filter that was not applied: 1 for the first.
+        """
         row = self._length
         self._owner.dirty = True
         try:

@@ -41,7 +41,8 @@ class Hdf5Writer(Writer):
 
     Images of DECTRIS's stream v1 and v2, bsread and array-1.0 are stored; all else is refused.
     One file holds one series, the channels of one data header, or arrays of one shape and type.
-    No file is made before a message came that is stored.
+    No file is made before a message came that is stored. Raise RecordingError if the first one
+    is there already, can't be written, or h5py is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -144,7 +144,10 @@ class McapFile:
 
 
 class AppendedFile:
-    """A file that is made, where none has its name, and written from its beginning to its end."""
+    """A file that is written from its beginning to its end.
+
+    Raise RecordingError if it is there already, or can't be made.
+    """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)

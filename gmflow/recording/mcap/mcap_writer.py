@@ -77,7 +77,8 @@ class McapWriter(Writer):
     message with a part that is no flat buffer of bytes is refused. The memory of parts must not
     change before they are written; that of a bytearray may, as it is copied.
 
-    A file that no message came for is removed when it is closed.
+    A file that no message came for is removed when it is closed. Raise RecordingError if the file
+    is there already or can't be made, or the library is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str], aside: Aside = inline) -> None:
