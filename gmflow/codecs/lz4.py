@@ -79,11 +79,7 @@ def decode_hdf5(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     check_most(size, most)
     block_bytes = block_bytes_of(blob, size)
     blocks = Blocks(blob, HEADER.size, size, block_bytes, stored=True)
-    runs = blocks.runs()
-    end = runs[-1].end if runs else HEADER.size
-    if end != len(blob):
-        raise DecodeError(f"{len(blob) - end} bytes follow the last block, 0 are expected")
-    check_size(size, len(blob), most)
+    runs = blocks.runs(most=most)
     out = np.empty(size, np.uint8).data
     for run in runs:
         blocks.decode(run, out[run.place : run.place + run.size])

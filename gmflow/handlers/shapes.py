@@ -1,4 +1,4 @@
-"""Arrays out of bytes: element types, shapes, and the check that they fit; what doesn't is a DecodeError."""
+"""Arrays out of bytes: element types and shapes. What doesn't fit is a DecodeError."""
 
 from __future__ import annotations
 

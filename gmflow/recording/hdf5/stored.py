@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from ...codecs import MAX_BYTES, bslz4, lz4, pixels
-from ...codecs.blocks import HEADER, LENGTH, MAX_BLOCK, Blocks, read_header
+from ...codecs.blocks import HEADER, LENGTH, MAX_BLOCK, Blocks, block_bytes_of, read_header
 from ...codecs.limits import check_size, flat
 from ...errors import DecodeError
-from ...handlers.dimage_1_0 import TYPES
-from ...handlers.shapes import item_count
+from ...handlers.dimage_1_0 import TYPES, check_image
 from ...handlers.stream2.cbor_arrays import COLUMN_MAJOR, PackedArray
 from ...message import Part
 from ...validation import shown
@@ -61,12 +60,8 @@ def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
     shows without decoding it.
     """
     how = pixels.check(encoding)
-    if not isinstance(name, str) or name not in TYPES:
-        raise DecodeError(f"type is {shown(name)}; it can be {', '.join(TYPES)}")
+    check_image(shape, name)
     dtype = TYPES[name].newbyteorder(how.order)  # type: ignore[arg-type]
-    item_count(shape)
-    if len(shape) not in (2, 3):
-        raise DecodeError(f"shape {shown(shape)} has {len(shape)} dimensions; an image has 2 or 3")
     size = _size(shape, dtype)
     rows = tuple(shape[::-1])
 
@@ -98,7 +93,7 @@ def of_packed(packed: PackedArray) -> Stored:
     if shuffled:
         return Stored(dtype, shape, BITSHUFFLE, _framed(data, size, dtype.itemsize), decode)
     _, block_bytes = read_header(data)
-    _check_blocks(data, HEADER.size, size, block_bytes)
+    Blocks(data, HEADER.size, size, block_bytes, stored=True).runs()
     return Stored(dtype, shape, LZ4, data, decode)
 
 
@@ -123,10 +118,7 @@ def _framed(data: memoryview, size: int, itemsize: int) -> Part:
         start = 0 if any(head) else HEADER.size
         _check_shuffled(data, start, size, itemsize, bslz4.BLOCK_BYTES)
         return b"".join((HEADER.pack(size, bslz4.BLOCK_BYTES), data[start:]))
-    declared, block_bytes = read_header(data)
-    if declared != size:
-        raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
-    _check_shuffled(data, HEADER.size, size, itemsize, block_bytes)
+    _check_shuffled(data, HEADER.size, size, itemsize, block_bytes_of(data, size))
     return data
 
 
@@ -136,20 +128,8 @@ def _check_shuffled(
     group = bslz4.GROUP * itemsize
     if block_bytes % group:
         raise DecodeError(f"blocks of {block_bytes} bytes: a multiple of {group} is needed")
-    _check_blocks(data, start, size - size % group, block_bytes, size % group)
-
-
-def _check_blocks(
-    data: memoryview, start: int, size: int, block_bytes: int, left_over: int = 0
-) -> None:
-    """Validate that a blob is neither cut nor too long: its blocks' lengths lead to its end."""
-    runs = Blocks(data, start, size, block_bytes, stored=False).runs()
-    end = runs[-1].end if runs else start
-    if len(data) - end != left_over:
-        raise DecodeError(
-            f"{len(data) - end} bytes follow the last block, {left_over} are expected"
-        )
-    check_size(size + left_over, len(data))
+    left_over = size % group
+    Blocks(data, start, size - left_over, block_bytes, stored=False).runs(left_over)
 
 
 def _one_block(data: memoryview, size: int) -> bytes:
