@@ -25,6 +25,9 @@ KEYS = {
 }
 """The keys that follow ``header`` in a start, for each header detail."""
 
+TIMES = ("real_time", "start_time", "stop_time")
+"""The times of an image, by their names in either version."""
+
 
 def receive_start(receiver: Receiver) -> dict[str, Any]:
     """Read a dheader-1.0.

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...errors import DecodeError
+from ...handlers.dectris import TIMES
 from ...handlers.series import SeriesStart
 from ...validation import shown
 from .columns import UNKNOWN_TIME, RowBuffer, attribute_text, link_name
@@ -33,8 +34,6 @@ RECORDING = "/entry/recording"
 
 HASH_BYTES = 32
 """Bytes of a hash for which there is room at least."""
-
-TIMES = ("real_time", "start_time", "stop_time")
 
 SPECIFIC = f"{DETECTOR}/detectorSpecific"
 
