@@ -117,10 +117,6 @@ class BsreadChannel(NamedTuple):
             return None, None
         raise DecodeError(f"its timestamp has {len(part)} bytes, not 0 or 16")
 
-    def write_stamp(self, seconds: int, offset: int) -> bytes:
-        """Return the timestamp part; `struct.error` if they are no unsigned 64-bit integers."""
-        return STAMPS[self.order].pack(seconds, offset)
-
     def _without_elements(self) -> Any:
         if self.dtype is None:
             return ""
@@ -139,8 +135,8 @@ class BsreadChannel(NamedTuple):
 def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[BsreadChannel, ...]:
     """Return the channels that a data header describes; what is wrong says of which.
 
-    `old` has one that doesn't name its htype be bsr_d-1.0. `parts` is how many the message has:
-    channels that have none in it are not even looked at, and make it a MessageError.
+    With `old`, one that doesn't name its htype is read as bsr_d-1.0. `parts` is how many the
+    message has: channels that have none in it are not even looked at, and raise MessageError.
     """
     described = header.get("channels") if isinstance(header, dict) else None
     if not isinstance(described, list):
@@ -166,7 +162,7 @@ def too_few(parts: int | None, channels: int, name: str, lacking: str) -> Messag
 def read_channel(
     index: int, described: Any, old: bool = False, encoding: Any = None
 ) -> BsreadChannel:
-    """Return the channel that an entry of a data header describes, the one with this index.
+    """Return the channel that an entry of a data header describes; `index` is its place there.
 
     `old` says whether it is one of a bsr_d-1.0, `encoding` is the byte order if it names none.
     """

@@ -16,7 +16,7 @@ from ...codecs import bsread_codec as codec
 from ...errors import DecodeError, EncodeError
 from ...jsonwire import JsonText, dumps, loads
 from ...message import Part
-from .bsread_channels import NUMBERS, BsreadChannel
+from .bsread_channels import NUMBERS, STAMPS, BsreadChannel
 from .bsread_decoder import stamp_keys
 from .bsread_message import BsreadMessage, Value
 from .data_header import BsreadLayout, make_layout
@@ -188,8 +188,8 @@ def channel_parts(
             part = _value_part(channel, value.value)
         if value.timestamp is None:
             return part, b""
-        return part, channel.write_stamp(value.timestamp, value.timestamp_offset or 0)
-    except StructError as error:
+        return part, STAMPS[channel.order].pack(value.timestamp, value.timestamp_offset or 0)
+    except StructError as error:  # they are no unsigned integers of 64 bits
         stamp = f"{value.timestamp!r:.40}, {value.timestamp_offset!r:.40}"
         raise EncodeError(f"channel {channel.name!r:.80}: timestamp ({stamp}): {error}") from None
     except (ValueError, TypeError, ArithmeticError) as error:

@@ -50,8 +50,8 @@ class Row(NamedTuple):
 class Times:
     """Writes the times of a recording; those of an older one stay until it begins (`begun`).
 
-    `path` is the folder's, for what errors say. All raise RecordingError where they can't write;
-    also to be made, if the folder is being recorded into, or has another file of that name.
+    `path` is the folder's, for what errors say. Raise RecordingError if the file can't be written,
+    as all methods do, if it is being recorded into, or is another one of that name.
     """
 
     def __init__(self, path: str, folder: int) -> None:

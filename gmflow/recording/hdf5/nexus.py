@@ -152,7 +152,7 @@ class ImageDatasets:
         chunks = [
             (stored.data, 0)
             if stored.filters == filters
-            else (stored.plain(), (1 << len(filters)) - 1)
+            else (stored.decode().tobytes(), (1 << len(filters)) - 1)
             for stored, filters in zip(picture.images.values(), self._filters, strict=True)
         ]
         for images, (data, left_out) in zip(self._images, chunks, strict=True):

@@ -62,14 +62,14 @@ class SeriesFiles:
         self._keep(source, number, RecordedSeries(self._files, source, number, start))
 
     def add(self, source: str, picture: Picture) -> None:
-        """Write an image, also of a series whose start was not seen; DecodeError if it can't be."""
+        """Write an image, also one whose series' start was not seen; DecodeError if it can't be."""
         number = picture.series
         series = self._find(source, number) or RecordedSeries(self._files, source, number, None)
         self._keep(source, number, series)
         series.add(picture)
 
     def end(self, source: str, number: int, received_ns: int) -> None:
-        """Note the end of a series, images may still come; DecodeError without an open file."""
+        """Note the end of a series; images may still come. DecodeError if no file of it is open."""
         series = self._find(source, number)
         if series is None or not series.end(received_ns):
             raise DecodeError(f"series {number} ends, and no file of it is open")

@@ -48,10 +48,6 @@ class Stored:
         """What all images of a dataset have in common."""
         return self.dtype.str, self.shape
 
-    def plain(self) -> bytes:
-        """Return the pixels as they stand in a chunk without filters; raise as `decode`."""
-        return self.decode().tobytes()
-
 
 def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
     """Return the chunk of an image of stream v1, by part 1's encoding, shape ([x, y]) and type.
