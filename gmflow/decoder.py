@@ -19,9 +19,9 @@ from .statistics import Statistics
 from .validation import check_handlers, shown
 
 Handler: TypeAlias = Callable[[Receiver], Any]
-"""A plain function that gives a value, or a generator function that yields one a message."""
+"""A plain function that returns a value, or a generator function that yields one a message."""
 
-_ENDED: Any = object()  # what a generator gives that has returned, or raised before
+_ENDED: Any = object()  # what comes of a generator that has returned, or raised before
 
 MAX_RUNNING = 64
 """Generators that run at once for a stream; the oldest is closed where more are given."""
@@ -36,7 +36,7 @@ class Decoder:
     variables. A generator that raises is started afresh for the next message; one that
     returns is started afresh on the same message from its first part. A function that is
     registered under several htypes runs as one generator for all of them. The value None
-    means that the message is to be skipped, a `Deferred` is work that gives the value. What is
+    means that the message is to be skipped, a `Deferred` is work that returns the value. What is
     registered as `NOT_JSON` reads messages whose first part is no JSON object.
 
     Parameters
@@ -120,8 +120,10 @@ class Decoder:
                 if header is None:
                     header = receiver.parsed = header_of(parts)
                 try:
-                    handler = self.handlers[header["htype"]]  # type: ignore[index]
+                    handler = self.handlers[header["htype"]] if type(header) is dict else None
                 except (KeyError, TypeError):
+                    handler = None
+                if handler is None:
                     handler = self._search()
             running = self._running.get(handler)
             if running is None:

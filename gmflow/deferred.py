@@ -1,4 +1,4 @@
-"""Work that gives a message's value, where that takes long: what a handler may yield instead of it.
+"""Work that returns a message's value, where that takes long: a handler may yield it instead.
 
 Whoever decodes the message does the work: at once, or in a native thread while the handler reads
 the next messages.
@@ -28,7 +28,7 @@ each time, and the hub wakes as much too late. Called every half millisecond it 
 
 
 class Deferred:
-    """A call that gives the value of a message.
+    """A call that returns the value of a message.
 
     The handler runs in the order of the messages and remembers; the call gets all it needs as
     arguments, and changes nothing that another call reads. What it raises, or None, counts as if
@@ -61,7 +61,7 @@ class Deferred:
         self.size = size
 
     def __call__(self) -> Any:
-        """Do the work and give the value."""
+        """Do the work and return the value."""
         return self.function(*self.arguments)
 
     def __repr__(self) -> str:
@@ -83,8 +83,8 @@ def _fail(error: DecodeError) -> NoReturn:
     raise error
 
 
-def work(later: Deferred, parts: Sequence[Part]) -> Any:
-    """Do the work that a handler left for later, in any thread, and give the value.
+def work(deferred: Deferred, parts: Sequence[Part]) -> Any:
+    """Do the work that a handler left, in any thread, and return the value.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def work(later: Deferred, parts: Sequence[Part]) -> Any:
         If it can't be done.
     """
     try:
-        value = later()
+        value = deferred()
         if type(value) is Deferred:
             raise TypeError("a Deferred gave another Deferred: it gives the value itself")
         return value
@@ -100,11 +100,11 @@ def work(later: Deferred, parts: Sequence[Part]) -> Any:
         error.parts = parts
         raise
     except Exception as error:
-        raise HandlerError(describe_failure(later.function, error), parts) from error
+        raise HandlerError(describe_failure(deferred.function, error), parts) from error
 
 
 def describe_failure(handler: Callable[..., Any] | None, error: Exception) -> str:
-    """Say in one line which handler failed, where, and of what."""
+    """Return in one line which handler failed, where, and of what."""
     name = getattr(handler, "__qualname__", None) or f"{handler!r:.80}"
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

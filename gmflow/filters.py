@@ -16,8 +16,6 @@ from .message import Message
 MAX_SERIES = 64
 """Series that are counted at the same time; of more, the one without images for longest goes."""
 
-EDGES = ("dheader-", "dseries_end-")
-
 
 class Filter(Protocol):
     """What chooses messages.

@@ -133,9 +133,7 @@ _JSON, _CBOR = (
     {htype: row for row in FORMATS for htype in row.htypes if row.is_cbor is cbor}
     for cbor in (False, True)
 )
-_FAMILIES = {
-    htype.partition("-")[0]: htype for htype in _JSON
-}  # the last version stands for others
+_FAMILIES = {htype.partition("-")[0]: htype for htype in _JSON}
 
 
 def htype_of(message: Message) -> str:
@@ -153,10 +151,10 @@ def htype_of(message: Message) -> str:
 
 def title_of(message: Message) -> str:
     """Return what a message is called where people read it: its htype, or what it is instead."""
-    htype = htype_of(message)
-    if htype and format_of(message).is_cbor:
-        return f"stream2 {htype}"
-    if type(message.header) is CborHeader or not message.header:
+    htype, header = htype_of(message), message.header
+    if type(header) is CborHeader:
+        return f"stream2 {htype}" if htype in _CBOR else "not JSON"
+    if not header:
         return "not JSON" if message.parts else "no parts"
     return htype or "no htype"
 
@@ -223,12 +221,19 @@ def images_announced(start: Message) -> int | None:
 
 def _place_of(message: Message) -> tuple[Format, str]:
     """Return the row of a message, and its htype as the row has it."""
-    htype = htype_of(message)
+    header = message.header
+    rows, key = (_CBOR, "type") if type(header) is CborHeader else (_JSON, "htype")
+    htype: Any = header.get(key)
+    row = rows.get(htype) if type(htype) is str else None
+    return _other_place_of(message) if row is None else (row, htype)
+
+
+def _other_place_of(message: Message) -> tuple[Format, str]:
+    """Return the same of a message whose htype is of no row, or is in a list."""
     if type(message.header) is CborHeader:
-        return _CBOR.get(htype, GENERIC), htype
-    row = _JSON.get(htype)
-    if row is None:
+        return GENERIC, ""
+    htype = htype_of(message)
+    if htype not in _JSON:
         family, dash, _ = htype.partition("-")
         htype = _FAMILIES.get(family, "") if dash else ""
-        row = _JSON.get(htype, GENERIC)
-    return row, htype
+    return _JSON.get(htype, GENERIC), htype

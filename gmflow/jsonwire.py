@@ -26,7 +26,7 @@ opens = re.compile(rb"\s*\{").match
 def _reader() -> Callable[[Part], Any]:
     """Return `loads`, the fastest there is: by orjson, else in a third of json.loads's time.
 
-    ``loads(part)`` gives the object in a part that holds UTF-8 JSON; ValueError if it is not
+    ``loads(part)`` returns the object in a part that holds UTF-8 JSON; ValueError if it is not
     UTF-8, not JSON, or nested too deeply. What the fast ones can't read is left to json.loads:
     white space around, NaN, lone surrogates. With orjson a whole number beyond 64 bits comes as
     a float.
@@ -102,7 +102,7 @@ def loads_text(part: Part) -> Any:
 def dumps_compact(value: Any) -> bytes:
     """Return the JSON text of a value in the style of DECTRIS detectors.
 
-    A `JsonText` that still equals its text gives that text, byte for byte.
+    Of a `JsonText` that still equals its text it is that text, byte for byte.
     """
     text = _compact(value)
     if isinstance(value, JsonText) and _compact(loads(value.text)) == text:

@@ -40,7 +40,7 @@ class Message:
     source : str, optional
         The name of the source it came from, in a topology.
     size : int, optional
-        The bytes of all parts together; counted when it is asked for by default.
+        The bytes of all parts; counted when it is asked for by default.
     received_ns : int, optional
         When it came, in nanoseconds since 1970 (UTC); 0 where nobody noted it.
 
@@ -85,7 +85,8 @@ class Message:
     def header(self) -> dict[str, Any]:
         """Part 0 as a mapping, parsed once; an empty dict where it is none.
 
-        All nodes of a topology see this dict: copy it before you change it.
+        All nodes of a topology see this dict: copy it before you change it. `data` has another
+        where several nodes get the message.
         """
         parsed = self.parsed
         if parsed is None:
@@ -94,7 +95,7 @@ class Message:
 
     @property
     def size(self) -> int:
-        """The bytes of all parts together, counted once."""
+        """The bytes of all parts, counted once."""
         if self._size < 0:
             self._size = size_of(self.parts)
         return self._size
@@ -136,13 +137,20 @@ def _loads_large(part: Part) -> Any:
     return loads(part) if opens(part) else None  # to find out by reading it would copy megabytes
 
 
+def separate_headers(messages: Sequence[Message]) -> None:
+    """Give decoded messages headers that their values, which may be changed, don't share."""
+    for message in messages:
+        if message.data is not None and type(message.parsed) is dict:
+            message.parsed = message.parsed.copy()
+
+
 def size_of(parts: Sequence[Part]) -> int:
-    """Return the number of bytes in all parts together."""
+    """Return the number of bytes in all parts."""
     return sum(map(len, parts))
 
 
 def size_of_all(messages: Sequence[Message]) -> int:
-    """Return the number of bytes in all parts of several messages together."""
+    """Return the number of bytes in all parts of several messages."""
     if messages and messages[0]._size >= 0:
         return sum([message.size for message in messages])
     return sum(map(len, chain.from_iterable([message.parts for message in messages])))

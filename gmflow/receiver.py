@@ -21,7 +21,7 @@ class Receiver:
     statistics : Statistics, optional
         The counters to keep; a fresh set by default.
     copy : bool, optional
-        Whether `next` gives bytes (the default) or read-only memoryviews.
+        Whether `next` returns bytes (the default) or read-only memoryviews.
 
     Attributes
     ----------
@@ -79,11 +79,11 @@ class Receiver:
         return self.index < len(self.parts)
 
     def header(self) -> dict[str, Any]:
-        """Return part 0 as a mapping, parsed once; `next` still gives it.
+        """Return part 0 as a mapping, parsed once; `next` still returns it.
 
-        It is the one that `Message.header` has. In a topology the message gets a copy of it, so
-        that a handler, or who has the value, can change it and no other node sees that; what is
-        nested in it is not copied.
+        It is the one that `Message.header` has. Where a topology passes the message on to several
+        nodes, that gets a copy: whoever has the value can change it and no other node sees that.
+        What is nested in it is not copied.
 
         Raises
         ------
@@ -104,9 +104,9 @@ class Receiver:
         Parameters
         ----------
         as_json : bool, optional
-            Give the object that the part holds as JSON; of part 0 it is `header`.
+            Return the object that the part holds as JSON; of part 0 it is `header`.
         copy : bool, optional
-            Give bytes (True) or a read-only memoryview (False); as the stream was opened
+            Return bytes (True) or a read-only memoryview (False); as the stream was opened
             by default.
 
         Raises

@@ -29,24 +29,12 @@ def shown(value: Any) -> str:
 
 
 def refuse(name: str, value: Any, allowed: str) -> NoReturn:
-    """Say that a setting is not allowed.
-
-    Raises
-    ------
-    ConfigError
-        Always.
-    """
+    """Raise ConfigError: a setting is not what is allowed."""
     contradict(name, value, f"can be {allowed}")
 
 
 def contradict(name: str, value: Any, reason: str) -> NoReturn:
-    """Say why a setting can't be what it is; `reason` follows "it".
-
-    Raises
-    ------
-    ConfigError
-        Always.
-    """
+    """Raise ConfigError: a setting can't be what it is, for a reason that follows "it"."""
     text = f"{value!r:.80}".replace("\n", " ")  # as an array has it
     raise ConfigError(f"{name} is {text}; it {reason}")
 
@@ -73,13 +61,7 @@ class Kind:
     read: Callable[[Any], Any]
 
     def check(self, name: str, value: Any) -> Any:
-        """Return the value of a setting as the program uses it.
-
-        Raises
-        ------
-        ConfigError
-            If it is not allowed.
-        """
+        """Return the value of a setting as the program uses it, or raise ConfigError."""
         read = self.read(value)
         if read is None:
             refuse(name, value, self.allowed)
@@ -127,13 +109,13 @@ def number(unit: str, most: float, above_zero: bool = False) -> Kind:
     return Kind("number", f"a number {least} to {most:.0f}, in {unit}", read)
 
 
-def mapping_of(values: str, are_right: Callable[[Any], bool] = lambda value: True) -> Kind:
+def mapping_of(values: str, is_one: Callable[[Any], bool] = lambda value: True) -> Kind:
     """Return the kind of mappings of texts to something, which `values` names."""
 
     def read(value: Any) -> Mapping[str, Any] | None:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             return None
-        return value if all(map(are_right, value.values())) else None
+        return value if all(map(is_one, value.values())) else None
 
     return Kind("mapping", f"a mapping of texts to {values}", read)
 
@@ -141,15 +123,6 @@ def mapping_of(values: str, are_right: Callable[[Any], bool] = lambda value: Tru
 def listed(words: Sequence[str]) -> str:
     """Return words as a choice: "a", "a or b", "a, b or c"."""
     return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def _instance(name: str, allowed: str, types: tuple[type, ...], but: tuple[type, ...] = ()) -> Kind:
-    """Return the kind of the instances of some types, but not of others."""
-
-    def read(value: Any) -> Any:
-        return value if isinstance(value, types) and not isinstance(value, but) else None
-
-    return Kind(name, allowed, read)
 
 
 def _read_text(value: Any) -> str | None:
@@ -176,6 +149,11 @@ def _read_topics(value: Any) -> Any:
     return tuple(value) if good and all(isinstance(v, (str, bytes)) for v in value) else None
 
 
+def _read_messages(value: Any) -> Any:
+    one = isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable)
+    return None if one else value
+
+
 def _read_address(value: Any) -> str | None:
     if not isinstance(value, str) or not value.isprintable():
         return None
@@ -184,7 +162,7 @@ def _read_address(value: Any) -> str | None:
     return value if good else None
 
 
-TRUTH = _instance("true or false", "true or false", (bool,))
+TRUTH = Kind("true or false", "true or false", lambda v: v if isinstance(v, bool) else None)
 TEXT = Kind("text", "a text that is not empty, on one line", _read_text)
 TEXT_OR_FUNCTION = Kind(
     TEXT.name,
@@ -203,12 +181,7 @@ PATH = Kind(
     "the path of a folder or a file",
     lambda value: value if isinstance(value, PathLike) or _read_text(value) else None,
 )
-MESSAGES = _instance(
-    "iterable",
-    "an iterable of messages, each a sequence of parts",
-    (Iterable,),
-    (str, bytes, Mapping),
-)
+MESSAGES = Kind("iterable", "an iterable of messages, each a sequence of parts", _read_messages)
 FUNCTION = Kind(
     "function",
     "a function or a generator",
@@ -231,17 +204,9 @@ def check_mapping(name: str, value: Any, values: str) -> None:
 
 
 def check_handlers(handlers: Any) -> None:
-    """Validate that handlers are None or a mapping of htypes to functions.
-
-    Raises
-    ------
-    ConfigError
-        If they aren't.
-    """
-    check_mapping("handlers", handlers, "functions")
-    for htype, handler in (handlers or {}).items():
-        if not callable(handler):
-            refuse(f"the handler of {htype!r:.80}", handler, "a function")
+    """Validate that handlers are None or a mapping of htypes to functions, or raise ConfigError."""
+    if handlers is not None:
+        HANDLERS.check("handlers", handlers)
 
 
 # addresses

@@ -197,15 +197,19 @@ class Tree:
         self._changes = 0
 
     def try_out(self, mutant: Mutant) -> str:
-        """Return ``killed by`` and the test, ``survived`` or ``undecided``."""
+        """Return ``killed by`` and the test, ``survived``, or why neither is known."""
         file = self.folder / mutant.path
         source = file.read_bytes()
         changed = source[: mutant.start] + mutant.after.encode() + source[mutant.stop :]
         try:
             self._write(file, changed)
-            return self.run(tests_of(mutant.path))
+            result = self.run(tests_of(mutant.path))
         finally:
             self._write(file, source)
+        test = result.removeprefix("killed by ").partition("[")[0]
+        if test.startswith("tests/") and self.run([test]) != "survived":
+            return f"undecided, {test} fails without it"
+        return result
 
     def _write(self, file: Path, source: bytes) -> None:
         file.write_bytes(source)
@@ -262,7 +266,11 @@ def try_all(mutants: list[Mutant], jobs: int) -> dict[Mutant, str]:
         if (unchanged := tree.run(["tests/core"])) != "survived":
             raise SystemExit(f"without a change, {unchanged}")
         trees.put(tree)
-        list(pool.map(try_one, mutants))
+        try:
+            list(pool.map(try_one, mutants))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return results
 
 

@@ -145,11 +145,13 @@ class Playback:
         """
         return self._faults.apply(self._all(reader))
 
+    def changes(self) -> str:
+        """Return what there is to say about the values that were to be set, line by line."""
+        return "" if self._change is None else _changes(self._change)
+
     def report(self) -> str:
         """Return what there is to say about the changes and faults that were wanted."""
-        text = ""
-        if self._change is not None:
-            text += _changes(self._change)
+        text = self.changes()
         if self._has_faults:
             made = self._faults
             text += (

@@ -125,9 +125,18 @@ def replay(arguments: dict[str, Any], console: Console) -> None:
     finally:
         if ahead.close():
             in_worker_thread(reader.close)
-    console.finish("" if quiet and not lists else summary + playback.report(), bar.end())
+    console.finish(_said(summary, playback, quiet and not lists), bar.end())
     if complaint:
         raise RecordingError(complaint)
+
+
+def _said(summary: str, playback: Playback, quiet: bool) -> str:
+    """Return what is said at the end; if nothing is, warn of what `--set` left unchanged."""
+    if not quiet:
+        return summary + playback.report()
+    for line in playback.changes().splitlines():
+        logger.warning("%s", line)
+    return ""
 
 
 def _open(playback: Playback, path: str, other: str | None) -> tuple[Reader, int]:

@@ -32,7 +32,7 @@ def read_header(blob: memoryview) -> tuple[int, int]:
     Raises
     ------
     DecodeError
-        If the blob is shorter than a header, or no block can have that size.
+        If the blob is cut, or no block can have that size.
     """
     if len(blob) < HEADER.size:
         raise DecodeError(f"the blob has {len(blob)} bytes; its header alone has {HEADER.size}")
@@ -44,56 +44,37 @@ def read_header(blob: memoryview) -> tuple[int, int]:
     return size, block_bytes
 
 
+def block_bytes_of(blob: memoryview, size: int) -> int:
+    """Return the block size of a blob that must declare `size` bytes; DecodeError otherwise."""
+    declared, block_bytes = read_header(blob)
+    if declared != size:
+        raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
+    return block_bytes
+
+
 class BlockRun(NamedTuple):
-    """Blocks that follow one another and are decoded in one call.
+    """Blocks that follow one another and are decoded in one call."""
 
-    Attributes
-    ----------
-    place, size : int
-        Where their content goes, and how many bytes it has.
-    start, end : int
-        Where they stand in the blob.
-    equal : list of tuple of int
-        Of each block that is as long as its content: where that goes, counted from `place`, and
-        where the block starts and ends in the blob, without its length.
-    """
-
-    place: int
-    size: int
-    start: int
+    place: int  # where their content goes
+    size: int  # of that
+    start: int  # where they stand in the blob
     end: int
+    # Of each block that is as long as its content: where that goes, counted from `place`, and where
+    # the block starts and ends in the blob, without its length.
     equal: list[tuple[int, int, int]]
 
 
 class Blocks(NamedTuple):
-    """The blocks in a blob.
-
-    Attributes
-    ----------
-    blob : memoryview
-    start : int
-        Where the first length stands.
-    size : int
-        Bytes that they decode to.
-    block_bytes : int
-        Bytes that each decodes to, but the last.
-    stored : bool
-        Whether one that is as long as its content is stored.
-    """
+    """The blocks in a blob."""
 
     blob: memoryview
-    start: int
-    size: int
-    block_bytes: int
-    stored: bool
+    start: int  # where the first length stands
+    size: int  # bytes that they decode to
+    block_bytes: int  # bytes that each decodes to, but the last
+    stored: bool  # one that is as long as its content is that content
 
     def runs(self) -> list[BlockRun]:
-        """Read all lengths, so that nothing relies on one that was not checked.
-
-        Returns
-        -------
-        list of BlockRun
-            All of one size but the last, which may be smaller.
+        """Return the runs of all blocks, of one size but the last, once all lengths are checked.
 
         Raises
         ------
@@ -133,13 +114,7 @@ class Blocks(NamedTuple):
         return BlockRun(place, size, start, end, equal)
 
     def decode(self, run: BlockRun, out: memoryview) -> None:
-        """Decode the blocks of a run.
-
-        Parameters
-        ----------
-        run : BlockRun
-        out : memoryview
-            As many bytes as they decode to.
+        """Decode the blocks of a run to `out`, which has as many bytes as they decode to.
 
         Raises
         ------
@@ -175,7 +150,6 @@ class Blocks(NamedTuple):
             raise DecodeError(f"{self._name(place)} decodes to {decoded} bytes, not {len(out)}")
 
     def _cut(self) -> DecodeError:
-        """Say where the blob ends too early."""
         position = self.start
         for place in range(0, self.size, self.block_bytes):
             there = len(self.blob) - position - LENGTH.size
@@ -192,7 +166,6 @@ class Blocks(NamedTuple):
         return DecodeError("the blob is cut")
 
     def _wrong(self, run: BlockRun) -> DecodeError:
-        """Say which block of a run is wrong."""
         position = run.start
         for place in range(run.place, run.place + run.size, self.block_bytes):
             size = min(self.block_bytes, self.size - place)

@@ -16,8 +16,8 @@ import numpy as np
 from ..deferred import step_aside
 from ..errors import DecodeError, EncodeError
 from ..message import Part
-from .blocks import HEADER, LENGTH, MAX_BLOCK, BlockRun, Blocks, read_header
-from .limits import EXPANSION, MAX_BYTES, check_most, check_size, flat, library
+from .blocks import HEADER, LENGTH, MAX_BLOCK, BlockRun, Blocks, block_bytes_of
+from .limits import MAX_BYTES, MAX_EXPANSION, check_most, check_size, flat, library
 from .lz4 import encode_block
 
 BLOCK_BYTES = 8192
@@ -28,7 +28,7 @@ GROUP = 8
 
 ITEM_SIZES = (1, 2, 4, 8)
 
-FASTEST_BLOCK = 1 << 20
+MAX_FAST_BLOCK = 1 << 20
 """Bytes of a block up to which dectris-compression is asked: its buffers hold two of them."""
 
 
@@ -38,12 +38,10 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MAX_BYTES) -> memory
     Parameters
     ----------
     blob : bytes-like
-    size : int
-        Bytes that it must decode to.
+    size, most : int
+        Bytes that it must decode to, and may at most.
     itemsize : int
         Bytes of an element: 1, 2, 4 or 8.
-    most : int, optional
-        Bytes that it may decode to.
 
     Raises
     ------
@@ -52,10 +50,8 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MAX_BYTES) -> memory
     """
     blob = flat(blob)
     check_most(size, most)
-    declared, block_bytes = read_header(blob)
-    if declared != size:
-        raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
-    if block_bytes <= FASTEST_BLOCK and (content := _decode_fast(blob, size, itemsize)):
+    block_bytes = block_bytes_of(blob, size)
+    if block_bytes <= MAX_FAST_BLOCK and (content := _decode_fast(blob, size, itemsize)):
         return content
     return _decode(blob, HEADER.size, size, itemsize, block_bytes, most)
 
@@ -68,14 +64,12 @@ def decode_blocks(
     Parameters
     ----------
     blocks : bytes-like
-    size : int
-        Bytes that they must decode to.
+    size, most : int
+        Bytes that they must decode to, and may at most.
     itemsize : int
         Bytes of an element: 1, 2, 4 or 8.
     block_bytes : int, optional
         Bytes that each block decodes to, but the last.
-    most : int, optional
-        Bytes that they may decode to.
 
     Raises
     ------
@@ -109,22 +103,19 @@ def _decode(
 
 
 def _decode_fast(blob: memoryview, size: int, itemsize: int) -> memoryview | None:
-    """Decode a blob in a single call, where the library for that is there; None if it can't."""
+    """Return what a blob decodes to in a single call; None if that can't be."""
     decompress = fast_library()
-    if decompress is None or itemsize not in ITEM_SIZES or size > EXPANSION * len(blob):
+    if decompress is None or itemsize not in ITEM_SIZES or size > MAX_EXPANSION * len(blob):
         return None
     try:
         return memoryview(decompress(blob, "bslz4", elem_size=itemsize))
     except (RuntimeError, ValueError):
-        return None  # what is wrong shows where it is decoded block by block
+        return None  # decoded block by block it shows what is wrong
 
 
 @cache
 def fast_library() -> Callable[..., bytes] | None:
-    """Return dectris-compression's function; None where it is not installed.
-
-    It holds every length against the blob, and takes the fastest instructions that there are.
-    """
+    """Return dectris-compression's function, which checks every length; None without it."""
     try:
         from dectris.compression import decompress
     except ImportError:

@@ -15,7 +15,7 @@ from ..errors import DecodeError, EncodeError
 MAX_BYTES = 1 << 30
 """Bytes that one blob may decode to."""
 
-EXPANSION = 255
+MAX_EXPANSION = 255
 """Bytes that LZ4 makes of one at most: a byte of a match's length stands for no more."""
 
 REFUSALS = (RuntimeError, ValueError)
@@ -23,13 +23,7 @@ REFUSALS = (RuntimeError, ValueError)
 
 
 def library(error: type[DecodeError | EncodeError] = DecodeError) -> ModuleType:
-    """Return the library that does the work.
-
-    Raises
-    ------
-    DecodeError or EncodeError
-        As asked for, if it is not installed.
-    """
+    """Return the library that does the work; raise the error with the extra where it is missing."""
     try:
         import imagecodecs
     except ImportError as missing:
@@ -42,16 +36,14 @@ def library(error: type[DecodeError | EncodeError] = DecodeError) -> ModuleType:
 
 
 def check_size(size: int, compressed: int, most: int = MAX_BYTES) -> None:
-    """Refuse a size that is more than it may be, or more than LZ4 can make of so many bytes.
+    """Validate that a blob can decode to a size: it is allowed, and LZ4 can make so much of it.
 
     Parameters
     ----------
-    size : int
-        Bytes that a blob shall decode to.
+    size, most : int
+        Bytes that it shall decode to, and may at most.
     compressed : int
         Bytes of the blob.
-    most : int, optional
-        Bytes that it may decode to.
 
     Raises
     ------
@@ -59,20 +51,14 @@ def check_size(size: int, compressed: int, most: int = MAX_BYTES) -> None:
         If it is too large.
     """
     check_most(size, most)
-    if size > EXPANSION * compressed:
+    if size > MAX_EXPANSION * compressed:
         raise DecodeError(
-            f"{compressed} bytes can't decode to {size}: LZ4 makes at most {EXPANSION} of each"
+            f"{compressed} bytes can't decode to {size}: LZ4 makes at most {MAX_EXPANSION} of each"
         )
 
 
 def check_most(size: int, most: int = MAX_BYTES) -> None:
-    """Refuse a size that is more than it may be.
-
-    Raises
-    ------
-    DecodeError
-        If it is too large.
-    """
+    """Validate that a size is allowed: as the first part of `check_size`."""
     if not 0 <= size <= most:
         raise DecodeError(f"it would decode to {figure(size)} bytes; up to {most} are allowed")
 
@@ -83,13 +69,7 @@ def figure(size: int) -> str:
 
 
 def flat(data: Any) -> memoryview:
-    """Return the bytes of a buffer in C order; they are copied only where they don't lie so.
-
-    Raises
-    ------
-    TypeError
-        If it is no buffer.
-    """
+    """Return the bytes of a buffer in C order; they are copied only where they don't lie so."""
     if isinstance(data, (bytes, bytearray)):
         return memoryview(data)
     array = np.ascontiguousarray(data) if isinstance(data, np.ndarray) else data

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DecodeError, EncodeError
-from .blocks import HEADER, MAX_BLOCK, Blocks, read_header
+from .blocks import HEADER, MAX_BLOCK, Blocks, block_bytes_of
 from .limits import MAX_BYTES, REFUSALS, check_most, check_size, flat, library
 
 HDF5_BLOCK = 1 << 30
@@ -20,10 +20,8 @@ def decode_block(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     Parameters
     ----------
     blob : bytes-like
-    size : int
-        Bytes that it must decode to.
-    most : int, optional
-        Bytes that it may decode to.
+    size, most : int
+        Bytes that it must decode to, and may at most.
 
     Raises
     ------
@@ -69,10 +67,8 @@ def decode_hdf5(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     Parameters
     ----------
     blob : bytes-like
-    size : int
-        Bytes that it must decode to.
-    most : int, optional
-        Bytes that it may decode to.
+    size, most : int
+        Bytes that it must decode to, and may at most.
 
     Raises
     ------
@@ -81,9 +77,7 @@ def decode_hdf5(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     """
     blob = flat(blob)
     check_most(size, most)
-    declared, block_bytes = read_header(blob)
-    if declared != size:
-        raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
+    block_bytes = block_bytes_of(blob, size)
     blocks = Blocks(blob, HEADER.size, size, block_bytes, stored=True)
     runs = blocks.runs()
     end = runs[-1].end if runs else HEADER.size

@@ -28,20 +28,11 @@ NAMES = "<, lz4<, bs8-lz4<, bs16-lz4<, bs32-lz4<, bs64-lz4<, and each with > for
 
 
 class Encoding(NamedTuple):
-    """What an encoding says.
+    """What an encoding says."""
 
-    Attributes
-    ----------
-    itemsize : int
-        Bytes of the elements that are bitshuffled, 0 if none are.
-    compressed : bool
-    order : str
-        The byte order of the pixels, "<" or ">".
-    """
-
-    itemsize: int
+    itemsize: int  # bytes of the elements that are bitshuffled, 0 if none are
     compressed: bool
-    order: str
+    order: str  # the byte order of the pixels, "<" or ">"
 
 
 def check(encoding: Any) -> Encoding:

@@ -89,7 +89,7 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse(mapping: Any) -> TopologyConfig:
-    """Check a configuration and give it with all defaults filled in.
+    """Check a configuration and return it with all defaults filled in.
 
     Parameters
     ----------

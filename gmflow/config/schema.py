@@ -197,13 +197,28 @@ def _strategy(strategy: str) -> Any:
     return _key(one_of("round_robin", "arrival", "by_key"), means, strategy)
 
 
+def _fill(config: object, **values: str) -> None:
+    for name, value in values.items():
+        if not getattr(config, name):
+            object.__setattr__(config, name, value)
+
+
 QUEUE_SIZE = whole(0, MAX_QUEUE)
 LINGER = whole(-1, MAX_QUEUE)
 WHEN_FULL = one_of("block", "drop_newest", "drop_oldest")
 
 
+class _Addressed:
+    address: str
+    conn_type: str
+
+    def __post_init__(self) -> None:
+        """Fill in what the address says of the connection."""
+        _fill(self, conn_type=conn_type_of(self.address))
+
+
 @dataclass(frozen=True)
-class SourceConfig:
+class SourceConfig(_Addressed):
     """Where messages come from."""
 
     address: str = _address()
@@ -232,10 +247,6 @@ class SourceConfig:
     handlers: Mapping[str, Handler] | None = _argument(HANDLERS, None)
     topics: Sequence[str | bytes] = _argument(TOPICS, ("",))
     options: Mapping[str, Any] | None = _argument(VALUES, None)
-
-    def __post_init__(self) -> None:
-        """Fill in the connection type."""
-        _fill(self, conn_type=conn_type_of(self.address))
 
 
 @dataclass(frozen=True)
@@ -281,7 +292,7 @@ class ByKeyConfig:
 
 
 @dataclass(frozen=True)
-class OutputConfig:
+class OutputConfig(_Addressed):
     """Where messages go, and which."""
 
     address: str = _address()
@@ -322,8 +333,8 @@ class OutputConfig:
 
     def __post_init__(self) -> None:
         """Fill in the connection type and the policy."""
-        policy = "drop_newest" if self.mode == "PUB" else "block"
-        _fill(self, conn_type=conn_type_of(self.address), when_full=policy)
+        super().__post_init__()
+        _fill(self, when_full="drop_newest" if self.mode == "PUB" else "block")
 
     @property
     def leaves_out(self) -> bool:
@@ -333,7 +344,7 @@ class OutputConfig:
 
 
 @dataclass(frozen=True)
-class TapConfig:
+class TapConfig(_Addressed):
     """Where viewers get the newest messages."""
 
     address: str = _address()
@@ -344,10 +355,6 @@ class TapConfig:
     rate: float | None = _rate(20.0)
     linger: int = _argument(LINGER, 100)
     options: Mapping[str, Any] | None = _argument(VALUES, None)
-
-    def __post_init__(self) -> None:
-        """Fill in the connection type."""
-        _fill(self, conn_type=conn_type_of(self.address))
 
 
 @dataclass(frozen=True)
@@ -378,12 +385,6 @@ MERGE = Section(
 OUTPUT = Section("mode", {"PUSH": OutputConfig, "PUB": OutputConfig, "TAP": TapConfig})
 
 
-def _fill(config: object, **values: str) -> None:
-    for name, value in values.items():
-        if not getattr(config, name):
-            object.__setattr__(config, name, value)
-
-
 # what settings must be to one another
 
 
@@ -404,7 +405,8 @@ def check_config(config: Any, given: Collection[str], prefix: str = "") -> None:
 
 
 def _contradictions(config: Any, given: Collection[str]) -> Iterator[tuple[str, str]]:
-    if getattr(config, "conn_type", "") == "connect" and conn_type_of(config.address) == "bind":
+    is_wild = isinstance(config, _Addressed) and conn_type_of(config.address) == "bind"
+    if is_wild and config.conn_type == "connect":
         yield "conn_type", f"can be bind alone, as {config.address} names no host"
     if not isinstance(config, OutputConfig):
         return

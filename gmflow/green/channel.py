@@ -6,8 +6,10 @@ reader still gets what is in it; the reader breaks it off when it will take noth
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from gevent import getcurrent
@@ -35,8 +37,8 @@ class Channel:
 
     Attributes
     ----------
-    capacity, capacity_bytes : int
-        As given.
+    closed, broken : bool
+        Whether the writer will put nothing more, and whether the reader will get nothing more.
     """
 
     def __init__(self, capacity: int = CAPACITY, capacity_bytes: int = CAPACITY_BYTES) -> None:
@@ -44,23 +46,12 @@ class Channel:
         self.capacity_bytes = capacity_bytes
         self._messages: deque[Message] = deque()
         self._bytes = 0
-        self._closed = False
-        self._broken = False
+        self.closed = self.broken = False
         self._reader: Any = None  # the greenlet that waits for messages,
         self._writer: Any = None  # and the one that waits for room
 
     def __len__(self) -> int:
         return len(self._messages)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the writer will put nothing more."""
-        return self._closed
-
-    @property
-    def broken(self) -> bool:
-        """Whether the reader will get nothing more."""
-        return self._broken
 
     @property
     def reader_is_due(self) -> bool:
@@ -69,66 +60,50 @@ class Channel:
 
     def wait_for_room(self) -> bool:
         """Wait until a message would go in; return True if that was before a break."""
-        while self._full() and not self._broken:
+        while self._full() and not self.broken:
             self._writer = getcurrent()
             try:
                 get_hub().switch()
             finally:
                 self._writer = None
-        return not self._broken
+        return not self.broken
 
     def offer(self, message: Message, any_bytes: bool = False) -> bool:
         """Put a message if there is room, without waiting; return True if it went in.
 
-        Parameters
-        ----------
-        message : Message
-            What to put.
-        any_bytes : bool, optional
-            Room is a matter of number alone.
+        With `any_bytes` room is a matter of number alone.
         """
         full = len(self._messages) >= self.capacity if any_bytes else self._full()
-        if self._broken or full:
+        if self.broken or full:
             return False
         self._append(message)
         return True
 
     def offer_all(self, messages: Sequence[Message], size: int) -> int:
-        """Put as many messages as there is room for, without waiting.
-
-        Parameters
-        ----------
-        messages : sequence of Message
-            Go in in this order.
-        size : int
-            The bytes of all of them together.
+        """Put as many messages, `size` bytes in all, as there is room for, without waiting.
 
         Returns
         -------
         int
             How many went in.
         """
-        count = len(messages)
-        fits = 0 < count <= self.capacity - len(self._messages)
-        if fits and self._bytes + size < self.capacity_bytes and not self._broken:
-            self._messages.extend(messages)
-            self._bytes += size
-            self._wake()
-            return count
-        for number, message in enumerate(messages):
-            if not self.offer(message):
-                return number
-        return count
+        room = self.capacity - len(self._messages)
+        if room < len(messages):
+            messages = messages[: max(room, 0)]
+            size = size_of_all(messages)
+        if not messages or self.broken or self._bytes >= self.capacity_bytes:
+            return 0
+        if self._bytes + size >= self.capacity_bytes:
+            ends = list(accumulate([message.size for message in messages]))
+            count = min(len(ends), bisect_left(ends, self.capacity_bytes - self._bytes) + 1)
+            messages, size = messages[:count], ends[count - 1]
+        self._messages.extend(messages)
+        self._bytes += size
+        self._wake()
+        return len(messages)
 
     def force(self, messages: Sequence[Message], size: int) -> int:
-        """Put messages whether there is room or not, and take out the oldest to make it.
-
-        Parameters
-        ----------
-        messages : sequence of Message
-            At least one; they go in in this order.
-        size : int
-            The bytes of all of them together.
+        """Put one message or more, `size` bytes in all, and take out the oldest to make room.
 
         Returns
         -------
@@ -150,12 +125,9 @@ class Channel:
         return self._take_out(0)
 
     def displace_image(self, newest: bool = False) -> bool:
-        """Take the oldest or newest message out that doesn't open or end a series.
+        """Take the oldest or newest image out; return True if there was one.
 
-        Returns
-        -------
-        bool
-            Whether there was one.
+        What opens or ends a series is none.
         """
         places = range(len(self._messages))
         for place in reversed(places) if newest else places:
@@ -174,20 +146,20 @@ class Channel:
         return messages
 
     def close(self) -> None:
-        """Say that nothing more will be put; what is there can still be got."""
-        self._closed = True
+        """Put nothing more from now on; what is there can still be got."""
+        self.closed = True
         self._wake()
 
     def break_off(self) -> None:
-        """Say that nothing more will be got; a writer that waits goes on."""
-        self._broken = True
+        """Get nothing more from now on; a writer that waits goes on."""
+        self.broken = True
         self._wake()
 
     def _full(self) -> bool:
         return len(self._messages) >= self.capacity or self._bytes >= self.capacity_bytes
 
     def _wait_for_messages(self) -> None:
-        while not self._messages and not self._closed:
+        while not self._messages and not self.closed:
             self._reader = getcurrent()
             try:
                 get_hub().switch()

@@ -173,12 +173,12 @@ class Decoding:
             message.error = error
         return message
 
-    def _hand_on(self, later: Deferred, parts: Sequence[Part]) -> AsyncResult:
+    def _hand_on(self, deferred: Deferred, parts: Sequence[Part]) -> AsyncResult:
         from gevent.threadpool import ThreadPool  # late: most streams need no threads
 
         if self._pool is None:
             self._pool = ThreadPool(self._threads)
-        result = self._pool.spawn(_worked_apart, later, parts)
+        result = self._pool.spawn(_worked_apart, deferred, parts)
         if self.done is not None:
             done = self.done
             result.rawlink(lambda _: done())
@@ -192,19 +192,19 @@ class Decoding:
             self.decoder.fail(message.parts)
 
 
-def _worked(later: Deferred, parts: Sequence[Part]) -> Outcome:
-    """Do the work of a message; give the value, or why there is none."""
+def _worked(deferred: Deferred, parts: Sequence[Part]) -> Outcome:
+    """Do the work of a message; return the value, or why there is none."""
     try:
-        return work(later, parts), None
+        return work(deferred, parts), None
     except DecodeError as error:
         return None, error
 
 
-def _worked_apart(later: Deferred, parts: Sequence[Part]) -> Outcome:
+def _worked_apart(deferred: Deferred, parts: Sequence[Part]) -> Outcome:
     """Do it in a thread, where all that goes wrong fails the message alone."""
     step_aside()
     try:
-        return _worked(later, parts)
+        return _worked(deferred, parts)
     except BaseException as error:  # the hub would raise a SystemExit where the program waits
         failure = HandlerError(f"the work of a handler ended with {type(error).__name__}", parts)
         failure.__cause__ = error

@@ -23,18 +23,8 @@ T = TypeVar("T")
 
 
 def in_worker_thread(function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function in the hub's thread pool and wait for it on the hub.
-
-    Returns
-    -------
-    object
-        What the function gives.
-
-    Raises
-    ------
-    Exception
-        What the function raises. The pool itself would also print it.
-    """
+    """Call a function in the hub's thread pool; wait on the hub for what it returns or raises."""
+    # the pool itself would also print what is raised
     return _apply(get_hub().threadpool, function, arguments)
 
 
@@ -84,7 +74,7 @@ class SecondThread:
         self._tasks: Any = None
 
     def __call__(self, work: Callable[[], T]) -> Callable[[], T]:
-        """Have work done; give what waits for it, and gives or raises what it does."""
+        """Have work done; return what waits for it, and returns or raises what it does."""
         if self._tasks is None:
             self._tasks = SimpleQueue()
             start_new_thread(self._run, (self._tasks,))

@@ -12,7 +12,7 @@ SLICE = 0.0002
 """Seconds a greenlet may go on without letting others run."""
 
 MOMENT = 1e-6
-"""Seconds of a breath. No seconds at all would starve timers and sockets."""
+"""Seconds that a yield to the hub takes. No seconds at all would starve timers and sockets."""
 
 
 class HubYield:
@@ -33,7 +33,7 @@ class HubYield:
         self.until = monotonic() + SLICE
 
     def __call__(self) -> bool:
-        """Return the hub away if this greenlet has had it for longer than `SLICE`; tell if so."""
+        """Yield to the hub, and return True, if this greenlet has had it for more than `SLICE`."""
         if monotonic() < self.until:
             return False
         hub = get_hub()

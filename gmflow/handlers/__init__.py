@@ -1,4 +1,4 @@
-"""The handlers that come with gmflow, one module an htype: the table that reads, and its inverse.
+"""The handlers that come with gmflow: the table that reads, by htype, and its inverse.
 
 A stream takes a copy of `DEFAULT`, so what one stream registers no other sees. What a program adds
 to it, as programs for mflow do, the streams it makes later have.
@@ -15,9 +15,8 @@ from ..receiver import Receiver
 from . import (
     array_1_0,
     bsr_m,
-    dheader_1_0,
+    dectris,
     dimage_1_0,
-    dseries_end_1_0,
     eiger,
     merged_1_0,
     raw_1_0,
@@ -32,9 +31,9 @@ DEFAULT: dict[str, Callable[[Receiver], Any]] = {
     "raw-1.0": raw_1_0.receive,
     "bsr_m-1.0": bsr_m.receive_1_0,
     "bsr_m-1.1": bsr_m.receive_1_1,
-    "dheader-1.0": dheader_1_0.receive,
+    "dheader-1.0": dectris.receive_start,
     "dimage-1.0": dimage_1_0.receive,
-    "dseries_end-1.0": dseries_end_1_0.receive,
+    "dseries_end-1.0": dectris.receive_end,
     "merged-1.0": merged_1_0.receive,
     NOT_JSON: stream2.receive,
 }

@@ -21,8 +21,8 @@ from ..errors import DecodeError, EncodeError
 from ..message import Part
 from ..receiver import Receiver
 from ..validation import shown
-from . import dheader_1_0, dimage_1_0, dseries_end_1_0
-from .series import CHANNEL, Array, Image, SeenSeries, SeriesEnd, SeriesStart, by_channel
+from . import dectris, dimage_1_0
+from .series import CHANNEL, Array, Image, SeenSeries, SeriesEnd, SeriesStart, by_channel, number_of
 from .shapes import check_size, item_count, number_type, view_array
 
 MAX_IMAGES = (1 << 64) - 1
@@ -91,8 +91,8 @@ def _read(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Def
 
 
 def _start(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> SeriesStart:
-    number = _number(header, "series")
-    value = dheader_1_0.receive(receiver)
+    number = number_of(header, "series")
+    value = dectris.receive_start(receiver)
     config = value.get("part_2", {})
     seen.begin(number, _expected(config), getattr(config, "text", b""))
     flatfield = _table(value, number, "flatfield", 3)
@@ -111,15 +111,15 @@ def _start(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Seri
 
 
 def _image(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Deferred:
-    number, frame = _number(header, "series"), _number(header, "frame")
+    number, frame = number_of(header, "series"), number_of(header, "frame")
     seen.add(number, frame)
     value = dimage_1_0.receive(receiver)
     return Deferred(_decoded, number, frame, value, size=_work(value["part_2"]))
 
 
 def _end(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> SeriesEnd:
-    number = _number(header, "series")
-    value = dseries_end_1_0.receive(receiver)
+    number = number_of(header, "series")
+    value = dectris.receive_end(receiver)
     end = SeriesEnd(number, value["header"], *seen.end(number))
     end.value = value
     return end
@@ -146,13 +146,6 @@ def _work(about: dict[str, Any]) -> int:
     if about["encoding"] in ("<", ">"):
         return 0  # a view of the part
     return int(prod(about["shape"])) * number_type(about["type"]).itemsize
-
-
-def _number(header: dict[str, Any], key: str) -> int:
-    number = header.get(key)
-    if type(number) is not int or number < 0:
-        raise DecodeError(f"the header's {key} is {shown(number)}; it is a whole number from 0 up")
-    return number
 
 
 def _expected(config: dict[str, Any]) -> int | None:
@@ -188,9 +181,9 @@ def _table(value: dict[str, Any], series: int, name: str, part: int) -> Array | 
 
 
 ENCODERS = {
-    "dheader-1.0": dheader_1_0.encode,
+    "dheader-1.0": dectris.encode_start,
     "dimage-1.0": dimage_1_0.encode,
-    "dseries_end-1.0": dseries_end_1_0.encode,
+    "dseries_end-1.0": dectris.encode_end,
 }
 
 TIMES = ("real_time", "start_time", "stop_time")

@@ -57,26 +57,19 @@ def _read(receiver: Receiver, decoders: _Decoders) -> Merged | Deferred:
         message for message in messages.values() if type(message.data) is Deferred
     )
     merged = Merged(header, messages)
-    return Deferred(_done, merged, left, size=_size(left)) if left else merged
+    size = sum(message.data.size for message in left)
+    return Deferred(_done, merged, left, size=size) if left else merged
 
 
 class _Decoders:
-    """The decoders of the sources of a merged stream, by their names.
-
-    Parameters
-    ----------
-    receiver : Receiver
-        The stream's.
-    kept : set of Decoder
-        All there are, also of streams within it and around it: what they take is bounded.
-    evicts : bool
-        Whether the oldest is closed where there are too many. Within another stream, which
-        could have decoders made and closed without end by it, a message fails instead.
-    """
+    """The decoders of the sources of a merged stream, by their names."""
 
     def __init__(self, receiver: Receiver, kept: set[Decoder], evicts: bool) -> None:
         self._receiver = receiver
+        # All there are, also of streams within this one and around it: what they take is bounded.
         self._kept = kept
+        # Where there are too many, the oldest is closed, or, within another stream, which could
+        # have decoders made and closed without end by it, the message fails.
         self._evicts = evicts
         self._by_name: dict[str, Decoder] = {}
 
@@ -148,7 +141,3 @@ def _within_bounds(left: Iterable[Message]) -> list[Message]:
                 f"it would decode to {figure(size)} bytes; all sources may to {MAX_BYTES}"
             )
     return taken
-
-
-def _size(left: Sequence[Message]) -> int:
-    return sum(message.data.size for message in left)

@@ -5,9 +5,15 @@ A strategy is given what comes, `put(stream, messages, now)`, and asked for what
 """
 
 from .by_key import ByKey
-from .clock import Clock
-from .strategy import Strategy
-from .turns import Arrival, RoundRobin, RoundRobinStrategy, Turns, strategy_of
+from .strategy import (
+    Arrival,
+    Clock,
+    RoundRobin,
+    RoundRobinStrategy,
+    Strategy,
+    Turns,
+    strategy_of,
+)
 
 __all__ = [
     "Arrival",

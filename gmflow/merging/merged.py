@@ -114,7 +114,7 @@ def parts_of(header: Any, parts: Sequence[Part]) -> dict[str, Sequence[Part]]:
         begin += count
     if begin != len(parts):
         raise MessageError(
-            f"a {HTYPE} header tells of {shown(begin)} parts, but {len(parts)} follow it"
+            f"a {HTYPE} header names {shown(begin)} parts, but {len(parts)} follow it"
         )
     return found
 
@@ -139,7 +139,7 @@ def encode(value: Any) -> list[Part]:
         there = [value[source["name"]].parts for source in sources if source["parts"]]
     except (AttributeError, KeyError, TypeError) as error:
         raise EncodeError(
-            f"a {HTYPE} value is what its handler gave, a Merged: {type(error).__name__}: {error}"
+            f"a {HTYPE} value is what its handler made, a Merged: {type(error).__name__}: {error}"
         ) from None
     return [dumps(header), *chain.from_iterable(there)]
 

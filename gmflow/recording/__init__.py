@@ -2,7 +2,7 @@
 
 `open_writer` chooses the kind by a path's ending: one file with an index (``.mcap``), HDF5 for
 analysis (``.h5``, written only), or mflow's folder; `open_reader` by what is there. Everything
-here is plain blocking I/O on lists of messages: callers do it off the hub.
+here is plain blocking I/O on lists of messages: callers on a hub do it in a worker thread.
 """
 
 from .base import Reader, Writer

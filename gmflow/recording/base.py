@@ -1,7 +1,11 @@
-"""Which parts can be recorded: flat buffers of bytes, whose ``len`` is their size.
+"""What every kind of recording does: `Reader` gives its messages back, `Writer` takes new ones.
 
-Others, such as a view of 16-bit numbers or of every second byte, have no bytes one after the
-other, or more of them than their length says.
+Both are plain blocking I/O, used by one thread at a time. What a writer has counted as written a
+kill of the process can't take, and what it is given it has written less than `PROMISE` later.
+
+A part can be recorded if it is a flat buffer of bytes, whose ``len`` is its size. Others, such as
+a view of 16-bit numbers or of every second byte, have no bytes one after the other, or more of
+them than their length says: such a message is `Unfit`, and refused alone.
 """
 
 from __future__ import annotations
@@ -14,65 +18,16 @@ from typing import Any, TypeAlias, TypeVar
 
 from ..message import Message, Part
 
+logger = getLogger(__name__)
 
-class Unfit(ValueError):
-    """A message can't be recorded; the text says why."""
+PROMISE = 0.5
+"""Seconds after which, at most, a message that was given to `Writer.write` should be committed."""
 
+Wait: TypeAlias = Callable[[], Any]
+"""Waits for work, and returns or raises what that does."""
 
-def flat_types() -> set[type]:
-    """Return a set for `view_of` to add to; it has bytes, which the fast paths look for."""
-    return {bytes}
-
-
-def view_of(part: Part, flat: set[type]) -> Part:
-    """Return a part whose type is not known to be flat, if it is flat.
-
-    Parameters
-    ----------
-    part : bytes-like
-        The part.
-    flat : set of type
-        Types of which all parts are flat. ZeroMQ's frames are added when they are seen; views
-        and arrays never, as each of them is different.
-
-    Returns
-    -------
-    bytes-like
-        A frame as it is, else a view, which keeps it from being resized or closed.
-
-    Raises
-    ------
-    Unfit
-        If it isn't flat.
-    """
-    kind = type(part)
-    if _is_frame(kind):
-        flat.add(kind)
-        return part
-    try:
-        view = memoryview(part)
-        if view.c_contiguous and view.nbytes == len(part):
-            return view
-    except (TypeError, ValueError, BufferError):
-        pass
-    raise Unfit(f"a part is no flat buffer of bytes, but of type {kind.__name__}")
-
-
-def kept_of(part: Part, flat: set[type]) -> Part:
-    """Return a part that is kept for a while, as `view_of`; a copy of what may change meanwhile.
-
-    The memory of frames could be written to, but not without a receiver who works in place: they
-    are not copied.
-    """
-    part = view_of(part, flat)
-    if type(part) in flat or part.readonly or _is_frame(type(part.obj)):
-        return part
-    return bytes(part)
-
-
-def _is_frame(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == "zmq"
-
+Aside: TypeAlias = Callable[[Callable[[], Any]], Wait]
+"""Begins work, which may go on in another thread."""
 
 C = TypeVar("C", bound="Closable")
 
@@ -82,7 +37,7 @@ class Closable(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Return back what was opened; repeatable."""
+        """Let go of what was opened; repeatable."""
 
     def __enter__(self: C) -> C:
         return self
@@ -97,7 +52,7 @@ class Closable(ABC):
 
 
 class Reader(Closable):
-    """Reads the messages of a recording; used by one thread at a time.
+    """Reads the messages of a recording.
 
     Attributes
     ----------
@@ -120,7 +75,7 @@ class Reader(Closable):
         Parameters
         ----------
         first, last : int, optional
-            The numbers of the first and the last message to give, from 0; all by default.
+            The numbers of the first and the last message, from 0; all by default.
 
         Raises
         ------
@@ -129,25 +84,8 @@ class Reader(Closable):
         """
 
 
-logger = getLogger(__name__)
-
-PROMISE = 0.5
-"""Seconds after which, at most, a message that was given to `Writer.write` should be committed."""
-
-Wait: TypeAlias = Callable[[], Any]
-"""Waits for work, and gives what it gives, or raises what it raises."""
-
-Aside: TypeAlias = Callable[[Callable[[], Any]], Wait]
-"""Begins work, which may go on in another thread."""
-
-
-def inline(work: Callable[[], Any]) -> Wait:
-    """Leave work to whoever waits for it."""
-    return work
-
-
 class Writer(Closable):
-    """Writes messages into a recording; used by one thread at a time.
+    """Writes messages into a recording.
 
     Attributes
     ----------
@@ -203,3 +141,62 @@ class Writer(Closable):
         if why not in self._reasons:
             self._reasons.add(why)
             logger.warning("a message is not recorded: %s", why)
+
+
+class Unfit(ValueError):
+    """A message can't be recorded; the text says why."""
+
+
+def inline(work: Callable[[], Any]) -> Wait:
+    """Leave work to whoever waits for it."""
+    return work
+
+
+def view_of(part: Part, flat: set[type]) -> Part:
+    """Return a part whose type is not known to be flat, if it is flat.
+
+    Parameters
+    ----------
+    part : bytes-like
+        The part.
+    flat : set of type
+        Types of which all parts are flat, bytes at first. ZeroMQ's frames are added when they are
+        seen; views and arrays never, as each of them is different.
+
+    Returns
+    -------
+    bytes-like
+        A frame as it is, else a view, which keeps it from being resized or closed.
+
+    Raises
+    ------
+    Unfit
+        If it isn't flat.
+    """
+    kind = type(part)
+    if _is_frame(kind):
+        flat.add(kind)
+        return part
+    try:
+        view = memoryview(part)
+        if view.c_contiguous and view.nbytes == len(part):
+            return view
+    except (TypeError, ValueError, BufferError):
+        pass
+    raise Unfit(f"a part is no flat buffer of bytes, but of type {kind.__name__}")
+
+
+def kept_of(part: Part, flat: set[type]) -> Part:
+    """Return a part that is kept for a while, as `view_of`; a copy of what may change meanwhile.
+
+    The memory of frames could be written to, but not without a receiver who works in place: they
+    are not copied.
+    """
+    part = view_of(part, flat)
+    if type(part) in flat or part.readonly or _is_frame(type(part.obj)):
+        return part
+    return bytes(part)
+
+
+def _is_frame(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] == "zmq"

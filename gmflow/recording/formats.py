@@ -97,13 +97,7 @@ def open_reader(path: Path) -> Reader:
 
 
 def _begin(path: Path) -> bytes:
-    """Return the first 8 bytes of a file; none of what is no file.
-
-    Raises
-    ------
-    RecordingError
-        If they can't be read.
-    """
+    """Return the first 8 bytes of a file; none of what is no file."""
     name = os.fspath(path)
     try:
         if not S_ISREG(os.stat(path).st_mode):

@@ -6,19 +6,16 @@ from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from ..formats import images_announced, title_of
+from ..formats import Edge, images_announced, title_of
 from ..message import Message
-from ..sequence.tally import Tally, Track
-from .select import Numbers, numbers_of
+from ..sequence import SequenceTracker
+from .select import Numbers, first_in, numbers_of
 
 MAX_ROWS = 50
 """Rows of a table; what belongs to others is counted together."""
 
 MAX_COUNTED = 10_000
 """Other rows that are told apart, to say how many there are."""
-
-BATCH = 256
-"""Numbers of messages that are looked at together."""
 
 Key = TypeVar("Key", bound=Hashable)
 Row = TypeVar("Row")
@@ -72,7 +69,8 @@ class Totals:
 
     def add(self, parts: int, size: int) -> None:
         """Count a message."""
-        self.least_parts = min(self.least_parts, parts) if self.messages else parts
+        if parts < self.least_parts or not self.messages:
+            self.least_parts = parts
         if parts > self.most_parts:
             self.most_parts = parts
         self.messages += 1
@@ -91,7 +89,7 @@ class Numbered:
     Parameters
     ----------
     counter : str
-        What counts them: a ``pulse_id`` by a step that is learnt, all else by 1.
+        The key that counts them.
 
     Attributes
     ----------
@@ -105,17 +103,7 @@ class Numbered:
         Whether the end of the series came.
     """
 
-    __slots__ = (
-        "_numbers",
-        "_tally",
-        "_track",
-        "count",
-        "counter",
-        "ended",
-        "expected",
-        "first",
-        "last",
-    )
+    __slots__ = ("_tracker", "count", "counter", "ended", "expected", "first", "last")
 
     def __init__(self, counter: str) -> None:
         self.counter = counter
@@ -124,51 +112,31 @@ class Numbered:
         self.last: int | None = None
         self.expected: int | None = None
         self.ended = False
-        self._tally = Tally(0 if counter == "pulse_id" else 1)
-        self._track: Track | None = None
-        self._numbers: list[int] = []
+        self._tracker = SequenceTracker()
 
-    def begin(self, expected: int | None) -> None:
-        """Note the start of the series: images that are missing before the first are, too."""
-        if self._track is None and not self._numbers:
-            self._track = Track(self._tally, 0)
-        if expected is not None:
-            self.expected = expected
-
-    def add(self, number: int) -> None:
-        """Note a message's number."""
-        self._numbers.append(number)
-        if len(self._numbers) == BATCH:
-            self.settle()
-
-    def end(self) -> None:
-        """Note the end of the series: what was announced and has not come is missing."""
-        self.settle()
-        self.ended = True
-        if self.expected is not None and self._track is not None:
-            self._track.end(self.expected)
-
-    def settle(self) -> None:
-        """Look at the numbers that were noted."""
-        numbers = self._numbers
-        if not numbers:
-            return
-        if self._track is None:
-            self._track = Track(self._tally)
-        self._track.follow(numbers)
-        self.count += len(numbers)
-        self.first = min(numbers) if self.first is None else min(self.first, *numbers)
-        self.last = max(numbers) if self.last is None else max(self.last, *numbers)
-        self._numbers = []
+    def add(self, message: Message, edge: Edge, number: int | None) -> None:
+        """Count a message: one with a number, or the start or the end of the series."""
+        self._tracker.follow((message,), 0.0)
+        if edge == "start":
+            announced = images_announced(message)
+            self.expected = self.expected if announced is None else announced
+        elif edge == "end":
+            self.ended = True
+        elif number is not None:
+            self.count += 1
+            if self.first is None or number < self.first:
+                self.first = number
+            if self.last is None or number > self.last:
+                self.last = number
 
     def as_dict(self) -> dict[str, Any]:
         """Return all counts by their names."""
-        self.settle()
         names = ("counter", "count", "first", "last", "expected", "ended")
-        found = ("missing", "duplicates", "out_of_order", "restarts")
+        found = self._tracker.snapshot(0.0) or {}
+        lost = ("missing", "duplicates", "out_of_order", "restarts")
         return {
             **{name: getattr(self, name) for name in names},
-            **{name: getattr(self._tally, name) for name in found},
+            **{name: found.get(name, 0) for name in lost},
         }
 
 
@@ -211,14 +179,12 @@ class Listing:
         """Count the next message."""
         parts, size, received_ns = len(message.parts), message.size, message.received_ns
         source = message.source[:MAX_LETTERS]
-        numbers = numbers_of(message)
         self._all.add(parts, size)
         for rows, key in ((self._htypes, title_of(message)[:MAX_LETTERS]), (self._sources, source)):
             row = rows.of(key, Totals)
             if row is not None:
                 row.add(parts, size)
-        if numbers.frame is not None or numbers.series is not None:
-            self._follow(message, source, numbers)
+        self._follow(first_in(message), source)
         if received_ns > 0:
             self._note_time(received_ns)
 
@@ -261,17 +227,13 @@ class Listing:
             },
         }
 
-    def _follow(self, message: Message, source: str, numbers: Numbers) -> None:
+    def _follow(self, message: Message, source: str) -> None:
         """Count a message of a series, or one that has a number without."""
-        row = self._row_of(source, numbers)
-        if row is None:
-            return
-        if numbers.frame is not None:
-            row.add(numbers.frame)
-        elif numbers.edge == "start":
-            row.begin(images_announced(message))
-        elif numbers.edge == "end":
-            row.end()
+        numbers = numbers_of(message)
+        if numbers.frame is not None or numbers.series is not None:
+            row = self._row_of(source, numbers)
+            if row is not None:
+                row.add(message, numbers.edge, numbers.frame)
 
     def _row_of(self, source: str, numbers: Numbers) -> Numbered | None:
         """Return the row of a series; a start after an end begins another one."""

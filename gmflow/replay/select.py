@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from ..formats import Edge, counter_of, edge_of, format_of, htype_of, series_of, whole
+from ..formats import Edge, edge_of, format_of, htype_of, whole
 from ..merging.merged import HTYPE as MERGED
 from ..message import Message
 from ..validation import refuse
@@ -107,22 +107,29 @@ def by_frames(
 
 def numbers_of(message: Message) -> Numbers:
     """Return what a message says that it is; see `Numbers`."""
-    if htype_of(message) == MERGED:
-        message = _first_of(message)
-    series, edge, counter = whole(series_of(message)), edge_of(message), counter_of(message)
-    if edge or counter is None:
-        return Numbers(edge, series, next(iter(format_of(message).counters), "frame"), None)
-    return Numbers(edge, series, *counter)
+    message = first_in(message)
+    row, edge, header = format_of(message), edge_of(message), message.header
+    series = whole(header.get(row.series))
+    for key in () if edge else row.counters:
+        number = whole(header.get(key))
+        if number is not None:
+            return Numbers("", series, key, number)
+    return Numbers(edge, series, row.counters[0] if row.counters else "frame", None)
 
 
-def _first_of(merged: Message) -> Message:
-    """Return part 0 of the first message in a merged one, which may be merged from merged ones."""
-    message = merged
-    for part in merged.parts[1:]:
-        message = Message(parts=(part,))
-        if htype_of(message) != MERGED:
+def first_in(message: Message) -> Message:
+    """Return part 0 of the first message in a merged one, else the message itself.
+
+    What is merged may be merged from merged ones.
+    """
+    if htype_of(message) != MERGED:
+        return message
+    first = message
+    for part in message.parts[1:]:
+        first = Message(parts=(part,))
+        if htype_of(first) != MERGED:
             break
-    return message
+    return first
 
 
 def _is_within(number: int | None, first: int, last: int | None) -> bool:

@@ -22,7 +22,7 @@ from .buffers import whole_number
 MODULE, GAP = (514, 1030), (37, 10)
 """Rows and columns of a detector module, and between two."""
 
-NOISE_BYTES = 2**28
+MAX_NOISE_BYTES = 2**28
 
 TURN = 90
 """Frames after which the same reflections come back."""
@@ -61,7 +61,7 @@ class Detector:
         self.masked = int(np.iinfo(dtype).max)
         self.seed = whole_number("seed", seed, 0)
         self.centre = 0.46 * self.rows, 0.52 * self.columns  # off the gaps of a 1M
-        kept = NOISE_BYTES // self.bytes
+        kept = MAX_NOISE_BYTES // self.bytes
         self.noise: list[Array | None] = [None] * max(2, min(16, kept))
 
     @property

@@ -6,9 +6,8 @@ frame at a fixed rate. Series of one run differ in nothing but their number.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import count as count_up
 from itertools import islice
 from typing import Any
@@ -17,10 +16,10 @@ import numpy as np
 
 from ..codecs import pixels
 from ..errors import ConfigError, DecodeError
-from ..handlers import stream2 as codec
-from ..handlers.series import Array, Image, SeriesEnd, SeriesStart
+from ..handlers import eiger as v1
+from ..handlers import stream2 as v2
+from ..handlers.series import CHANNEL, Array, Image, SeriesEnd, SeriesStart
 from ..handlers.stream2.cbor_arrays import COMPRESSIONS
-from ..jsonwire import dumps_compact
 from ..message import Part
 from .buffers import optional_count, whole_number
 from .diffraction import DEAD_TIME, Detector
@@ -119,8 +118,12 @@ def eiger_series(
             f" divided by {how.itemsize}"
         )
     pixels.encode(np.zeros((8, 8), detector.dtype), encoding)  # the library is here, or an error
+    if header_detail not in ("all", "basic", "none"):
+        raise ConfigError(f"header_detail is {header_detail!r}; it can be all, basic or none")
     clock = _FrameClock(images, frame_time)
-    return _numbered(_Version1(detector, clock, encoding, header_detail).messages, series, count)
+    start = partial(_start_of_v1, detector, clock, how, header_detail)
+    image = partial(_image, detector, clock, [CHANNEL], {})
+    return _messages(v1.encode, encoding, start, image, clock.images, _numbers(series, count))
 
 
 def stream2(
@@ -188,17 +191,31 @@ def stream2_series(
         raise ConfigError(f"channels are {names!r:.80}; they are names, each another one")
     detector = Detector(shape, dtype, seed)
     small = Image(0, 0, {}, {"image": np.zeros((8, 8), detector.dtype)})
-    codec.encode(small, compression)  # the libraries are here, or an error
+    v2.encode(small, compression)  # the libraries are here, or an error
     clock = _FrameClock(images, frame_time)
-    return _numbered(_Version2(detector, clock, compression, names).messages, series, count)
+    start = partial(_start_of_v2, detector, clock, names)
+    image = partial(_image, detector, clock, names, {"series_date": DATE})
+    return _messages(v2.encode, compression, start, image, clock.images, _numbers(series, count))
 
 
-def _numbered(
-    messages: Callable[[int], Iterator[list[Part]]], first: int, count: int | None
+def _messages(
+    encode: Callable[..., list[Part]],
+    how: str,
+    start: Callable[[int], SeriesStart],
+    image: Callable[[int, int], Image],
+    images: int,
+    series: Iterable[int],
 ) -> Iterator[list[Part]]:
-    """Return the messages of so many series, which are numbered up from the first."""
-    numbers = islice(count_up(whole_number("series", first, 0)), optional_count(count))
-    return (parts for number in numbers for parts in messages(number))
+    for number in series:
+        yield encode(start(number))
+        for frame in range(images):
+            yield encode(image(number, frame), how)
+        yield encode(SeriesEnd(number, {}))
+
+
+def _numbers(first: int, count: int | None) -> Iterator[int]:
+    """Return the numbers of so many series, from the first one up."""
+    return islice(count_up(whole_number("series", first, 0)), optional_count(count))
 
 
 class _FrameClock:
@@ -220,144 +237,88 @@ class _FrameClock:
         return {"real_time": self.exposure, "start_time": start, "stop_time": stop}
 
 
-class _Version1:
-    """The messages of a series with stream v1."""
-
-    def __init__(
-        self, detector: Detector, clock: _FrameClock, encoding: str, header_detail: str
-    ) -> None:
-        if header_detail not in ("all", "basic", "none"):
-            raise ConfigError(f"header_detail is {header_detail!r}; it can be all, basic or none")
-        self.detector = detector
-        self.clock = clock
-        self.encoding = encoding
-        self.header_detail = header_detail
-
-    def messages(self, series: int) -> Iterator[list[Part]]:
-        header = _json(header_detail=self.header_detail, htype="dheader-1.0", series=series)
-        yield [header, *self.details]
-        for frame in range(self.clock.images):
-            yield self.image(series, frame)
-        yield [_json(htype="dseries_end-1.0", series=series)]
-
-    @cached_property
-    def details(self) -> list[Part]:
-        if self.header_detail == "none":
-            return []
-        parts: list[Part] = [_json(**self.detector.configuration, **self.settings)]
-        if self.header_detail == "all":
-            for name, table in self.detector.tables.items():
-                about = _json(htype=name, shape=list(table.shape[::-1]), type=table.dtype.name)
-                parts += [about, table.tobytes()]
-        return parts
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        clock, how = self.clock, pixels.check(self.encoding)
-        return {
-            "compression": "bslz4" if how.itemsize else "lz4" if how.compressed else "none",
-            "count_time": clock.exposure / 1e9,
-            "detector_readout_time": (clock.period - clock.exposure) / 1e9,
-            "frame_time": clock.period / 1e9,
-            "nimages": clock.images,
-            "ntrigger": 1,
-        }
-
-    def image(self, series: int, frame: int) -> list[Part]:
-        array = self.detector.frame(series, frame)
-        blob = memoryview(pixels.encode(array, self.encoding)).toreadonly()
-        digest = hashlib.md5(blob, usedforsecurity=False).hexdigest()
-        about = {
-            "encoding": self.encoding,
-            "htype": "dimage_d-1.0",
-            "shape": list(array.shape[::-1]),
-            "size": len(blob),
-            "type": array.dtype.name,
-        }
-        return [
-            _json(frame=frame, hash=digest, htype="dimage-1.0", series=series),
-            _json(**about),
-            blob,
-            _json(htype="dconfig-1.0", **self.clock.times(frame)),
-        ]
+def _image(
+    detector: Detector,
+    clock: _FrameClock,
+    channels: Sequence[str],
+    header: dict[str, Any],
+    series: int,
+    frame: int,
+) -> Image:
+    counts = detector.frame(series, frame)
+    masked = counts.dtype.type(detector.masked)
+    arrays = {channels[0]: counts}
+    for index, name in enumerate(channels[1:], 1):
+        arrays[name] = np.where(counts == masked, masked, counts >> index)
+    return Image(series, frame, header, arrays, **clock.times(frame))
 
 
-def _json(**values: Any) -> bytes:
-    return dumps_compact(dict(sorted(values.items())))
+def _start_of_v1(
+    detector: Detector, clock: _FrameClock, how: pixels.Encoding, detail: str, series: int
+) -> SeriesStart:
+    if detail == "none":
+        return SeriesStart(series, {})
+    config = {
+        **detector.configuration,
+        "compression": "bslz4" if how.itemsize else "lz4" if how.compressed else "none",
+        "count_time": clock.exposure / 1e9,
+        "detector_readout_time": (clock.period - clock.exposure) / 1e9,
+        "frame_time": clock.period / 1e9,
+        "nimages": clock.images,
+        "ntrigger": 1,
+    }
+    config = dict(sorted(config.items()))
+    if detail == "basic":
+        return SeriesStart(series, {}, config)
+    flatfield, mask, rates = detector.tables.values()
+    return SeriesStart(series, {}, config, {CHANNEL: flatfield}, {CHANNEL: mask}, rates)
 
 
-class _Version2:
-    """The messages of a series with stream v2."""
+def _start_of_v2(
+    detector: Detector, clock: _FrameClock, channels: Sequence[str], series: int
+) -> SeriesStart:
+    flatfield, mask, _ = detector.tables.values()
+    return SeriesStart(
+        series,
+        {},
+        _config_of_v2(detector, clock, channels),
+        dict.fromkeys(channels, flatfield),
+        dict.fromkeys(channels, mask),
+        _lookup_table(clock),
+    )
 
-    def __init__(
-        self, detector: Detector, clock: _FrameClock, compression: str, channels: list[str]
-    ) -> None:
-        self.detector = detector
-        self.clock = clock
-        self.compression = compression
-        self.channels = channels
 
-    def messages(self, series: int) -> Iterator[list[Part]]:
-        yield codec.encode(self.start(series))
-        for frame in range(self.clock.images):
-            yield codec.encode(self.image(series, frame), self.compression)
-        yield codec.encode(SeriesEnd(series, {}))
+def _config_of_v2(
+    detector: Detector, clock: _FrameClock, channels: Sequence[str]
+) -> dict[str, Any]:
+    known = detector.configuration
+    energy, count = known["photon_energy"], len(channels) + 1
+    return v2.make_config(
+        (detector.rows, detector.columns),
+        detector.dtype,
+        clock.images,
+        channels,
+        arm_date=DATE,
+        beam_center_x=known["beam_center_x"],
+        beam_center_y=known["beam_center_y"],
+        count_time=clock.exposure / 1e9,
+        countrate_correction_enabled=True,
+        detector_description=known["description"],
+        detector_serial_number=known["detector_number"],
+        flatfield_enabled=True,
+        frame_time=clock.period / 1e9,
+        incident_energy=energy,
+        pixel_mask_enabled=True,
+        threshold_energy={name: energy * n / count for n, name in enumerate(channels, 1)},
+        virtual_pixel_interpolation_enabled=True,
+    )
 
-    def start(self, series: int) -> SeriesStart:
-        tables = self.detector.tables
-        return SeriesStart(
-            series,
-            {},
-            self.configuration,
-            dict.fromkeys(self.channels, tables["dflatfield-1.0"]),
-            dict.fromkeys(self.channels, tables["dpixelmask-1.0"]),
-            self.rates,
-        )
 
-    @property
-    def configuration(self) -> dict[str, Any]:
-        detector, clock, channels = self.detector, self.clock, self.channels
-        v1 = detector.configuration
-        energy = v1["photon_energy"]
-        return codec.make_config(
-            (detector.rows, detector.columns),
-            detector.dtype,
-            clock.images,
-            channels,
-            arm_date=DATE,
-            beam_center_x=v1["beam_center_x"],
-            beam_center_y=v1["beam_center_y"],
-            count_time=clock.exposure / 1e9,
-            countrate_correction_enabled=True,
-            detector_description=v1["description"],
-            detector_serial_number=v1["detector_number"],
-            flatfield_enabled=True,
-            frame_time=clock.period / 1e9,
-            incident_energy=energy,
-            pixel_mask_enabled=True,
-            threshold_energy={
-                name: energy * (index + 1) / (len(channels) + 1)
-                for index, name in enumerate(channels)
-            },
-            virtual_pixel_interpolation_enabled=True,
-        )
-
-    @property
-    def rates(self) -> Array:
-        """The true counts for each that is counted; the largest number where it is too many."""
-        counted = np.arange(COUNTS)
-        live = 1 - counted * (DEAD_TIME * 1e9 / self.clock.exposure)
-        most = np.iinfo(np.uint32).max
-        true = np.divide(counted, live, out=np.full(COUNTS, float(most)), where=live > 0.1)
-        rates: Array = np.minimum(np.rint(true), most).astype("<u4")
-        return rates
-
-    def image(self, series: int, frame: int) -> Image:
-        array = self.detector.frame(series, frame)
-        arrays = {name: self.counts(array, index) for index, name in enumerate(self.channels)}
-        return Image(series, frame, {"series_date": DATE}, arrays, **self.clock.times(frame))
-
-    def counts(self, array: Array, index: int) -> Array:
-        """Return what a channel counts where the first one counts `array`."""
-        masked = array.dtype.type(self.detector.masked)
-        return array if not index else np.where(array == masked, masked, array >> index)
+def _lookup_table(clock: _FrameClock) -> Array:
+    """Return the true counts for each that is counted; the largest number where it is too many."""
+    counted = np.arange(COUNTS)
+    live = 1 - counted * (DEAD_TIME * 1e9 / clock.exposure)
+    most = np.iinfo(np.uint32).max
+    true = np.divide(counted, live, out=np.full(COUNTS, float(most)), where=live > 0.1)
+    table: Array = np.minimum(np.rint(true), most).astype("<u4")
+    return table

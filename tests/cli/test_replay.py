@@ -107,6 +107,14 @@ def test_what_has_no_header_is_said_to_be_unchanged(replayed, tmp_path):
     assert "--set: no header that it fits into, unchanged: 1 message\n" in result.out
 
 
+def test_what_stays_unchanged_is_a_warning_where_there_is_no_summary(replayed, tmp_path):
+    path = record(tmp_path / "run.mcap", [[b"no header"], *MESSAGES[:2]])
+    result, messages = replayed(path, "-q", "--set", "series=7")
+    assert messages[0] == [b"no header"]
+    assert (result.status, result.out) == (0, "")
+    assert complaints(result.err) == "--set: no header that it fits into, unchanged: 1 message\n"
+
+
 def test_a_key_that_no_header_had_is_told_of(replayed, recording):
     result, messages = replayed(recording, "--set", "serise=7", "--set", "frame=1")
     assert "--set serise: in no header before, added to 100 messages\n" in result.out

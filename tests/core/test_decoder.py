@@ -377,7 +377,9 @@ class TestLater:
 class TestNotJson:
     """Messages without a JSON object have an entry of their own in the table."""
 
-    @pytest.mark.parametrize("first", [b"\xa1", b"", b"17", b'["x"]', b"\xff\xfe"])
+    @pytest.mark.parametrize(
+        "first", [b"\xa1", b"\xa1ehtypegraw-1.0", b"", b"17", b'["x"]', b"\xff\xfe"]
+    )
     def test_they_go_there(self, first):
         decoder = Decoder({NOT_JSON: lambda receiver: receiver.next()})
         assert decoder.decode([first, b"more"]) == first

@@ -1,4 +1,4 @@
-"""Choices: which messages go to an output, however the stream is cut into bursts."""
+"""Filters: which messages go to an output, however the stream is cut into bursts."""
 
 import json
 from collections import Counter
@@ -17,6 +17,7 @@ from gmflow.filters import (
 )
 from gmflow.formats import is_series_edge
 from gmflow.message import Message
+from tests.support.messages import cbor_message
 
 
 def message(**header):
@@ -24,7 +25,7 @@ def message(**header):
 
 
 def choose(filters, bursts):
-    """Return what a row of choices leaves of bursts, as an inlet applies them."""
+    """Return what a row of filters leaves of bursts, as an inlet applies them."""
     chosen = []
     for burst in bursts:
         for choice in filters:
@@ -72,18 +73,31 @@ def schedules(draw):
     return [next(both[turn]) for turn in turns]
 
 
+def stream1(kind, **series):
+    htypes = {"start": "dheader-1.0", "image": "dimage-1.0", "end": ["dseries_end-1.0"]}
+    return message(htype=htypes[kind], **series)
+
+
+def stream2(kind, series=None):
+    own = {} if series is None else {"series_id": series}
+    return cbor_message(**own, type=kind, series_unique_id="x" * 80)
+
+
+MAKERS = st.sampled_from([stream1, stream2])
+
+
 @st.composite
 def detectors(draw):
-    """Return messages of Eiger series, of which some headers and ends are missing."""
-    messages = []
+    """Return messages of a detector's series, of which some starts and ends are missing."""
+    messages, make = [], draw(MAKERS)
     for series in draw(st.lists(st.sampled_from([1, 1, 2, 3, None]), max_size=5)):
         also = {} if series is None else {"series": series}
         if draw(st.booleans()):
-            messages.append(message(htype="dheader-1.0", **also))
+            messages.append(make("start", **also))
         images = draw(st.integers(0, 12))
-        messages += [message(htype="dimage-1.0", frame=n, **also) for n in range(images)]
+        messages += [make("image", **also) for _ in range(images)]
         if draw(st.booleans()):
-            messages.append(message(htype=["dseries_end-1.0"], **also))
+            messages.append(make("end", **also))
     return messages
 
 
@@ -91,10 +105,12 @@ def series_by_series(messages, chosen):
     """Return what is chosen where ``chosen(number)`` says so of each series' images."""
     given, numbers, current = [], Counter(), None
     for each in messages:
-        htype, series = each.header["htype"], each.header.get("series")
-        if htype == "dheader-1.0":
+        header = each.header
+        kind = header.get("type") or header["htype"]
+        series = header.get("series_id" if "type" in header else "series")
+        if kind in ("start", "dheader-1.0"):
             numbers[series], current = 0, series
-        if htype != "dimage-1.0":
+        if kind not in ("image", "dimage-1.0"):
             given.append(each)
         else:
             current = current if series is None else series
@@ -119,7 +135,7 @@ def test_shares_by_series_have_every_header_and_every_image_once(messages, of, b
 
 
 @given(schedules(), st.data(), LENGTHS)
-def test_modulo_by_series_starts_anew_with_each(messages, data, lengths):
+def test_modulo_by_series_restarts_with_each(messages, data, lengths):
     modulo = data.draw(COUNTS)
     offset = data.draw(st.integers(0, modulo - 1))
     filters = filters_of(modulo, offset, series=True)
@@ -130,14 +146,16 @@ def test_modulo_by_series_starts_anew_with_each(messages, data, lengths):
 @given(schedules(), LENGTHS)
 def test_how_a_stream_is_cut_makes_no_difference_to_a_row_of_choices(messages, lengths):
     def options():
-        return filters_of(2, 1, ["dimage-1.0", "dheader-1.0"], (1, 3), 2, series=True)
+        htypes = ["dimage-1.0", "dheader-1.0", "image", "start"]
+        return filters_of(2, 1, htypes, (1, 3), 2, series=True)
 
     one_by_one = choose(options(), [[each] for each in messages])
     assert choose(options(), cut(messages, lengths)) == one_by_one
 
 
-def test_a_header_of_the_same_series_starts_it_anew():
-    header, image = message(htype="dheader-1.0", series=4), message(htype="dimage-1.0", series=4)
+@pytest.mark.parametrize("make", [stream1, stream2])
+def test_a_start_of_the_same_series_restarts_it(make):
+    header, image = make("start", series=4), make("image", series=4)
     first = BySeries(Share(0, 2))
     assert first.choose([header, image, image]) == [header, image]
     assert first.choose([image, header, image]) == [image, header, image]
@@ -187,6 +205,8 @@ def test_htypes_are_chosen_by_name():
     choice = Htypes(["dimage-1.0", "array-1.0"])
     assert choice.choose([others[0], image, *others, old]) == [image, old]
     assert Htypes(["x"]).choose([image, old]) == []
+    second = [stream2(kind) for kind in ("start", "image", "end")]
+    assert Htypes(["image", "end"]).choose([*second, message(type="image")]) == second[1:]
 
 
 @pytest.mark.parametrize(

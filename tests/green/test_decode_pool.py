@@ -344,26 +344,36 @@ def no_number(seen, later):
 @pytest.mark.parametrize("on_error", ["log", "raise"])
 def test_the_parts_of_a_message_that_failed_are_let_go(uncollected, later, on_error):
     seen = []
-    with pair(1, handlers={"refused": no_number(seen, later)}) as (sender, stream):
-        sender.send_multipart(numbered(0, "refused"))
+    table = {"refused": no_number(seen, later), "work": small}
+    with pair(1, handlers=table) as (sender, stream):
+        for number, htype in enumerate(("refused", "work")):
+            sender.send_multipart(numbered(number, htype))
         try:
             assert stream.receive(on_error=on_error) is None
-        except HandlerError:
+            assert on_error == "log"
+        except HandlerError as error:
             assert on_error == "raise"
+            assert "invalid literal" in str(error)
+        assert stream.receive().data == 1
+        assert stream.statistics.messages_failed == len(seen) == 1
         until(lambda: seen[0]() is None)
 
 
 @pytest.mark.parametrize("later", [False, True])
 def test_the_parts_of_messages_that_failed_are_let_go_in_a_topology(topology, uncollected, later):
-    seen = []
+    seen, got = [], []
+    table = {"refused": no_number(seen, later), "work": small}
     with peer(zmq.PUSH) as sender:
-        source = topology.source(endpoint(sender), handlers={"refused": no_number(seen, later)})
-        topology.sink(source, print)
+        source = topology.source(endpoint(sender), handlers=table)
+        sink = topology.sink(source, lambda message: got.append(message.data))
         topology.start()
         for number in range(10):  # each in a burst of its own: the last one is kept
             sender.send_multipart(numbered(number, "refused"))
             until(lambda number=number: len(seen) == number + 1)
-        until(lambda: sum(one() is None for one in seen) >= 8)
+        sender.send_multipart(numbered(10, "work"))
+        until(lambda: got == [10])
+        assert sink.statistics.failed == len(seen) == 10
+        until(lambda: sum(one() is None for one in seen) >= 9)
 
 
 def test_work_that_fails_fails_its_message_alone(caplog):
@@ -735,3 +745,16 @@ def test_the_log_names_the_work_that_failed(caplog):
         sender.send_multipart([b'{"htype": "f"}'])
         assert stream.receive() is None
     assert caplog.text.count("can't be read") == 1
+
+
+def test_what_a_sink_changes_in_a_value_no_other_node_sees(topology):
+    seen = []
+
+    def change(message):
+        message.data["header"].clear()
+
+    feed = topology.feed([[b'{"htype": "raw-1.0", "frame": 1}']])
+    topology.sink(feed, change)
+    topology.sink(feed, lambda message: seen.append(message.header))
+    topology.run()
+    assert seen == [{"htype": "raw-1.0", "frame": 1}]

@@ -289,7 +289,7 @@ def test_a_lying_size_allocates_nothing(compression: str) -> None:
         tracemalloc.stop()
 
 
-def test_the_values_of_a_message_are_capped_together() -> None:
+def test_all_values_of_a_message_are_capped() -> None:
     half = {"type": "uint8", "shape": [MAX_BYTES // 2 + 1], "compression": "lz4"}
     parts = wire([{**half, "name": "A"}, {**half, "name": "B"}], *[lz4(b"x"), b""] * 2)
     assert "all its values would be" in refused(parts)

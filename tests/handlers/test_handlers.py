@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as numpy_st
 
+from gmflow import jsonwire
 from gmflow.decoder import Decoder
 from gmflow.errors import DecodeError, EncodeError, HandlerError, MessageError, UnknownHtype
-from gmflow.handlers import DEFAULT, ENCODERS
+from gmflow.handlers import DEFAULT, ENCODERS, NOT_JSON, eiger
 from gmflow.handlers.shapes import MAX_DIMENSIONS
 
 ALL = json.dumps(
@@ -42,6 +44,48 @@ def encode(value):
 
 def test_every_htype_is_read_and_written():
     assert set(DEFAULT) == set(ENCODERS)
+
+
+def json_reads(decoder, parts):
+    """Decode a message, and return how often its part 0 was parsed as JSON meanwhile."""
+    reads = []
+
+    def profile(frame, event, _):
+        code = frame.f_code
+        if (
+            event == "call"
+            and code is jsonwire.loads.__code__
+            and frame.f_locals["part"] is parts[0]
+        ):
+            reads.append(code)
+
+    sys.setprofile(profile)
+    try:
+        value = decoder.decode(parts)
+    finally:
+        sys.setprofile(None)
+    assert value is not None
+    return len(reads)
+
+
+ONE_OF_EACH = {
+    "array-1.0": [b'{"htype":"array-1.0","type":"uint8","shape":[2]}', b"ab"],
+    "raw-1.0": [b'{"htype":"raw-1.0"}', b"ab"],
+    "bsr_m-1.0": [b'{"htype":"bsr_m-1.0","pulse_id":1}', b'{"channels":[]}'],
+    "bsr_m-1.1": [b'{"htype":"bsr_m-1.1","pulse_id":1}', b'{"channels":[]}'],
+    "dheader-1.0": [ALL, *TABLES],
+    "dimage-1.0": IMAGE,
+    "dseries_end-1.0": [b'{"htype":"dseries_end-1.0","series":1}'],
+    "merged-1.0": [b'{"htype":"merged-1.0","key":"k","value":1,"sources":[]}'],
+}
+
+
+@pytest.mark.parametrize("handlers", [{}, eiger.HANDLERS])
+def test_part_0_is_parsed_once(handlers):
+    assert ONE_OF_EACH.keys() == DEFAULT.keys() - {NOT_JSON}
+    decoder = Decoder(handlers)
+    for htype, parts in ONE_OF_EACH.items():
+        assert [json_reads(decoder, parts) for _ in range(2)] == [1, 1], htype
 
 
 def test_what_is_added_to_the_table_later_decoders_have(monkeypatch):

@@ -76,10 +76,13 @@ def test_failed_messages_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_all_sources_decode_to_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gmflow.handlers.merged_1_0.MAX_BYTES", 100_000)
+    monkeypatch.setattr("gmflow.handlers.merged_1_0.MAX_BYTES", 160_000)
     _, image, _ = simulated(1, (200, 200), encoding="bs16-lz4<")
     image = [bytes(part) for part in image]
-    value = Decoder(DEFAULT | dict(eiger.HANDLERS)).decode(merged({"a": image, "b": image}))
+    decoder, parts = Decoder(DEFAULT | dict(eiger.HANDLERS)), merged({"a": image, "b": image})
+    assert {one.data.array.nbytes for one in decoder.decode(parts).values()} == {80_000}
+    monkeypatch.setattr("gmflow.handlers.merged_1_0.MAX_BYTES", 159_999)
+    value = decoder.decode(parts)
     assert value["a"].data.array.shape == (200, 200)
     assert value["b"].data is None
     assert str(value["b"].error).startswith("it would decode to 80000 bytes; all sources")

@@ -15,9 +15,9 @@ from gmflow.errors import DecodeError
 from gmflow.handlers import stream2
 from gmflow.handlers.series import Image, SeriesEnd, SeriesStart
 from gmflow.handlers.stream2.cbor_arrays import tag_of
-from tests.support.full import times
+from tests.support.damage import cut, flip, repeat, tries
 
-COUNT = times(10_000)
+COUNT = tries(10_000)
 
 TAGS = (0, 1, 2, 4, 25, 28, 29, 30, 35, 40, 64, 69, 70, 83, 85, 256, 258, 1040, 55799, 56500)
 
@@ -46,20 +46,6 @@ def head(random: Random, kind: int, number: int) -> bytes:
     """The beginning of an item, in a random width that holds its number."""
     width = random.choice([n for n in (1, 2, 4, 8) if number < 1 << 8 * n])
     return bytes([kind << 5 | 23 + width.bit_length()]) + number.to_bytes(width, "big")
-
-
-def flip(random: Random, part: bytearray) -> None:
-    for _ in range(random.choice((1, 1, 2, 8))):
-        part[random.randrange(len(part))] ^= 1 << random.randrange(8)
-
-
-def cut(random: Random, part: bytearray) -> None:
-    del part[random.randrange(len(part)) :]
-
-
-def repeat(random: Random, part: bytearray) -> None:
-    start, size = random.randrange(len(part)), random.randrange(64)
-    part[start:start] = part[start : start + size]
 
 
 def lie(random: Random, part: bytearray) -> None:

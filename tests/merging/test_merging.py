@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, cycle
 
 import numpy as np
 import pytest
@@ -14,8 +14,25 @@ from gmflow.errors import ConfigError
 from gmflow.merging import Arrival, ByKey, Clock, RoundRobin, Turns
 from gmflow.message import Message
 from gmflow.statistics import NodeStatistics
+from tests.support.messages import cbor_message
+from tests.support.messages import message as json_message
 
 NAMES = ("a", "b", "c")
+
+
+def series1(series):
+    edges = [{"htype": f"{edge}-1.0", "series": series} for edge in ("dheader", "dseries_end")]
+    images = [{"htype": "dimage-1.0", "series": series, "frame": frame} for frame in (0, 1)]
+    return [json_message(**header) for header in (edges[0], *images, edges[1])]
+
+
+def series2(series):
+    edges = [{"type": edge, "series_id": series} for edge in ("start", "end")]
+    images = [{"image_id": frame, "series_id": series, "type": "image"} for frame in (0, 1)]
+    return [cbor_message(**header) for header in (edges[0], *images, edges[1])]
+
+
+SERIES = {"1": series1, "2": series2}
 
 
 def message(name, key, field="pulse_id", **more):
@@ -25,6 +42,19 @@ def message(name, key, field="pulse_id", **more):
 
 def labels(messages):
     return [bytes(one.parts[1]).decode() for one in messages]
+
+
+class Choices:
+    """What a test picks, by bytes drawn once: to draw each choice takes much longer."""
+
+    def __init__(self, tape):
+        self._tape = cycle(tape)
+
+    def one_of(self, options):
+        return options[next(self._tape) % len(options)]
+
+
+CHOICES = st.binary(min_size=1, max_size=60).map(Choices)
 
 
 class Merge:
@@ -99,16 +129,16 @@ class TestRoundRobin:
         assert labels(merge.take()) == ["b 1", "b 2"]
 
     @settings(deadline=None)
-    @given(st.data(), st.lists(st.integers(0, 9), min_size=1, max_size=4))
-    def test_is_the_same_however_it_comes(self, data, counts):
+    @given(CHOICES, st.lists(st.integers(0, 9), min_size=1, max_size=4))
+    def test_is_the_same_however_it_comes(self, choices, counts):
         names = [str(index) for index in range(len(counts))]
         merge = Merge(RoundRobin(), names)
         left = dict(zip(names, counts, strict=True))
         while not all(stream in merge.strategy._ended for stream in range(len(counts))):
             merge.take()
-            stream = data.draw(st.sampled_from(sorted(merge.strategy.wanted)))
+            stream = choices.one_of(sorted(merge.strategy.wanted))
             name = names[stream]
-            count = data.draw(st.integers(0, left[name]))
+            count = choices.one_of(range(min(1, left[name]), left[name] + 1))
             done = counts[stream] - left[name]
             if count:
                 merge.put(name, *range(done, done + count))
@@ -261,7 +291,66 @@ class TestByKey:
         assert merge.statistics.dropped == {"duplicate": 3}
         merge.check_sum()
 
-    def test_begins_anew_when_all_do(self):
+    def test_what_came_too_long_ago_to_be_known_is_late_and_no_duplicate(self):
+        merge = Merge(ByKey(window=3))
+        for key in range(1, 7):
+            for name in NAMES:
+                merge.put(name, key)
+            merge.take()
+        merge.put("a", 5, 7)
+        assert merge.take() == []
+        assert (merge.statistics.dropped, merge.unmatched()) == ({"duplicate": 1}, {})
+        merge.put("a", 1, 8)
+        assert merge.take() == []
+        assert merge.statistics.dropped == {"duplicate": 1}
+        assert merge.unmatched() == {"a": {"late": 1}}
+        merge.check_sum()
+
+    def test_what_is_due_and_not_taken_yet_is_held(self):
+        merge = Merge(ByKey(patience=2.0, complete=False))
+        merge.put("a", 3)
+        merge.put("b", 1, 2)
+        assert merge.strategy.held() == 3
+        merge.now = 2.0
+        (first,) = merge.strategy.take(1, merge.now)  # with 3, which came first, all are due
+        assert first.data.header["value"] == 1
+        assert merge.strategy.held() == 2
+        merge.put("b", 9)
+        assert merge.strategy.held() == 3
+        assert merge.sets() == [(2, "b"), (3, "a")]
+        assert merge.strategy.held() == 1
+
+    def test_what_is_doubtful_when_all_have_ended_is_lost_at_once(self):
+        merge = Merge(ByKey(patience=1000))
+        for name in NAMES:
+            merge.put(name, 10, 11)
+        assert len(merge.take()) == 2
+        merge.put("a", 5)
+        merge.put("b", 10)
+        merge.put("c", 0, 1, 2)
+        merge.end("a", "b")
+        assert merge.take() == []
+        assert merge.strategy.held() == 5  # all may have restarted
+        merge.end("c")
+        assert merge.take() == []
+        assert merge.unmatched() == {"a": {"late": 1}, "c": {"late": 3}}
+        assert merge.statistics.dropped == {"duplicate": 1}
+        assert merge.strategy.held() == 0
+        assert merge.strategy.deadline() is None
+        merge.check_sum()
+
+    def test_of_as_many_streams_ahead_as_behind_those_behind_are_out_of_step(self, caplog):
+        merge = Merge(ByKey(patience=2.0, complete=False), "ab")
+        merge.put("a", 1000)
+        merge.now = 1.0
+        merge.put("b", 1)
+        merge.now = 2.0
+        assert merge.sets() == [(1, "b"), (1000, "a")]
+        assert merge.unmatched() == {}
+        assert [record.message[:11] for record in caplog.records] == ["b is silent"]
+        merge.check_sum()
+
+    def test_restarts_when_all_do(self):
         merge = Merge(ByKey(window=5))
         for name in NAMES:
             merge.put(name, *range(4))
@@ -274,7 +363,7 @@ class TestByKey:
         assert merge.unmatched() == {"b": {"incomplete": 1}, "c": {"incomplete": 1}}
         merge.check_sum()
 
-    def test_one_that_begins_anew_alone_is_late(self):
+    def test_one_that_restarts_alone_is_late(self):
         merge = Merge(ByKey(window=4, patience=2.0))
         for name in NAMES:
             merge.put(name, 10, 11)
@@ -342,7 +431,7 @@ class TestByKey:
         assert sent > 15_000  # 16 a second, if each waited for its patience
         merge.check_sum()
 
-    def test_one_that_begins_anew_alone_catches_up_as_fast_as_it_can(self):
+    def test_one_that_restarts_alone_catches_up_as_fast_as_it_can(self):
         merge = Merge(ByKey(window=8, patience=1.0))
         for key in range(1000):
             for name in NAMES:
@@ -410,6 +499,27 @@ class TestByKey:
         values = [one.data.header["value"] for one in merge.take()]
         assert values == [None, 0, 1, None, 0]
 
+    @pytest.mark.parametrize("key", ["frame", "image_id"])
+    @pytest.mark.parametrize("versions", ["222", "121"])
+    def test_images_of_both_of_the_detectors_streams_match(self, key, versions):
+        merge = Merge(ByKey(key))
+        for series in (1, 2):
+            for name, version in zip(NAMES, versions, strict=True):
+                merge.put_all(name, SERIES[version](series))
+            expected = [(None, "abc"), (0, "abc"), (1, "abc"), (None, "abc")]
+            assert merge.sets() == expected
+        assert json.loads(merge.given[1].parts[0])["key"] == key
+        assert merge.unmatched() == {}
+
+    def test_another_number_of_stream2_is_a_key_too(self):
+        merge = Merge(ByKey("pulse_id"))
+        for name in NAMES:
+            merge.put_all(name, [cbor_message(type="image", image_id=ord(name), pulse_id=5)])
+        assert merge.sets() == [(5, "abc")]
+        merge.put_all("a", [cbor_message(type="image", image_id=5)])
+        merge.sets()
+        assert merge.unmatched() == {"a": {"no_key": 1}}
+
     def test_a_function_gives_the_key(self):
         def turn(header):
             return header["pulse_id"] // 10, header["htype"]
@@ -473,7 +583,7 @@ def senders(draw, most=25):
     return streams
 
 
-def play(data, merge, streams, moments=(0,)):
+def play(choices, merge, streams, moments=(0,)):
     """Send streams in bursts of any length, in any order, as the strategy wants them."""
     left = [list(keys) for keys in streams]
     turns = iter(range(1000))
@@ -481,21 +591,21 @@ def play(data, merge, streams, moments=(0,)):
     while open_:
         assert next(turns, None) is not None, "it goes on for ever"
         merge.take()
-        merge.now += data.draw(st.sampled_from(moments))
+        merge.now += choices.one_of(moments)
         wanted = sorted(merge.strategy.wanted & open_)
         if not wanted:
             merge.now += 1000  # as the merger would, it waits for the deadline
             continue
-        stream = data.draw(st.sampled_from(wanted))
-        count = data.draw(st.integers(1, 9))
+        stream = choices.one_of(wanted)
+        count = choices.one_of(range(1, 10))
         burst, left[stream] = left[stream][:count], left[stream][count:]
         if burst:
             merge.put(NAMES[stream], *burst)
         if not left[stream]:
             merge.end(NAMES[stream])
             open_.discard(stream)
-        for lane in merge.strategy._lanes:
-            assert lane.held <= merge.strategy._window
+        for source in merge.strategy._inputs:
+            assert source.held <= merge.strategy._window
     while merge.strategy.held():
         assert next(turns, None) is not None, "it goes on for ever"
         merge.take()
@@ -506,10 +616,10 @@ def play(data, merge, streams, moments=(0,)):
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.data(), senders(), st.integers(1, 6))
-def test_every_key_of_all_comes_out_once_and_complete(data, streams, window):
+@given(CHOICES, senders(), st.integers(1, 6))
+def test_every_key_of_all_comes_out_once_and_complete(choices, streams, window):
     merge = Merge(ByKey(window=window, patience=500))
-    sets = play(data, merge, streams)
+    sets = play(choices, merge, streams)
     everywhere = sorted(set.intersection(*map(set, streams)))
     assert sets == [(key, "abc") for key in everywhere]
     doubled = sum(len(keys) - len(set(keys)) for keys in streams)
@@ -520,10 +630,10 @@ def test_every_key_of_all_comes_out_once_and_complete(data, streams, window):
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.data(), senders(), st.integers(1, 6))
-def test_every_key_of_one_comes_out_once_where_partial_sets_will_do(data, streams, window):
+@given(CHOICES, senders(), st.integers(1, 6))
+def test_every_key_of_one_comes_out_once_where_partial_sets_will_do(choices, streams, window):
     merge = Merge(ByKey(window=window, patience=500, complete=False))
-    sets = play(data, merge, streams)
+    sets = play(choices, merge, streams)
     owners = dict.fromkeys(sorted(set.union(*map(set, streams))), "")
     for name, keys in zip(NAMES, streams, strict=True):
         for key in set(keys):
@@ -532,10 +642,10 @@ def test_every_key_of_one_comes_out_once_where_partial_sets_will_do(data, stream
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.data(), senders(), st.booleans(), st.integers(1, 6))
-def test_with_little_patience_keys_stay_in_order_and_whole(data, streams, complete, window):
+@given(CHOICES, senders(), st.booleans(), st.integers(1, 6))
+def test_with_little_patience_keys_stay_in_order_and_whole(choices, streams, complete, window):
     merge = Merge(ByKey(window=window, patience=3, complete=complete))
-    sets = play(data, merge, streams, moments=(0, 1, 2, 5))
+    sets = play(choices, merge, streams, moments=(0, 1, 2, 5))
     keys = [key for key, _ in sets]
     assert keys == sorted(set(keys))
     for key, owners in sets:
@@ -544,22 +654,26 @@ def test_with_little_patience_keys_stay_in_order_and_whole(data, streams, comple
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.data(), st.lists(senders(6), min_size=2, max_size=3), st.integers(14, 20))
-def test_all_that_begin_anew_are_matched_anew(data, rounds, window):
+@given(CHOICES, st.lists(senders(6), min_size=2, max_size=3), st.integers(14, 20))
+def test_all_that_restart_are_matched_again(choices, rounds, window):
     # it shows within the window, and while no stream passes where it was before
     begun = [[[0, 1, 2, *(k + 3 for k in keys), 99] for keys in streams] for streams in rounds]
     merge = Merge(ByKey(window=window, patience=500))
-    sets = play(data, merge, [list(chain(*keys)) for keys in zip(*begun, strict=True)])
+    sets = play(choices, merge, [list(chain(*keys)) for keys in zip(*begun, strict=True)])
     expected = [sorted(set.intersection(*map(set, streams))) for streams in begun]
     assert [key for key, _ in sets] == list(chain(*expected))
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.data(), st.lists(st.lists(st.integers(0, 12), max_size=30), min_size=3, max_size=3))
-def test_whatever_comes_is_accounted_for(data, streams):
-    complete = data.draw(st.booleans())
-    merge = Merge(ByKey(window=data.draw(st.integers(1, 5)), patience=3, complete=complete))
-    sets = play(data, merge, streams, moments=(0, 1, 4))
+@given(
+    CHOICES,
+    st.lists(st.lists(st.integers(0, 12), max_size=30), min_size=3, max_size=3),
+    st.booleans(),
+    st.integers(1, 5),
+)
+def test_whatever_comes_is_accounted_for(choices, streams, complete, window):
+    merge = Merge(ByKey(window=window, patience=3, complete=complete))
+    sets = play(choices, merge, streams, moments=(0, 1, 4))
     sent = [Counter(keys) for keys in streams]
     for key, owners in sets:
         for name in owners:

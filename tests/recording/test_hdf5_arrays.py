@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gmflow.decoder import Decoder
 from gmflow.message import Message
 from tests.support.captures import needs_captures, read_capture, truth
+from tests.support.full import times
 from tests.support.hdf5_recorded import opened, record, texts
 
 h5py = pytest.importorskip("h5py")
@@ -93,7 +94,7 @@ def messages(draw: st.DrawFn) -> list[bytes]:
     return message(*segments, type=name, shape=shape, **extra)
 
 
-@settings(max_examples=40)
+@settings(max_examples=times(40, 15))
 @given(st.lists(messages(), min_size=1, max_size=6))
 def test_what_the_decoder_gives_is_what_is_recorded(sent: list[list[bytes]]) -> None:
     with TemporaryDirectory() as folder:
@@ -135,7 +136,7 @@ def check_row(group: Any, row: int, value: dict[str, Any]) -> None:
 
 
 def recorded(folder: Path, *sent: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Record, and give what each file has: its datasets."""
+    """Record, and return what each file has: its datasets."""
     assert record(folder, *sent).refused == 0
     with opened(folder) as files:
         return [{name: data[:] for name, data in file[DATA].items()} for file in files]
@@ -185,6 +186,14 @@ def test_a_float_is_what_each_segment_has_room_for(tmp_path: Path) -> None:
     (file,) = recorded(tmp_path, message(*(a.tobytes() for a in segments), type="float", shape=[2]))
     assert [file[name].dtype.str for name in ("data", "data_2")] == ["<f4", "<f8"]
     assert [file[name].tobytes() for name in ("data", "data_2")] == [a.tobytes() for a in segments]
+
+
+@pytest.mark.parametrize("shape", [[], [2]])
+def test_a_type_of_several_fields(tmp_path: Path, shape: list[int]) -> None:
+    sent = np.array([(1, 2.5), (3, 4.5)], "i4,f8")[: 2 if shape else 1]
+    (file,) = recorded(tmp_path, *[message(sent.tobytes(), type="i4,f8", shape=shape)] * 3)
+    assert file["data"].shape == (3, *shape)
+    assert file["data"].tobytes() == sent.tobytes() * 3
 
 
 def test_the_counters_of_the_header(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from gmflow.decoder import Decoder
 from gmflow.message import Message
 from tests.support.bsread_wire import CODES, STAMP, stamp, wire
 from tests.support.captures import needs_captures, read_capture, truth
+from tests.support.full import times
 from tests.support.hdf5_recorded import opened, record, texts
 
 h5py = pytest.importorskip("h5py")
@@ -202,7 +203,7 @@ def parts_of(draw: st.DrawFn, channel: dict[str, Any]) -> tuple[bytes, bytes]:
     return bytes(codec.encode(plain, channel["compression"], size, order)), when
 
 
-@settings(max_examples=40)
+@settings(max_examples=times(40, 15))
 @given(streams())
 def test_what_the_decoder_gives_is_what_is_recorded(messages: list[list[bytes]]) -> None:
     decoder = Decoder()
@@ -279,7 +280,11 @@ def test_an_unknown_time_is_no_time_to_numpy(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [{"pulse_id": 1 << 63}, {"global_timestamp": {"sec": 1, "ns": -(1 << 63) - 1}}],
+    [
+        {"pulse_id": 1 << 63},
+        {"pulse_id": -(1 << 63) - 1},
+        {"global_timestamp": {"sec": 1, "ns": -(1 << 63) - 1}},
+    ],
 )
 def test_numbers_beyond_64_bits_are_refused(tmp_path: Path, header: dict[str, Any]) -> None:
     good = scalars(1, "A")

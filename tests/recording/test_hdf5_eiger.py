@@ -749,7 +749,7 @@ def test_what_is_damaged_in_stream_v2_is_refused(algorithm, tmp_path, caplog):
 
 
 def test_the_handlers_give_the_same(tmp_path):
-    """What is stored is what a stream with these handlers gives."""
+    """What is stored is what a stream with these handlers returns."""
     images = [Image(3, frame, {}, {"a": picture(frame)}, 5, 6, 7) for frame in range(3)]
     messages = v2_messages(*images)
     record(tmp_path, *messages, *[an_image(frame) for frame in range(3)])

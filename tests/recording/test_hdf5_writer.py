@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import zmq
 
+from gmflow import jsonwire, simulate
 from gmflow.errors import ConfigError, RecordingError
 from gmflow.handlers import eiger
 from gmflow.handlers.series import Image
@@ -40,6 +41,12 @@ def an_array(frame):
     return [json.dumps(header).encode(), bytes([frame] * 3)]
 
 
+def a_pulse(pulse_id):
+    (parts,) = simulate.bsread([{"name": "A", "type": "float64"}], 1)
+    header = {**json.loads(parts[0]), "pulse_id": pulse_id}
+    return [json.dumps(header).encode(), *parts[1:]]
+
+
 def messages(*parts):
     return [Message(parts=one) for one in parts]
 
@@ -65,6 +72,29 @@ def test_each_kind_of_message_has_its_file(tmp_path):
     assert writer.paths == [str(tmp_path / "run.h5"), str(tmp_path / "run-2.h5")]
     with opened(tmp_path) as files:
         assert [file[DATA].shape for file in files] == [(3, 30, 20), (3, 3)]
+
+
+@pytest.mark.parametrize("make", [an_array, an_image, a_pulse])
+def test_a_header_is_parsed_once(make, tmp_path, monkeypatch):
+    sent = messages(*map(make, range(3)))
+    headers = {bytes(one.parts[0]) for one in sent}
+    parsed = []
+
+    def counted(read):
+        def counting(part):
+            parsed.extend({bytes(part)} & headers)
+            return read(part)
+
+        return counting
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("gmflow.") and module is not jsonwire:
+            for attribute in {"loads", "loads_text"} & vars(module).keys():
+                monkeypatch.setattr(module, attribute, counted(getattr(module, attribute)))
+    with Hdf5Writer(tmp_path / "run.h5") as writer:
+        writer.write(sent)
+    assert writer.written == 3
+    assert parsed == [bytes(one.parts[0]) for one in sent]
 
 
 def test_an_htype_may_be_a_list_of_one(tmp_path):
@@ -227,7 +257,7 @@ from gmflow import simulate
 from gmflow.errors import RecordingError
 from gmflow.recording.hdf5 import Hdf5Writer
 from tests.recording.test_hdf5_writer import messages
-channels = [{"name": f"CH{number}", "type": "float64"} for number in range(800)]
+channels = [{"name": f"CH{number}", "type": "float64"} for number in range(int(sys.argv[2]))]
 sent = messages(*simulate.bsread(channels, 40))
 writer = Hdf5Writer(sys.argv[1])
 writer.write(sent[:5])
@@ -248,13 +278,14 @@ print(json.dumps([said, writer.written]), flush=True)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits files as Linux does")
 def test_a_full_disk_ends_a_wide_recording_too(tmp_path):
-    (line,) = child(WIDE_AND_FULL, tmp_path / "run.h5")
+    channels = times(800, 400)
+    (line,) = child(WIDE_AND_FULL, tmp_path / "run.h5", channels)
     said, written = json.loads(line)
     assert said == f"{tmp_path}/run.h5 can't be written: File too large; check the disk"
     assert written >= 5
     with opened(tmp_path) as (file,):
         pulses = file["messages/pulse_id"][:written].tolist()
-        for number in (0, 400, 799):
+        for number in (0, channels // 2, channels - 1):
             assert file[f"data/CH{number}/pulse_id"][:written].tolist() == pulses
 
 
@@ -327,7 +358,7 @@ def test_a_kill_loses_nothing_that_is_older_than_promised(tmp_path):
 
 
 def child(text, *arguments, timeout=50):
-    """Run a Python program of its own; give the lines that it prints."""
+    """Run a Python program of its own; return the lines that it prints."""
     command = [sys.executable, "-c", text, *map(str, arguments)]
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, cwd=root)

@@ -211,7 +211,7 @@ def test_a_file_without_any_index(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_chunk_is_read_where_its_indexes_may_not_be_all(tmp_path: Path, is_known: bool) -> None:
-    # The second index of the chunk is cut, or of a channel that only the chunk tells of.
+    # The second index of the chunk is cut, or of a channel whose record only the chunk has.
     other = pack(mcap_records().Channel(2, "t", "cbor", {}, 0))
     second = a_message(1)[:9] + b"\2\0" + a_message(1)[11:]
     records = (b"" if is_known else other) + a_message(0) + second

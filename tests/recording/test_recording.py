@@ -660,6 +660,7 @@ def run(text, *arguments):
         capture_output=True,
         text=True,
         timeout=50,
+        cwd=Path(__file__).parents[2],
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -772,9 +773,10 @@ def test_a_file_with_a_huge_part_number_takes_no_time(tmp_path):
 
 
 ENDLESS = """
-import hashlib, json, os, random, signal, sys, time
+import hashlib, json, os, sys
 from gmflow.message import Message
 from gmflow.recording import open_writer
+from tests.support.kills import last_told
 noise = os.urandom(40_000)
 def message(number):
     parts = [noise[number % 999 : number * 7919 % 20_000] for _ in range(number % 4)]
@@ -788,22 +790,7 @@ def write(folder, told):
         writer.write([message(number) for number in range(first, first + 1 + first % 9)])
         os.write(told, writer.written.to_bytes(8, "big"))
 for folder in sys.argv[1:]:
-    hear, told = os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            write(folder, told)
-        finally:
-            os._exit(1)
-    os.close(told)
-    said = os.read(hear, 8)
-    time.sleep(random.uniform(0, 0.03))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    while more := os.read(hear, 1 << 16):
-        said += more
-    os.close(hear)
-    print(int.from_bytes(said[-8:], "big"))
+    print(last_told(write, folder, 0.03))
 """
 
 

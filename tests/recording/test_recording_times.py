@@ -4,7 +4,7 @@ import csv
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmflow.errors import RecordingError
@@ -13,6 +13,7 @@ from gmflow.recording.folder.folder_reader import FolderReader
 from gmflow.recording.folder.folder_writer import FolderWriter
 from gmflow.recording.folder.names import part_name
 from gmflow.recording.folder.times import HEADING
+from tests.support import full
 
 SOURCES = st.text(
     st.one_of(
@@ -87,6 +88,7 @@ def test_times_are_joined_by_number(tmp_path):
     assert known(tmp_path) == [*expected, (0, "")]
 
 
+@settings(max_examples=full.times(100, 30))
 @given(st.lists(st.tuples(NANOSECONDS, SOURCES), min_size=1, max_size=4), st.data())
 def test_a_cut_end_costs_the_rows_that_are_not_whole(tmp_path_factory, rows, data):
     folder = tmp_path_factory.mktemp("recording")

@@ -17,7 +17,7 @@ from gmflow.merging.merged import Joiner
 from gmflow.message import Message
 from gmflow.render.summary import Summaries, figures, kind
 from gmflow.render.words import many, printable, size, text_of, time_of
-from gmflow.simulate import array, eiger, raw
+from gmflow.simulate import array, eiger, raw, stream2
 from tests.support.captures import captures, needs_captures, read_capture, truth
 
 SMALL = (20, 30)
@@ -225,6 +225,16 @@ def test_raw_and_unknown_messages_show_header_and_sizes():
 def test_what_is_not_json_is_shown_with_the_reason(parts):
     lines = one(*parts)
     assert "not JSON" in lines[0] and lines[1].lstrip().startswith("! ")
+
+
+def test_stream2_that_can_not_be_decoded_is_named_with_the_reason():
+    pytest.importorskip("cbor2")
+    _, (whole,), _ = stream2(1, SMALL, compression="none")
+    lines = one(whole.replace(b"\x64data", b"\x64dada"))
+    assert lines[0].startswith("     0  stream2 image ") and "1 part: " in lines[0]
+    assert lines[1].lstrip().startswith("! frame 0 of series 1: data is ")
+    lines = one(whole[:-20])
+    assert lines[1].lstrip().startswith("! ")
 
 
 def bsread(channels, values):

@@ -181,6 +181,24 @@ def test_what_is_read_is_what_a_parser_reads(items: list[Any], burst: int) -> No
         assert quick == (follow(parts, burst) if parts else None)
 
 
+@pytest.mark.parametrize("burst", [1, 3])
+def test_a_number_that_is_not_the_messages_own_is_not_followed(burst: int) -> None:
+    parts = []
+    for number in range(1, 7):
+        within = b"\x68image_id" + bytes([number])
+        message = {"a": within, "type": "image", "series_id": 3, "image_id": 1}
+        parts.append(encoded(message, "as it is", False))
+    assert counts(follow(parts, burst)) == (0, 5, 0, 0)
+
+
+@pytest.mark.parametrize("order", ["as it is", "backwards"])
+@pytest.mark.parametrize("burst", [1, 3])
+def test_a_series_that_stands_behind_the_number_is_followed(order: str, burst: int) -> None:
+    numbers = [(3, 0), (3, 1), (3, 2), (4, 3), (4, 4), (4, 5)]
+    parts = [encoded(plain("image", *pair), order, False) for pair in numbers]
+    assert counts(follow(parts, burst)) == (3, 0, 0, 0)
+
+
 def test_series_are_remembered_in_bounded_memory() -> None:
     followed = SequenceTracker()
     for series in range(5 * MAX_SERIES):

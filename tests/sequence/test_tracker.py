@@ -555,6 +555,8 @@ def streams(draw):
 @example([b'{"frame": 0}', b'{"frame": 1}', b'{"frame": "%d"}', b'{"frame": 3}'], [1])
 @example([b'{"frame": %d}' % n for n in [*range(9), 5, 6, *[8] * 20, 9, 10, 11]], [1, 3])
 @example([b'{"a": "%%d", "frame": %d}' % n for n in range(40)], [4])
+@example([b'{"a": {"frame": %d}, "frame": 1}' % n for n in range(1, 6)], [1])
+@example([b'{"fr\\u0061me": 1, "a": {"frame": %d}}' % n for n in range(1, 6)], [1])
 def test_what_is_read_is_what_a_parser_reads(texts, bursts):
     quick = follow(map(message, texts), bursts)
     with pytest.MonkeyPatch.context() as patch:

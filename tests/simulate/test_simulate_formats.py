@@ -1,4 +1,4 @@
-"""Generated series and pulses: independent decoders read them, a seed always gives the same."""
+"""Generated series and pulses: independent decoders read them, a seed always makes the same."""
 
 from __future__ import annotations
 

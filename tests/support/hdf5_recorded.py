@@ -10,7 +10,7 @@ from gmflow.recording.hdf5 import Hdf5Writer
 
 
 def record(folder: Path, *messages: Sequence[bytes] | Message) -> Hdf5Writer:
-    """Record messages to run.h5 in a folder that is made for it, and give the closed writer."""
+    """Record messages to run.h5 in a folder that is made for it, and return the closed writer."""
     folder.mkdir(exist_ok=True)
     before = open_files()
     writer = Hdf5Writer(folder / "run.h5")
@@ -29,9 +29,6 @@ class Single:
         self._is_text = not about
         make = self._rows.texts if self._is_text else self._rows.column
         make(path, *about, **attributes)
-
-    def __len__(self) -> int:
-        return len(self._rows)
 
     def append(self, value: Any) -> None:
         self._rows.append((value,), len(value) if self._is_text else 0)

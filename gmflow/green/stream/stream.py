@@ -186,7 +186,7 @@ class Stream:
         logger.info("%s to %s", "Bound" if binds else "Connected", address)
 
     def disconnect(self) -> None:
-        """Close the socket; what was sent goes out, for up to `linger`, off the hub.
+        """Close the socket; what was sent goes out, for up to `linger`, while the hub runs on.
 
         Running handlers are closed.
         """

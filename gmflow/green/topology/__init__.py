@@ -8,13 +8,12 @@ from .merger import Merger
 from .node import Consumer, Node, Producer
 from .output import Output
 from .sink import Sink
-from .source import Bursts, Feed, Origin, Source
+from .source import Bursts, Origin, Source
 from .topology import Topology
 
 __all__ = [
     "Bursts",
     "Consumer",
-    "Feed",
     "Inlet",
     "Merger",
     "Node",

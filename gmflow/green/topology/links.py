@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ...errors import ConfigError
 from ...filters import Filter
 from ...formats import is_series_edge
-from ...message import Message, size_of_all
+from ...message import Message, separate_headers, size_of_all
 from ...statistics import NodeStatistics
 from ..channel import Channel
 
@@ -154,6 +154,8 @@ class Splitter:
 
     def send(self, messages: Sequence[Message], size: int) -> None:
         """Pass messages, `size` bytes in all, to every inlet; wait where one is full and blocks."""
+        if len(self.inlets) > 1:
+            separate_headers(messages)
         for inlet in self.inlets:
             inlet.accept(messages, size)
 

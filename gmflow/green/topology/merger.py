@@ -1,11 +1,12 @@
-"""The channels of several streams that one greenlet reads: it learns which of them have something.
+"""A node that merges the messages of several, in the order that a strategy says.
 
-Each has a writer of its own, and is bounded as any channel; many share the room of a few.
+Each input has a channel with a writer of its own, bounded as any; many share the room of a few.
+One greenlet reads them all: a channel rings where it has something, and only that is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gevent import getcurrent, sleep
@@ -20,47 +21,29 @@ from .node import Producer
 
 MAX_WAITING = 16_384
 MAX_WAITING_BYTES = 256 << 20
-"""Messages, and bytes, that wait in all channels together, where there are many."""
+"""Messages, and bytes, that wait in all channels of a merger, where there are many."""
 
 
 class InputChannel(Channel):
-    """A channel that tells a gathering when it has something, or is at its end.
+    """The channel at a place of several: it rings when it has something, or is at its end."""
 
-    Parameters
-    ----------
-    place : int
-        Which of the gathering's channels it is.
-    gathering : InputChannels
-        Whom it tells.
-    capacity, capacity_bytes : int
-        As of `Channel`.
-    """
-
-    def __init__(
-        self, place: int, gathering: InputChannels, capacity: int, capacity_bytes: int
-    ) -> None:
-        super().__init__(capacity, capacity_bytes)
+    def __init__(self, place: int, ring: Callable[[int], None], *capacity: int) -> None:
+        super().__init__(*capacity)
         self._place = place
-        self._gathering = gathering
+        self._ring = ring
 
     def _wake(self) -> None:
         super()._wake()
-        if self._messages or self._closed:
-            self._gathering.ring(self._place)
+        if self._messages or self.closed:
+            self._ring(self._place)
 
 
 class InputChannels:
-    """Several channels with one reader.
-
-    Parameters
-    ----------
-    count : int
-        How many channels.
+    """As many channels with one reader.
 
     Attributes
     ----------
     channels : list of Channel
-        The channels.
     ready : dict of int to None
         The places of those that may have something or be at their end, in the order in which
         they came to it; the reader takes them out.
@@ -71,7 +54,7 @@ class InputChannels:
             max(1, min(CAPACITY, MAX_WAITING // count)),
             min(CAPACITY_BYTES, MAX_WAITING_BYTES // count),
         )
-        self.channels = [InputChannel(place, self, *room) for place in range(count)]
+        self.channels = [InputChannel(place, self.ring, *room) for place in range(count)]
         self.ready: dict[int, None] = {}
         self._reader: Any = None
         self._called = False
@@ -84,13 +67,7 @@ class InputChannels:
             get_hub().loop.run_callback(self._switch, False)
 
     def wait(self, timeout: float | None) -> None:
-        """Wait until a channel rings, or for `timeout` seconds and for what came meanwhile.
-
-        Parameters
-        ----------
-        timeout : float or None
-            None waits for as long as it takes.
-        """
+        """Wait until a channel rings, or for `timeout` seconds and for what came meanwhile."""
         timer = None if timeout is None else get_hub().loop.timer(max(timeout, 0))
         self._reader = getcurrent()
         try:
@@ -136,11 +113,11 @@ class Merger(Producer):
         super().__init__(name)
         self._strategy = strategy
         strategy.start([node.name for node in nodes], self.statistics)
-        self._gathering = InputChannels(len(nodes))
+        self._channels = InputChannels(len(nodes))
         self._open = set(range(len(nodes)))
         self._sets = 0
         self._clock = Clock()
-        inlets = [Inlet(self.statistics, channel=one) for one in self._gathering.channels]
+        inlets = [Inlet(self.statistics, channel=one) for one in self._channels.channels]
         self.inputs = tuple(zip(nodes, inlets, strict=True))
 
     def want_data(self) -> None:
@@ -153,25 +130,23 @@ class Merger(Producer):
             brought = self._bring()
             messages = strategy.take(CAPACITY, self._clock.now())
             if messages:
-                self._give_on(messages)
+                self._pass_on(messages)
             elif not brought and not self._open:
                 return
-            elif not brought and strategy.wanted.isdisjoint(self._gathering.ready):
-                self._gathering.wait(self._clock.until(strategy.deadline()))
+            elif not brought and strategy.wanted.isdisjoint(self._channels.ready):
+                self._channels.wait(self._clock.until(strategy.deadline()))
 
     def _bring(self) -> int:
-        """Bring the strategy of what it wants and has come; tell of how many streams.
-
-        It is not all at once: what waits in a channel keeps its source from taking more.
-        """
-        ready, wanted, now = self._gathering.ready, self._strategy.wanted, self._clock.now()
+        """Put what the strategy wants and has come, and return of how many streams."""
+        # not all at once: what waits in a channel keeps its source from taking more
+        ready, wanted, now = self._channels.ready, self._strategy.wanted, self._clock.now()
         fewer, others = (ready, wanted) if len(ready) < len(wanted) else (wanted, ready)
         places, room = [place for place in fewer if place in others], CAPACITY
         for number, place in enumerate(places):
             if room <= 0:
                 return number
             del ready[place]
-            channel = self._gathering.channels[place]
+            channel = self._channels.channels[place]
             messages = channel.get() if len(channel) else []
             if messages:
                 self._strategy.put(place, messages, now)
@@ -181,7 +156,7 @@ class Merger(Producer):
                 self._open.discard(place)
         return len(places)
 
-    def _give_on(self, messages: Sequence[Message]) -> None:
+    def _pass_on(self, messages: Sequence[Message]) -> None:
         count = None
         if self._strategy.joins:
             self._sets += len(messages)
@@ -192,7 +167,7 @@ class Merger(Producer):
             self._clock.skip()
 
     def close(self) -> None:
-        for channel in self._gathering.channels:
+        for channel in self._channels.channels:
             channel.break_off()
             self.statistics.left_over += len(channel)
         self.statistics.left_over += self._strategy.held()

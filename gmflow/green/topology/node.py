@@ -74,7 +74,7 @@ class Node:
         """Note that the topology is to stop."""
 
     def close(self) -> None:
-        """Give back what `open` took, and tell the neighbours that this node has ended."""
+        """Release what `open` took, and let the neighbours know that this node has ended."""
 
     def snapshot(self) -> dict[str, Any]:
         """Return the node's kind, address and counters as a plain dict."""

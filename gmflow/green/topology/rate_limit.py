@@ -46,10 +46,10 @@ class PacedChannel(Channel):
         """Return the messages whose turn it is, waiting for it; an empty list at the end."""
         self._wait_for_messages()
         turn = max(self._turn, monotonic())
-        while not self._closed and not self._free() and (left := turn - monotonic()) > 0:
+        while not self.closed and not self._free() and (left := turn - monotonic()) > 0:
             self._sleep(left)
         free = self._free()
-        count = len(self) if self._closed or monotonic() >= turn else free
+        count = len(self) if self.closed or monotonic() >= turn else free
         if count > free:
             self._turn = turn + self._interval  # not from now: a late wake-up costs no turn
         messages = [self.displace() for _ in range(count)]
@@ -85,7 +85,7 @@ class PacedChannel(Channel):
 
     def _wake(self) -> None:
         super()._wake()
-        if self._sleeper is not None and (self._closed or self._free()):
+        if self._sleeper is not None and (self.closed or self._free()):
             get_hub().loop.run_callback(self._switch, self._sleeper)
 
     def _switch(self, greenlet: Any) -> None:

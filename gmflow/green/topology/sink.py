@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator
 from inspect import GEN_CREATED, getgeneratorstate, isgeneratorfunction
+from time import monotonic
 from types import GeneratorType
 from typing import Any, TypeAlias
 
@@ -59,7 +60,8 @@ class Sink(Consumer):
                 self._pass(message)
                 self.done(message)
             hand.popleft()
-            yield_to_hub()
+            if monotonic() >= yield_to_hub.until:  # written out, as it is for every message
+                yield_to_hub()
 
     def _leave_out(self, message: Message) -> None:
         if message.error is not None:

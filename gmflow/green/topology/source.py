@@ -1,8 +1,8 @@
-"""A node that messages begin at: it makes messages of what comes, and passes them on.
+"""The nodes that messages begin at: those of a socket, or those of an iterable.
 
-It decodes for the nodes after it, by running handlers of its own, because what a handler
-remembers belongs to one stream. What the handlers leave for later is done in native threads,
-and the messages go on in the order in which they came.
+Each makes messages of what comes and passes them on, in that order. Where a node after it wants
+values it decodes, with handlers of its own, because what a handler remembers belongs to one
+stream; what they leave for later is done in native threads.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Origin(Producer):
         Which handler reads which htype, beside the built-in ones, if a node after it wants values.
     address : str, optional
         Its socket's address.
-    continuity : SequenceTracker, optional
+    tracker : SequenceTracker, optional
         What follows the messages, where some may be missing.
     threads : int, optional
         Native threads for what the handlers leave for later; 0 does it on the hub.
@@ -52,11 +52,11 @@ class Origin(Producer):
         name: str,
         handlers: Mapping[str, Handler] | None = None,
         address: str = "",
-        continuity: SequenceTracker | None = None,
+        tracker: SequenceTracker | None = None,
         threads: int = 1,
     ) -> None:
         super().__init__(name, address)
-        self._continuity = continuity
+        self._tracker = tracker
         self._handlers = None if handlers is None else dict(handlers)
         self._threads = threads
         self._decoding: Decoding | None = None
@@ -101,8 +101,8 @@ class Origin(Producer):
         size = size_of_all(messages)
         self.statistics.received += len(messages)
         self.statistics.bytes_received += size
-        if self._continuity is not None:
-            self._continuity.follow(messages, monotonic())
+        if self._tracker is not None:
+            self._tracker.follow(messages, monotonic())
         if self._decoding is None:
             self.give(messages, size)
         else:
@@ -138,8 +138,6 @@ class Origin(Producer):
                     self.give_decoded()
                 if begin(message):
                     ready.append(message)
-                if type(message.parsed) is dict:  # the value may have the other one, and change it
-                    message.parsed = message.parsed.copy()
                 left -= 1
         except BaseException:  # a kill, where it waits for a thread or a handler waits
             self.statistics.left_over += left + len(ready)
@@ -177,7 +175,7 @@ class Source(Origin):
     count : int, optional
         End after so many messages.
     step : int, optional
-        As of `gmflow.sequence.tracker.Continuity`.
+        As of `gmflow.sequence.tracker.SequenceTracker`.
     threads : int, optional
         As of `Origin`.
     """
@@ -209,9 +207,11 @@ class Source(Origin):
         assert self._socket is not None
         receiver, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
         longest, many = min(BURST, capacity), room < CAPACITY_BYTES  # many share a merger's room
+        # where many messages are in flight, as values are, their frames would be collected as well
+        compact = many or self._decoding is not None
         while not self._stopping and self._left != 0:
             most = longest if self._left is None else min(longest, self._left)
-            burst = receiver.receive_burst(most, room, compact=many)
+            burst = receiver.receive_burst(most, room, compact=compact)
             if self._left is not None:
                 self._left -= len(burst)
             if burst:
@@ -241,7 +241,7 @@ class Source(Origin):
 
 
 class Bursts(Origin):
-    """Gives the messages of an iterable of bursts.
+    """Passes on the messages of an iterable of bursts.
 
     Parameters
     ----------
@@ -288,23 +288,3 @@ class Bursts(Origin):
         super().stop()
         if self._greenlet is not None:  # it waits in the iterable, for a file or for its turn
             self._greenlet.kill(block=False)
-
-
-class Feed(Bursts):
-    """Gives the messages of an iterable.
-
-    Parameters
-    ----------
-    name, handlers
-        As of `Origin`.
-    messages : iterable of sequences of bytes-like
-        The parts of each message; the iterator may wait on the hub.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        messages: Iterable[Sequence[Part]],
-        handlers: Mapping[str, Handler] | None = None,
-    ) -> None:
-        super().__init__(name, zip(messages), handlers)  # each is a burst of its own

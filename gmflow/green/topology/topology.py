@@ -36,7 +36,7 @@ from .node import Node, Producer, socket_settings
 from .output import Output
 from .runner import Runner
 from .sink import Sink, SinkFunction
-from .source import Feed, Source
+from .source import Bursts, Source
 
 if TYPE_CHECKING:
     from ...decoder import Handler
@@ -136,11 +136,13 @@ class Topology:
         *,
         handlers: Mapping[str, Handler] | None = None,
         name: str | None = None,
-    ) -> Feed:
+    ) -> Bursts:
         """Add a node that takes messages from an iterable, each a sequence of parts."""
         config = from_arguments(FeedConfig, locals())
         name = self._free_name(config.name or "feed")
-        return self.attach(Feed(name, config.messages, config.handlers))
+        return self.attach(
+            Bursts(name, zip(config.messages), config.handlers)
+        )  # each message is a burst
 
     def merge(
         self,

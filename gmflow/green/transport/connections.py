@@ -74,7 +74,7 @@ class Connections:
         self._reason = ""
 
     def note(self, event: int, value: int) -> str:
-        """Take in an event; tell what has changed, ``connected`` for instance, or nothing."""
+        """Take in an event; return what has changed, ``connected`` for instance, or nothing."""
         changed = ""
         if event & OPENED:
             self._states[value] = _NEW
@@ -382,12 +382,10 @@ def open_monitor(socket: Socket, events: int, kind: Any = None) -> Any:
 
     Parameters
     ----------
-    socket : Socket
-        The socket.
     events : int
         Mask of the events.
     kind : type, optional
-        Class of the socket that reports arrive at; the context's own by default.
+        Class of the socket that is returned, where reports come; the context's own by default.
     """
     # an address of its own: libzmq frees that of an earlier monitor a while after its end
     address = f"inproc://gmflow-monitor-{os.urandom(8).hex()}"

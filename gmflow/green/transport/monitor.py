@@ -35,8 +35,8 @@ class SocketEventListener:
     Parameters
     ----------
     callbacks : list of callable
-        Each is called with the event (a dict as of `zmq.utils.monitor`) or None; the list is
-        read anew at each call.
+        Each is called with the event (a dict as of `zmq.utils.monitor`) or None; the list may
+        change between calls.
     events : int, optional
         Mask of the events to listen for; all by default.
     receive_timeout : float, optional
@@ -83,7 +83,7 @@ class SocketEventListener:
             thread.start()
 
     def stop(self) -> None:
-        """Stop listening and wait, off the hub, for the last callback to return."""
+        """Stop listening, and wait in a worker thread for the last callback to return."""
         self.monitor_listening.clear()
         socket, self._socket = self._socket, None
         pair, self._pair = self._pair, None

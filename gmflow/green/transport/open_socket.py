@@ -47,7 +47,7 @@ them to the program as messages.
 MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB, "XPUB": zmq.XPUB}
 
 
-def mode_of(mode: Any, allowed: Sequence[str] = tuple(MODES)) -> int:
+def mode_of(mode: Any) -> int:
     """Return the kind of socket that a name or ZeroMQ's constant stands for.
 
     Raises
@@ -56,10 +56,10 @@ def mode_of(mode: Any, allowed: Sequence[str] = tuple(MODES)) -> int:
         If it is none of those that are allowed.
     """
     number = MODES.get(mode.upper()) if isinstance(mode, str) else mode
-    for name in allowed:
-        if number == MODES[name]:
-            return MODES[name]
-    raise ConfigError(f"mode is {mode!r}; it can be {', '.join(allowed)}")
+    for known in MODES.values():
+        if number == known:
+            return known
+    raise ConfigError(f"mode is {mode!r}; it can be {', '.join(MODES)}")
 
 
 def check_settings(queue_size: Any, linger: Any, topics: Any, options: Any) -> None:

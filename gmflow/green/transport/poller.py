@@ -43,7 +43,7 @@ os.register_at_fork(after_in_child=Forks.add)
 
 
 class SocketPoller:
-    """Tells when a socket can be received from or sent to.
+    """Waits until a socket can be received from or sent to.
 
     The watchers hold no reference that would keep the socket alive.
 
@@ -73,7 +73,7 @@ class SocketPoller:
         self._forks = Forks.count
 
     def enter(self) -> None:
-        """Let other greenlets run if it is their turn, and see that the caller is the owner.
+        """Let other greenlets run if it is their turn, and validate that the caller is the owner.
 
         Raises
         ------
@@ -87,14 +87,7 @@ class SocketPoller:
             self._check_open()
 
     def wait(self, event: int, timeout: float | None) -> bool | None:
-        """Wait until the socket is ready.
-
-        Parameters
-        ----------
-        event : {POLLIN, POLLOUT}
-            Ready to be received from, or sent to.
-        timeout : float or None
-            Seconds to wait at most.
+        """Wait until the socket is ready for an event, POLLIN or POLLOUT, for `timeout` seconds.
 
         Returns
         -------

@@ -105,10 +105,8 @@ class MessageReceiver:
 
         Parameters
         ----------
-        most : int, optional
-            The burst ends at so many messages,
-        most_bytes : int, optional
-            at so many bytes, or when the socket is empty.
+        most, most_bytes : int, optional
+            The burst ends at so many messages or bytes, or when the socket is empty.
         compact : bool, optional
             Give small parts as bytes, in a tuple. Where very many messages are in flight, garbage
             collection spends more time on their frames than it takes to copy them.

@@ -27,7 +27,7 @@ RETRY = 0.001
 """Seconds between two attempts to send where libzmq can't tell when the next is worth it."""
 
 COPIED = 1 << 20
-"""Bytes that a burst may copy without a breath."""
+"""Bytes that a burst may copy before it yields to the hub."""
 
 _NOBLOCK = int(zmq.NOBLOCK)  # plain numbers: a flag made of enums costs 0.6 microseconds a call
 _MORE = int(zmq.SNDMORE | zmq.NOBLOCK)
@@ -119,7 +119,7 @@ class MessageSender:
             How many of the messages went out; 0 where `send` would give False.
         """
         flat = list(chain.from_iterable(messages))
-        if not all(messages) or not _go_together(flat):
+        if not all(messages) or not _go_at_once(flat):
             return int(self.send(messages[0], timeout))
         self._poller.enter()
         if timeout == 0 or not self._full:
@@ -171,8 +171,8 @@ class MessageSender:
                 return True
 
 
-def _go_together(parts: Sequence[Part]) -> bool:
-    """Return True if parts can be sent without a look at each, and without a breath between."""
+def _go_at_once(parts: Sequence[Part]) -> bool:
+    """Return True if parts can be sent without a look at each, and without a yield to the hub."""
     types = set(map(type, parts))
     if types == {_Frame}:
         return True  # they are shared, and cost nothing

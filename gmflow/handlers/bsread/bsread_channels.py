@@ -15,42 +15,31 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...codecs import bsread_codec as codec
-from ...codecs.limits import EXPANSION
+from ...codecs.limits import MAX_EXPANSION
 from ...errors import DecodeError, MessageError
 from ...message import Part
 from ...validation import shown
 from ..shapes import check_size, item_count, view_array
 
-NUMBERS = MappingProxyType(
-    {
-        "bool": "?",
-        "int8": "i1",
-        "uint8": "u1",
-        "int16": "i2",
-        "uint16": "u2",
-        "int32": "i4",
-        "uint32": "u4",
-        "int64": "i8",
-        "uint64": "u8",
-        "float32": "f4",
-        "float64": "f8",
-    }
+NUMBERS = (
+    *("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"),
+    *("float32", "float64"),
 )
-"""The number types of bsr_d, as NumPy names them without a byte order."""
+"""The number types of bsr_d, as NumPy names them."""
 
 OLD_NUMBERS = MappingProxyType(
     {
-        **NUMBERS,
-        "double": "f8",
-        "float": "f4",
-        "integer": "i4",
-        "long": "i4",
-        "ulong": "u4",
-        "short": "i2",
-        "ushort": "u2",
+        **{name: name for name in NUMBERS},
+        "short": "int16",
+        "ushort": "uint16",
+        "integer": "int32",
+        "float": "float32",
+        "long": "int32",
+        "ulong": "uint32",
+        "double": "float64",
     }
 )
-"""The same for bsr_d-1.0, where a long has 4 bytes."""
+"""The names in bsr_d-1.0, where a long has 4 bytes, and what they mean."""
 
 ORDERS = MappingProxyType({"little": "<", "big": ">"})
 
@@ -59,121 +48,26 @@ NONE = (None, "", "none")
 
 COMPRESSIONS = ("lz4", "bitshuffle_lz4")
 
-
-def order_of(encoding: Any) -> str:
-    """Return the byte order, "<" or ">", that an encoding names; little by default.
-
-    Raises
-    ------
-    DecodeError
-        If it names none.
-    """
-    name = "little" if encoding is None else encoding
-    if not isinstance(name, str) or name.lower() not in ORDERS:
-        raise DecodeError(f"encoding {shown(encoding)} is neither little nor big")
-    return ORDERS[name.lower()]
-
-
-def dtype_of(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
-    """Return the dtype of a type, None for a string; float64 by default.
-
-    Parameters
-    ----------
-    type_ : object
-        The name, or None.
-    order : str
-        The byte order, "<" or ">".
-    old : bool
-        Whether it stands in a bsr_d-1.0.
-
-    Raises
-    ------
-    DecodeError
-        If there is no such type.
-    """
-    name = "float64" if type_ is None else type_
-    if not isinstance(name, str):
-        raise DecodeError(f"type {shown(name)} is not a name")
-    if name.lower() == "string":
-        return None
-    code = (OLD_NUMBERS if old else NUMBERS).get(name.lower(), "f8" if old else None)
-    if code is None:
-        raise DecodeError(f"type {name!r:.40} is unknown (known: string, {', '.join(NUMBERS)})")
-    return np.dtype(order + code)
-
-
-def shape_of(described: Any) -> list[int]:
-    """Return a shape in NumPy's order of dimensions; [1] by default.
-
-    Raises
-    ------
-    DecodeError
-        If it is no list of whole numbers from 0 up, or there can't be such an array.
-    """
-    if described is None:
-        return [1]
-    if item_count(described) > 1 << 48 or 0 in described:
-        try:
-            np.broadcast_to(np.empty((), "f8"), described)
-        except (ValueError, OverflowError) as error:
-            raise DecodeError(f"shape {shown(described)} is too large: {error}") from None
-    return list(reversed(described))
-
-
-def compression_of(name: Any) -> str | None:
-    """Return the compression that a name means, one of `COMPRESSIONS`, or None for none.
-
-    Raises
-    ------
-    DecodeError
-        If it means nothing.
-    """
-    lower = name.lower() if isinstance(name, str) else name
-    if lower in NONE:
-        return None
-    if lower not in COMPRESSIONS:
-        known = ", ".join(COMPRESSIONS)
-        raise DecodeError(f"compression {shown(name)} is unknown (known: none, {known})")
-    return str(lower)
-
-
 STAMPS = MappingProxyType({order: Struct(order + "QQ") for order in ORDERS.values()})
 """A timestamp: seconds and nanoseconds."""
 
 SIZES = MappingProxyType({"lz4": (Struct("<I"), Struct(">I")), "bitshuffle_lz4": (Struct(">Q"),)})
 """What a compressed value begins with: the size before, in whichever byte order."""
 
-CHARACTER_BYTES = 4
+MAX_CHARACTER_BYTES = 4
 """Bytes of a character of a str, at most; one that takes so many makes all others do so, too."""
 
 
 class BsreadChannel(NamedTuple):
-    """One channel of a data header.
-
-    Attributes
-    ----------
-    name : str
-    dtype : numpy.dtype or None
-        The element type with its byte order; None for a string.
-    shape : list of int
-        In NumPy's order (slowest first), the reverse of what the data header says.
-    order : str
-        The channel's byte order, "<" or ">".
-    compression : str or None
-        What its values are compressed with, "lz4" or "bitshuffle_lz4".
-    size : int or None
-        Bytes of a value that is not compressed; None for a string, which has any number.
-    is_scalar : bool
-        Whether the value is one number instead of an array.
-    """
+    """One channel of a data header."""
 
     name: str
-    dtype: np.dtype[Any] | None
-    shape: list[int]
-    order: str
-    compression: str | None
-    size: int | None
-    is_scalar: bool
+    dtype: np.dtype[Any] | None  # with its byte order; None for a string
+    shape: list[int]  # in NumPy's order (slowest first), the reverse of what the data header says
+    order: str  # the byte order, "<" or ">"
+    compression: str | None  # of its values, one of `COMPRESSIONS`
+    size: int | None  # bytes of a value that is not compressed; None for a string, which has any
+    is_scalar: bool  # the value is one number instead of an array
 
     @property
     def itemsize(self) -> int:
@@ -207,8 +101,6 @@ class BsreadChannel(NamedTuple):
         ------
         DecodeError
             If the part doesn't hold what the channel's type, shape and compression ask for.
-            Of an image bsread_cpp compresses only so many elements as the sum of the shape,
-            not the product: the rest was never sent, and the error says so.
         """
         assert self.compression is not None
         sizes = _declared(part, self.compression) if len(part) else [0]
@@ -224,8 +116,8 @@ class BsreadChannel(NamedTuple):
         assert self.compression is not None
         ways = [way for way in SIZES[self.compression] if way.size <= len(part)]
         sizes = [way.unpack_from(part)[0] for way in ways]
-        possible = [size for size in sizes if size <= EXPANSION * len(part)]
-        return CHARACTER_BYTES * max(possible, default=0)
+        possible = [size for size in sizes if size <= MAX_EXPANSION * len(part)]
+        return MAX_CHARACTER_BYTES * max(possible, default=0)
 
     def read_stamp(self, part: Part) -> tuple[int | None, int | None]:
         """Return the seconds and nanoseconds in a timestamp part, None twice if it is empty.
@@ -266,7 +158,6 @@ def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[Bsr
     Parameters
     ----------
     header : object
-        The data header.
     old : bool
         Whether one that doesn't name its htype is bsr_d-1.0.
     parts : int, optional
@@ -311,10 +202,8 @@ def read_channel(
         Which entry it is.
     described : object
         The entry.
-    old : bool, optional
-        Whether it is one of a bsr_d-1.0.
-    encoding : object, optional
-        The byte order of channels that don't name theirs; little by default.
+    old, encoding : bool, object, optional
+        Whether it is one of a bsr_d-1.0, and the byte order of channels that don't name theirs.
 
     Raises
     ------
@@ -326,15 +215,64 @@ def read_channel(
         raise DecodeError(f"channel {index} has no name: {shown(described)}")
     try:
         compression = compression_of(described.get("compression"))
-        order = order_of(described.get("encoding") or encoding)
-        dtype = dtype_of(described.get("type"), order, old)
-        shape = shape_of(described.get("shape"))
+        order = _order_of(described.get("encoding") or encoding)
+        dtype = _dtype_of(described.get("type"), order, old)
+        shape = _shape_of(described.get("shape"))
     except DecodeError as error:
         raise DecodeError(f"channel {name!r:.80}: {error}") from None
     size = None if dtype is None else prod(shape) * dtype.itemsize
     return BsreadChannel(
         name, dtype, shape, order, compression, size, dtype is not None and shape == [1]
     )
+
+
+def compression_of(name: Any) -> str | None:
+    """Return the compression that a name means, one of `COMPRESSIONS`, or None for none.
+
+    Raises
+    ------
+    DecodeError
+        If it means nothing.
+    """
+    lower = name.lower() if isinstance(name, str) else name
+    if lower in NONE:
+        return None
+    if lower not in COMPRESSIONS:
+        known = ", ".join(COMPRESSIONS)
+        raise DecodeError(f"compression {shown(name)} is unknown (known: none, {known})")
+    return str(lower)
+
+
+def _order_of(encoding: Any) -> str:
+    name = "little" if encoding is None else encoding
+    if not isinstance(name, str) or name.lower() not in ORDERS:
+        raise DecodeError(f"encoding {shown(encoding)} is neither little nor big")
+    return ORDERS[name.lower()]
+
+
+def _dtype_of(type_: Any, order: str, old: bool) -> np.dtype[Any] | None:
+    """Return the dtype of a type's name, float64 by default; None for a string."""
+    name = "float64" if type_ is None else type_
+    if not isinstance(name, str):
+        raise DecodeError(f"type {shown(name)} is not a name")
+    if name.lower() == "string":
+        return None
+    number = OLD_NUMBERS.get(name.lower(), "float64") if old else name.lower()
+    if number not in NUMBERS:
+        raise DecodeError(f"type {name!r:.40} is unknown (known: string, {', '.join(NUMBERS)})")
+    return np.dtype(number).newbyteorder(order)  # type: ignore[arg-type]
+
+
+def _shape_of(described: Any) -> list[int]:
+    """Return a shape in NumPy's order of dimensions, [1] by default."""
+    if described is None:
+        return [1]
+    if item_count(described) > 1 << 48 or 0 in described:
+        try:  # only NumPy knows whether there can be such an array
+            np.broadcast_to(np.empty((), "f8"), described)
+        except (ValueError, OverflowError) as error:
+            raise DecodeError(f"shape {shown(described)} is too large: {error}") from None
+    return list(reversed(described))
 
 
 def _check_names(channels: tuple[BsreadChannel, ...]) -> None:
@@ -346,7 +284,7 @@ def _check_names(channels: tuple[BsreadChannel, ...]) -> None:
 
 
 def _declared(part: Part, compression: str) -> list[int]:
-    """Return the size that a part says it had before compression, for each possible byte order."""
+    """Return the size that a part says it had before compression, in each possible byte order."""
     ways = SIZES[compression]
     if len(part) < ways[0].size:
         raise DecodeError(f"{len(part)} bytes are no {compression}: its size alone has more")

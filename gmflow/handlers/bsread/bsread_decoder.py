@@ -19,7 +19,7 @@ from ...receiver import Receiver
 from ...validation import shown
 from .bsread_channels import BsreadChannel, too_few
 from .bsread_message import BsreadMessage, Value
-from .data_header import BsreadLayout, Memory
+from .data_header import BsreadLayout, KnownLayouts
 
 SECONDS = ("sec", "epoch", "ms")
 OFFSETS = ("ns", "ns_offset")
@@ -47,15 +47,13 @@ def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Deferre
 
 
 class _BsreadReader:
-    """Remembers from message to message."""
-
     def __init__(self, old: bool) -> None:
-        self._memory = Memory(old)
+        self._known = KnownLayouts(old)
         self._last: BsreadLayout | None = None
 
     def read(self, receiver: Receiver) -> BsreadMessage | Deferred:
         try:
-            message, layout = _message(receiver, self._memory)
+            message, layout = _message(receiver, self._known)
             message.format_changed = layout is not self._last
             value = _with_values(message, layout, receiver.parts)
         except DecodeError as error:  # raised here, it would end the generator
@@ -64,12 +62,12 @@ class _BsreadReader:
         return value
 
 
-def _message(receiver: Receiver, memory: Memory) -> tuple[BsreadMessage, BsreadLayout]:
+def _message(receiver: Receiver, known: KnownLayouts) -> tuple[BsreadMessage, BsreadLayout]:
     """Return the message with its headers, yet without values, and its layout."""
     header = JsonText(receiver.header())
     header.text = receiver.next(copy=True)
     part, hash_ = receiver.next(copy=True), header.get("hash")
-    layout = memory.layout(part, hash_, header.get("dh_compression"), len(receiver.parts))
+    layout = known.layout(part, hash_, header.get("dh_compression"), len(receiver.parts))
     message = BsreadMessage(
         _whole(header.get("pulse_id"), "pulse_id"),
         *_global_timestamp(header.get("global_timestamp")),
@@ -133,13 +131,7 @@ def _global_timestamp(stamp: Any) -> tuple[int | None, int | None]:
 
 
 def stamp_keys(stamp: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the names that a global timestamp has for its seconds and its nanoseconds.
-
-    Raises
-    ------
-    DecodeError
-        If it has none for its seconds.
-    """
+    """Return the names that a global timestamp has for its seconds and its nanoseconds."""
     seconds = next((key for key in SECONDS if key in stamp), None)
     if seconds is None:
         raise DecodeError(f"global_timestamp {shown(stamp)} has none of {', '.join(SECONDS)}")

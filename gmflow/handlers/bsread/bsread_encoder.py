@@ -182,14 +182,7 @@ def describe(name: Any, value: Any) -> dict[str, Any]:
 def channel_parts(
     channel: BsreadChannel, value: Value, part: Part | None = None
 ) -> tuple[Part, bytes]:
-    """Return the two parts of a channel.
-
-    Parameters
-    ----------
-    channel : BsreadChannel
-    value : Value
-    part : bytes-like, optional
-        The part that the value was read from, to be sent again.
+    """Return the two parts of a channel: of a value, or with the part that it was read from.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What the handlers of bsr_m-1.0 and bsr_m-1.1 give: a message of bsread, and its values.
+"""A message of bsread, and its values: what is read of bsr_m-1.0 and bsr_m-1.1, and sent.
 
 They have the attributes of psi-bsread's messages and values.
 """
@@ -6,6 +6,7 @@ They have the attributes of psi-bsread's messages and values.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ...jsonwire import JsonText, dumps, loads, loads_text
@@ -13,6 +14,7 @@ from ...message import Part
 from .data_header import BsreadLayout, make_layout, pack
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Value:
     """What one channel says in one message.
 
@@ -29,17 +31,9 @@ class Value:
         Nanoseconds on top.
     """
 
-    __slots__ = ("timestamp", "timestamp_offset", "value")
-
-    def __init__(
-        self,
-        value: Any = None,
-        timestamp: int | None = None,
-        timestamp_offset: int | None = None,
-    ) -> None:
-        self.value = value
-        self.timestamp = timestamp
-        self.timestamp_offset = timestamp_offset
+    value: Any = None
+    timestamp: int | None = None
+    timestamp_offset: int | None = None
 
     def __repr__(self) -> str:
         return f"Value({self.value!r}, {self.timestamp}, {self.timestamp_offset})"

@@ -87,7 +87,7 @@ class BsreadSender:
         self.pulse_id = pulse_id
         self._data_compression = data_compression
         self._header_compression = data_header_compression
-        self._channels: dict[str, OutgoingChannel] = {}
+        self._channels: dict[str, _OutgoingChannel] = {}
         self._layout: BsreadLayout | None = None
 
     def add_channel(
@@ -133,7 +133,7 @@ class BsreadSender:
         check_mapping(f"channel {name!r:.80}: metadata", metadata, "what the data header says")
         _check_keywords(name, more)
         given = {"compression": self._data_compression, **(metadata or {}), **more, "name": name}
-        self._channels[name] = OutgoingChannel(function, given)
+        self._channels[name] = _OutgoingChannel(function, given)
         self._layout = None
 
     def parts(
@@ -219,28 +219,8 @@ class BsreadSender:
         return self._layout
 
 
-class OutgoingChannel:
-    """One channel of a sender.
-
-    Parameters
-    ----------
-    function : object
-        Called with the pulse id for the value, or the value.
-    given : mapping
-        What the data header shall say of the channel; what is None is not given.
-
-    Attributes
-    ----------
-    described : dict
-        What the data header says of the channel.
-    is_decided : bool
-        Whether nothing of it depends on the first value any more.
-
-    Raises
-    ------
-    ConfigError
-        If the channel can't be described so.
-    """
+class _OutgoingChannel:
+    """One channel: `described` as the data header has it, `is_decided` once no value matters."""
 
     __slots__ = ("_function", "_given", "_modulo", "_offset", "described", "is_decided")
 
@@ -262,13 +242,7 @@ class OutgoingChannel:
         return f"channel {self._given['name']!r:.80}"
 
     def value(self, pulse_id: int, data: Mapping[str, Any]) -> Value:
-        """Return the value at a pulse: that of `data`, else the channel's own.
-
-        Raises
-        ------
-        EncodeError
-            If the function raises.
-        """
+        """Return the value at a pulse: that of `data`, else the channel's own."""
         if (pulse_id - self._offset) % self._modulo:
             return Value()
         name = self._given["name"]
@@ -281,18 +255,7 @@ class OutgoingChannel:
         return value if isinstance(value, Value) else Value(value)
 
     def decide(self, value: Any) -> bool:
-        """Take type and shape, where they are not given, from the first value that is not None.
-
-        Returns
-        -------
-        bool
-            Whether it was that.
-
-        Raises
-        ------
-        EncodeError
-            If bsread has no type for the value.
-        """
+        """Take type and shape from a value if it is not None, and return True if it isn't."""
         if value is None:
             return False
         self.described = self._describe(value)

@@ -22,33 +22,16 @@ MAX_REMEMBERED = 16
 
 
 class BsreadLayout(NamedTuple):
-    """A data header.
+    """A data header, and the channels that it describes."""
 
-    Attributes
-    ----------
-    text : bytes
-        Its JSON.
-    channels : tuple of BsreadChannel
-        What it describes.
-    received : bool
-        Whether it came with a message, or was made here.
-    part : bytes
-        The text as it is sent: compressed, if it is.
-    compression : object
-        What the main header calls that, as it stands there.
-    hash : str
-        The md5 of the part, where the layout was made here.
-    compressed : tuple of (int, int or None)
-        Of each compressed channel where its part stands in the message, and the bytes of its
-        value; None for a string.
-    """
-
-    text: bytes
+    text: bytes  # its JSON
     channels: tuple[BsreadChannel, ...]
-    received: bool
-    part: bytes
-    compression: Any
-    hash: str
+    received: bool  # with a message, or else made here
+    part: bytes  # the text as it is sent: compressed, if it is
+    compression: Any  # what the main header calls that, as it stands there
+    hash: str  # the md5 of the part, where the layout was made here
+    # Of each compressed channel: where its part is in the message, and the bytes of its value, None
+    # for a string.
     compressed: tuple[tuple[int, int | None], ...]
 
 
@@ -61,12 +44,10 @@ def read_layout(
     ----------
     part : bytes
         The data header as received.
-    old : bool
-        Whether a data header that doesn't name its htype is bsr_d-1.0.
+    old, parts
+        As in `read_channels`.
     compression : object, optional
         The main header's ``dh_compression``.
-    parts : int, optional
-        How many parts the message has.
 
     Raises
     ------
@@ -121,14 +102,8 @@ def pack(text: bytes, channels: tuple[BsreadChannel, ...], compression: Any) -> 
     return BsreadLayout(text, channels, False, part, compression, hash_, _compressed(channels))
 
 
-class Memory:
-    """The data headers that a reader has seen.
-
-    Parameters
-    ----------
-    old : bool
-        As in `read_layout`.
-    """
+class KnownLayouts:
+    """The data headers that a reader has seen; `old` as in `read_layout`."""
 
     def __init__(self, old: bool) -> None:
         self._old = old
@@ -139,16 +114,8 @@ class Memory:
     def layout(self, part: bytes, hash_: Any, compression: Any, parts: int) -> BsreadLayout:
         """Return the layout of a message: of its part 1, or if that is empty, of its hash.
 
-        It is read if its bytes are not those of one seen before, whatever the hash says.
-
-        Parameters
-        ----------
-        part : bytes
-            Part 1.
-        hash_, compression : object
-            What the main header says. A hash that is no str is none.
-        parts : int
-            How many parts the message has.
+        It is read if its bytes are not those of one seen before, whatever the hash says. A hash
+        that is no str is none.
 
         Raises
         ------

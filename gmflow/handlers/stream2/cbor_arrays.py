@@ -48,30 +48,15 @@ MAX_DIMENSIONS = 32
 
 @dataclass(slots=True, eq=False)
 class PackedArray:
-    """An array as it was sent: checked as far as it can be without decoding it.
+    """An array as it was sent: checked as far as it can be without decoding it."""
 
-    Attributes
-    ----------
-    name : object
-        What errors call it.
-    dtype : numpy.dtype
-    shape : list of int
-    order : int
-        `ROW_MAJOR` or `COLUMN_MAJOR`.
-    data : bytes-like
-    compression : str
-        One of `COMPRESSIONS`.
-    itemsize : int
-        Bytes of the elements that were shuffled.
-    """
-
-    name: Any
+    name: Any  # what errors call it
     dtype: np.dtype[Any]
     shape: list[int]
-    order: int
+    order: int  # `ROW_MAJOR` or `COLUMN_MAJOR`
     data: Part
-    compression: str
-    itemsize: int
+    compression: str  # one of `COMPRESSIONS`
+    itemsize: int  # bytes of the elements that were shuffled
 
     @property
     def work(self) -> int:
@@ -103,14 +88,7 @@ class PackedArray:
 
 
 def packed_of(value: Any, name: Any) -> PackedArray:
-    """Return the array that a tag stands for, still packed.
-
-    Parameters
-    ----------
-    value : object
-        A `cbor2.CBORTag`.
-    name : object
-        What errors call it.
+    """Return the array that a `cbor2.CBORTag` stands for, still packed; errors call it `name`.
 
     Raises
     ------
@@ -124,11 +102,7 @@ def packed_of(value: Any, name: Any) -> PackedArray:
 
 
 def array_of(value: Any) -> Array:
-    """Return the array that a tag stands for, wherever in a message it was.
-
-    Parameters
-    ----------
-    value : cbor2.CBORTag
+    """Return the array that a `cbor2.CBORTag` stands for, wherever in a message it was.
 
     Raises
     ------
@@ -147,11 +121,7 @@ def is_array(value: Any) -> bool:
 def tag_of(array: Array, compression: str) -> Any:
     """Return the tag that stands for an array with its dimensions, row-major.
 
-    Parameters
-    ----------
-    array : numpy.ndarray
-    compression : str
-        One of `COMPRESSIONS`.
+    The compression is one of `COMPRESSIONS`.
 
     Raises
     ------
@@ -164,13 +134,7 @@ def tag_of(array: Array, compression: str) -> Any:
 
 
 def typed_tag_of(array: Array, compression: str) -> Any:
-    """Return the tag that stands for an array without its dimensions.
-
-    Raises
-    ------
-    EncodeError
-        As of `tag_of`.
-    """
+    """Return the tag that stands for an array without its dimensions, as `tag_of`."""
     make = library(EncodeError).CBORTag
     name = array.dtype.str
     if name not in TAGS:
@@ -197,7 +161,7 @@ def _packed(value: Any, name: Any) -> PackedArray:
         )
     dtype = TYPES[number]
     compression, itemsize, data = _bytes(content)
-    size = len(data) if compression == "none" else _declared(data)
+    size = len(data) if compression == "none" else int.from_bytes(data[:8], "big")  # HDF5's framing
     if shape is None:
         shape = [size // dtype.itemsize]
     expected = prod(shape) * dtype.itemsize
@@ -235,8 +199,3 @@ def _bytes(content: Any) -> tuple[str, int, Part]:
     if compression == "bslz4" and type(itemsize) is not int:
         raise DecodeError(f"elements of {shown(itemsize)} bytes are shuffled")
     return compression, itemsize, data
-
-
-def _declared(data: Part) -> int:
-    """Return the size that HDF5's framing of compressed bytes begins with."""
-    return int.from_bytes(data[:8], "big")

@@ -15,7 +15,7 @@ from ...deferred import Deferred, failed
 from ...errors import DecodeError, MessageError
 from ...receiver import Receiver
 from ...validation import shown
-from ..series import Image, SeenSeries, SeriesEnd, SeriesStart
+from ..series import Image, SeenSeries, SeriesEnd, SeriesStart, number_of
 from .cbor_arrays import PackedArray, is_array, packed_of
 from .cbor_map import MAX_CHANNELS, content_of, read
 
@@ -80,7 +80,7 @@ def _read(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Deferred:
     if kind == "start":
         return _start(message, part, seen)
     if kind == "end":
-        series = _number(message, "series_id")
+        series = number_of(message, "series_id")
         end = SeriesEnd(series, _header(message), *seen.end(series))
         end.value = part
         return end
@@ -88,7 +88,7 @@ def _read(receiver: Receiver, seen: SeenSeries) -> SeriesEnd | Deferred:
 
 
 def _image(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Deferred:
-    series, frame = _number(message, "series_id"), _number(message, "image_id")
+    series, frame = number_of(message, "series_id"), number_of(message, "image_id")
     seen.add(series, frame)
     data = message.pop("data", None)
     if not isinstance(data, dict):
@@ -106,7 +106,7 @@ def _image(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Deferred:
 
 
 def _start(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Deferred:
-    series, expected = _number(message, "series_id"), message.get("number_of_images")
+    series, expected = number_of(message, "series_id"), message.get("number_of_images")
     if type(expected) is not int or expected < 0:
         expected = None
     taken = {name: _take(message, key) for name, key in TABLES.items()}
@@ -165,13 +165,6 @@ def _header(message: dict[Any, Any]) -> dict[Any, Any]:
         if number == 0 and isinstance(content, str):
             message[key] = content
     return message
-
-
-def _number(message: dict[Any, Any], key: str) -> int:
-    number = message.get(key)
-    if type(number) is not int or number < 0:
-        raise DecodeError(f"the message's {key} is {shown(number)}; it is a whole number from 0 up")
-    return number
 
 
 def _nanoseconds(message: dict[Any, Any], key: str) -> int | None:

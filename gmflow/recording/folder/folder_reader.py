@@ -26,7 +26,8 @@ class FolderReader(Reader):
     """Reads the messages of a folder in the order of their numbers.
 
     Files with other names are ignored. Numbers that no message has are left out of the count:
-    `messages` counts the messages that are there. A message may be shorter than it was sent, as
+    `messages` counts the messages that are there. One of which a part is missing, though a later
+    one is there, can't be read. A message may be shorter than it was sent, as
     ``m_dump -s`` leaves it. Arrival times and sources come from the folder's times, see
     `gmflow.recording.folder.times`; without a row there, they are 0 and "".
 
@@ -59,18 +60,6 @@ class FolderReader(Reader):
         return len(self._numbers)
 
     def messages(self, first: int = 0, last: int | None = None) -> Iterator[Message]:
-        """Return the messages in the order of their numbers, each with its parts.
-
-        Parameters
-        ----------
-        first, last : int, optional
-            Of which to which, counted from 0 among the messages that are there.
-
-        Raises
-        ------
-        RecordingError
-            If a part can't be read, or is missing though a later one is there.
-        """
         end = len(self) if last is None else min(last + 1, len(self))
         for index in range(max(first, 0), end):
             try:
@@ -79,7 +68,7 @@ class FolderReader(Reader):
                 error.resume = index + 1 if index + 1 < len(self) else None
                 raise
             source = self._sources[self._source_of[index]]
-            yield Message(parts=parts, source=source, received_ns=self._arrived[index])
+            yield Message(parts=parts, source=source, received_ns=self._received[index])
 
     def close(self) -> None:
         folder, self._folder = self._folder, -1
@@ -97,13 +86,9 @@ class FolderReader(Reader):
         )
 
     def _read_times(self) -> dict[int, Row | None]:
-        """Note when the messages came and from where; give those that may be cut, by number.
-
-        It is the last one, or, where an older recording's come after it, the last that has a
-        row, or the next one: its older part 0 is removed before its row is written.
-        """
+        """Note when the messages came and from where; return those that may be cut, by number."""
         numbers, count = self._numbers, len(self)
-        self._arrived = array("q", bytes(8 * count))
+        self._received = array("q", bytes(8 * count))
         self._source_of = array("I", bytes(4 * count))
         known = {"": 0}
         row, last, shortened = None, None, None
@@ -111,7 +96,7 @@ class FolderReader(Reader):
             index = bisect_left(numbers, row.message)
             if index == count or numbers[index] != row.message:
                 continue
-            self._arrived[index] = row.received_ns
+            self._received[index] = row.received_ns
             self._source_of[index] = known.setdefault(row.source, len(known))
             if index == count - 1:
                 last = row
@@ -119,15 +104,14 @@ class FolderReader(Reader):
                 shortened = shortened or row
         self._sources = list(known)
         if shortened:
-            self._tell_shortened(shortened)
+            self.problem = (
+                f"{self._path} was recorded with parts left out (m_dump -s): message"
+                f" {shortened.message} has {shortened.kept} of its {shortened.parts} parts"
+            )
+        # It is the last one, or, where an older recording's come after it, the last that has a
+        # row, or the next one: its older part 0 is removed before its row is written.
         number = row.message if row else -1
         return {number: row, number + 1: None, numbers[-1]: last}
-
-    def _tell_shortened(self, row: Row) -> None:
-        self.problem = (
-            f"{self._path} was recorded with parts left out (m_dump -s):"
-            f" message {row.message} has {row.kept} of its {row.parts} parts"
-        )
 
     def _leave_out_cut(self, suspects: Mapping[int, Row | None]) -> None:
         """Leave out a message that was being written when the recording ended."""
@@ -140,7 +124,7 @@ class FolderReader(Reader):
                 which = "its last message" if index == len(self) - 1 else "a message"
                 cut = f"{self._path} was cut: {which}, {number}, is left out"
                 self.problem = f"{cut}; {self.problem}" if self.problem else cut
-                for column in (self._numbers, self._lengths, self._arrived, self._source_of):
+                for column in (self._numbers, self._lengths, self._received, self._source_of):
                     column.pop(index)
 
     def _sizes(self, number: int, length: int) -> list[int]:

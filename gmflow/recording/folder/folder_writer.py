@@ -15,7 +15,7 @@ from itertools import chain
 
 from ...errors import RecordingError
 from ...message import Message, Part, size_of
-from ..base import Unfit, Writer, flat_types, view_of
+from ..base import Unfit, Writer, view_of
 from .names import Folder, count_parts, list_parts, make_folder, open_folder, part_name
 from .times import Times, rows_of, write_all
 
@@ -54,7 +54,7 @@ class FolderWriter(Writer):
         super().__init__()
         self._path = os.fspath(path)
         self._limit = max(skip - 1, 0) if skip else None
-        self._flat = flat_types()
+        self._flat: set[type] = {bytes}
         self._closed = False
         self._made = make_folder(path)
         self._folder = open_folder(self._path)
@@ -131,16 +131,14 @@ class FolderWriter(Writer):
     def _write_message(self, number: int, parts: Sequence[Part]) -> None:
         for index in range(len(parts) - 1, -1, -1):
             try:
-                write_file(part_name(number, index), parts[index], self._folder)
+                _write_file(part_name(number, index), parts[index], self._folder)
             except OSError as error:
                 self._remove(number, range(len(parts)))
                 raise self._unwritable(part_name(number, index), error) from error
 
     def _remove_older(self, number: int, length: int) -> None:
-        """Remove of an older message part 0, and what a message of so many parts doesn't replace.
-
-        Without its part 0, old and new parts never seem to be one message.
-        """
+        """Remove part 0 of an older message, and what one of so many parts doesn't replace."""
+        # without its part 0, old and new parts never seem to be one message
         for index in chain((0,), self._older_parts(number, length)):
             try:
                 os.unlink(part_name(number, index), dir_fd=self._folder)
@@ -180,14 +178,8 @@ class FolderWriter(Writer):
         )
 
 
-def write_file(name: str, part: Part, folder: int) -> None:
-    """Write one file of an open folder; one that can't be written to its end is removed.
-
-    Raises
-    ------
-    OSError
-        If it can't be written.
-    """
+def _write_file(name: str, part: Part, folder: int) -> None:
+    """Write one file of an open folder; one that can't be written to its end is removed."""
     file = os.open(name, CREATE, 0o666, dir_fd=folder)
     try:
         try:

@@ -157,11 +157,7 @@ class Lengths:
 
 
 def count_parts(folder: Folder, opened: int) -> Lengths:
-    """Return how many parts each message of a folder has: one more than the number of its last.
-
-    Parameters, errors
-        As of `list_parts`.
-    """
+    """Return how many parts each message has, as `list_parts` finds them."""
     lengths = Lengths()
     for message, part in list_parts(folder, opened):
         lengths.note(message, part + 1)

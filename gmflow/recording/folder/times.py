@@ -65,7 +65,8 @@ class Times:
     Raises
     ------
     RecordingError
-        If it can't be written, is being recorded into, or is another file of that name.
+        If it can't be written, is being recorded into, or is another file of that name; all
+        methods, if it can't be written.
     """
 
     def __init__(self, path: str, folder: int) -> None:
@@ -79,7 +80,7 @@ class Times:
             raise error if isinstance(error, RecordingError) else self._unwritable(error) from error
 
     def _open(self) -> int:
-        """Open the file and lock it, anew if it was removed before it was locked."""
+        """Open the file and lock it; again if it was removed before it was locked."""
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         while True:
             file = os.open(NAME, flags, 0o666, dir_fd=self._folder)
@@ -111,13 +112,7 @@ class Times:
             )
 
     def begin(self) -> None:
-        """Do away with older times, and write the heading.
-
-        Raises
-        ------
-        RecordingError
-            If it can't be written.
-        """
+        """Do away with older times, and write the heading."""
         try:
             os.ftruncate(self._file, 0)
         except OSError as error:
@@ -127,13 +122,7 @@ class Times:
         self.begun = True
 
     def announce(self, rows: bytes) -> None:
-        """Add rows of messages that are about to be written.
-
-        Raises
-        ------
-        RecordingError
-            If they can't be written; none of them stays.
-        """
+        """Add rows of messages that are about to be written; none of them stays on an error."""
         self._size += len(rows)
         try:
             write_all(self._file, rows)
@@ -154,13 +143,7 @@ class Times:
                 os.unlink(NAME, dir_fd=self._folder)
 
     def close(self) -> None:
-        """Close the file; once.
-
-        Raises
-        ------
-        RecordingError
-            If what was written did not reach the disk.
-        """
+        """Close the file, once; an error says that what was written did not reach the disk."""
         with suppress(OSError):  # a child process that was forked has the same lock
             fcntl.flock(self._file, fcntl.LOCK_UN)
         try:
@@ -175,47 +158,19 @@ class Times:
 
 
 def rows_of(first: int, messages: Sequence[Message], kept: Sequence[Sequence[Part]]) -> bytes:
-    """Return the rows of messages, the first of which has the number `first`, as they are written.
-
-    Parameters
-    ----------
-    first : int
-        The number of the first.
-    messages : sequence of Message
-        The messages.
-    kept : sequence of sequence of bytes-like
-        For each the parts that are written.
-    """
-    rows = [
-        Row(
-            number,
-            len(message.parts),
-            len(parts),
-            size_of(parts),
-            message.received_ns,
-            message.source,
-        )
-        for number, (message, parts) in enumerate(zip(messages, kept, strict=True), first)
-    ]
+    """Return the rows of messages, numbered from `first`, of which these parts are written."""
     text = StringIO()
-    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(rows)
+    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n").writerows(
+        (number, len(one.parts), len(parts), size_of(parts), one.received_ns, one.source)
+        for number, (one, parts) in enumerate(zip(messages, kept, strict=True), first)
+    )
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
 def read_times(path: str, folder: int) -> Iterator[Row]:
     """Return the rows of a recording's times, as far as they are whole; none where there are none.
 
-    Parameters
-    ----------
-    path : str
-        The folder, for what errors say.
-    folder : int
-        The open folder.
-
-    Raises
-    ------
-    RecordingError
-        If they can't be read.
+    Parameters are as of `Times`; raise RecordingError if they can't be read.
     """
     try:
         with open(

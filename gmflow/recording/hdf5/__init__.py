@@ -1,6 +1,6 @@
 """HDF5 for analysis: images, channels and arrays as datasets that grow.
 
-It is written only. `Hdf5Writer` tells messages apart by their htypes.
+It is written only. `Hdf5Writer` finds a message's place by its htype.
 """
 
 from .hdf5_writer import Hdf5Writer

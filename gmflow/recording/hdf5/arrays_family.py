@@ -16,7 +16,7 @@ from ...decoder import Decoder
 from ...errors import DecodeError
 from ...message import Message
 from .columns import check_row, is_large
-from .files import Files
+from .files import Files, Recent
 from .growing import GrowingFile
 
 COUNTERS = ("frame", "pulse_id")
@@ -24,9 +24,6 @@ COUNTERS = ("frame", "pulse_id")
 
 MAX_SEGMENTS = 1 << 10
 """Segments of a message: each has a dataset, and all of them are open."""
-
-MAX_REMEMBERED = 64
-"""Layouts that are remembered; the least recently used is forgotten."""
 
 Arrays: TypeAlias = Sequence["np.ndarray[Any, Any] | None"]
 
@@ -51,32 +48,22 @@ class ArraysFamily:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._decoder = Decoder()
-        self._tables: dict[ArrayLayout, _ArrayTable] = {}  # the one that was used last stands last
+        self._tables = Recent()
 
     def add(self, message: Message) -> None:
-        """Store a message.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
-        RecordingError
-            If it can't be written.
-        """
+        """Store a message, or nothing of it and raise DecodeError if that can't be done."""
         value = self._decoder.read(message)
         header, arrays = value["header"], value["data"]
         layout = _layout_of(header, arrays)
-        table = self._tables.pop(layout, None)
-        if table is not None and table.file.closed:
+        table = self._tables.recall(layout, lambda: self._begin(layout))
+        if table.file.closed:
             self._files.warn()
-            table = None
-        if table is None:
-            _check(layout)
-            table = _ArrayTable(self._files.create(), layout)
-        self._tables[layout] = table
-        if len(self._tables) > MAX_REMEMBERED:
-            del self._tables[next(iter(self._tables))]
+            table = self._tables[layout] = self._begin(layout)
         table.append(message, header, arrays)
+
+    def _begin(self, layout: ArrayLayout) -> _ArrayTable:
+        _check(layout)
+        return _ArrayTable(self._files.create(), layout)
 
 
 class _ArrayTable:

@@ -30,14 +30,11 @@ from .columns import (
     whole,
     width_for,
 )
-from .files import Files
+from .files import Files, Recent
 from .growing import GrowingFile
 
 MAX_CHANNELS = 1 << 12
 """Channels of a message: each has four datasets, and all of them are open."""
-
-MAX_REMEMBERED = 64
-"""Sources, and data headers, that are remembered; the least recently used is forgotten."""
 
 NUMBERS = ("pulse_id", "global_timestamp", "global_timestamp_offset", "arrived")
 """What is noted of each message beside its main header."""
@@ -63,43 +60,15 @@ class BsreadFamily:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._decoders: dict[str, Decoder] = {}
-        self._streams: dict[bytes, _ChannelFiles] = {}
+        self._decoders, self._streams = Recent(), Recent()
 
     def add(self, message: Message) -> None:
-        """Store a message.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
-        RecordingError
-            If it can't be written.
-        """
-        parts, source = message.parts, message.source
-        decoder = _last(self._decoders, source) or _keep(self._decoders, source, Decoder())
-        read: BsreadMessage = decoder.read(message)
+        """Store a message, or nothing of it and raise DecodeError if that can't be done."""
+        read: BsreadMessage = self._decoders.recall(message.source, Decoder).read(message)
         layout = read.layout()
         assert layout is not None  # the message was received, and nobody changed it
-        stream = _last(self._streams, layout.text)
-        if stream is None:
-            stream = _keep(self._streams, layout.text, _ChannelFiles(self._files, layout))
-        stream.add(read, bytes(parts[0]), message.received_ns)
-
-
-def _last(remembered: dict[Any, Any], key: str | bytes) -> Any:
-    """Return what is remembered under a key, or None; it stands last from now on."""
-    found = remembered.pop(key, None)
-    if found is not None:
-        remembered[key] = found
-    return found
-
-
-def _keep(remembered: dict[Any, Any], key: str | bytes, new: Any) -> Any:
-    if len(remembered) >= MAX_REMEMBERED:
-        del remembered[next(iter(remembered))]
-    remembered[key] = new
-    return new
+        files = self._streams.recall(layout.text, lambda: _ChannelFiles(self._files, layout))
+        files.add(read, bytes(message.parts[0]), message.received_ns)
 
 
 class _ChannelFiles:

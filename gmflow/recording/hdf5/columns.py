@@ -1,8 +1,8 @@
 """Datasets that grow by rows, what HDF5 can hold in them, and h5py's errors in words.
 
-`Rows` gathers the small values of a message and writes its columns in blocks: numbers, arrays and
-fixed strings in a `Column` each, byte strings of any length in a `TextColumn`. `Chunks` writes a
-row at once, as the bytes of one chunk, and copies nothing.
+`RowBuffer` gathers the small values of a message and writes its columns in blocks: numbers, arrays
+and fixed strings in a `Column` each, byte strings of any length in a `TextColumn`. `Chunks` writes
+a row at once, as the bytes of one chunk, and copies nothing.
 
 What HDF5 can't hold is a DecodeError before anything is allocated for it; what the system refuses
 is a RecordingError, after which the file stays as its last flush left it.
@@ -71,7 +71,7 @@ class Owner(Protocol):
         """Return what to raise."""
 
 
-class Rows:
+class RowBuffer:
     """Columns that get a row at a time; the rows are kept back until there are enough of them.
 
     Parameters
@@ -80,7 +80,7 @@ class Rows:
         Their file.
     """
 
-    __slots__ = ("_columns", "_kept", "_length", "_most", "_owner", "_text_bytes")
+    __slots__ = ("_columns", "_kept", "_most", "_owner", "_text_bytes")
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -88,10 +88,6 @@ class Rows:
         self._most = MAX_ROWS
         self._kept: list[Sequence[Any]] = []
         self._text_bytes = 0
-        self._length = 0
-
-    def __len__(self) -> int:
-        return self._length + len(self._kept)
 
     def column(self, path: str, dtype: Any, shape: Sequence[int] = (), **attributes: Any) -> None:
         """Make a column whose rows have a type and a shape."""
@@ -112,11 +108,6 @@ class Rows:
             a value of the column's type fails when it is written.
         text_bytes : int, optional
             The bytes of those that are strings of any length.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
         """
         kept = self._kept
         kept.append(row)
@@ -126,18 +117,11 @@ class Rows:
             self.write()
 
     def write(self) -> None:
-        """Write the rows that were kept back.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
-        """
+        """Write the rows that were kept back."""
         kept, self._kept, self._text_bytes = self._kept, [], 0
-        self._length += len(kept)
         if kept:
             for column, values in zip(self._columns, zip(*kept, strict=True), strict=True):
-                column.add(values)
+                column.add(list(values))  # NumPy would take a tuple for a row of several fields
 
     def _column(
         self, path: str, dtype: Any, shape: Sequence[int], attributes: dict[str, Any]
@@ -150,20 +134,7 @@ class Rows:
 
 
 class Column:
-    """A dataset to which blocks of rows are added, with little more than the writing to it.
-
-    Parameters
-    ----------
-    owner : Owner
-        Its file.
-    dataset : h5py.Dataset
-        (rows, ...), empty.
-
-    Attributes
-    ----------
-    most : int
-        Rows that may be kept back.
-    """
+    """A dataset to which blocks of rows are added; `most` rows may be kept back."""
 
     __slots__ = ("_create", "_dtype", "_identifier", "_length", "_owner", "_rest", "_type", "most")
 
@@ -181,18 +152,7 @@ class Column:
         self.most = rows_in(MAX_KEPT, self._dtype, self._rest)
 
     def add(self, rows: Any) -> None:
-        """Write rows behind those that are there.
-
-        Parameters
-        ----------
-        rows : array-like
-            What can't be made rows of the dataset's type and shape is the caller's mistake.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
-        """
+        """Write rows, of the dataset's type and shape, behind those that are there."""
         block = np.ascontiguousarray(rows, self._dtype).reshape(-1, *self._rest)
         begin, end = self._length, self._length + len(block)
         try:
@@ -206,12 +166,7 @@ class Column:
 
 
 class TextColumn:
-    """Byte strings of any length: one after the other, and the position behind each one's last.
-
-    Parameters
-    ----------
-    data, ends : Column
-    """
+    """Byte strings of any length, one after the other, and the position behind each."""
 
     __slots__ = ("_data", "_end", "_ends", "most")
 
@@ -231,14 +186,7 @@ class TextColumn:
 
 
 class Chunks:
-    """Rows that are a chunk each, in the bytes that the file's filters make of it.
-
-    Parameters
-    ----------
-    owner : Owner
-    dataset : h5py.Dataset
-        (rows, ...), empty.
-    """
+    """Rows that are a chunk each, in the bytes that the file's filters make of it."""
 
     __slots__ = ("_identifier", "_length", "_owner", "_rest", "_zeros")
 
@@ -249,23 +197,15 @@ class Chunks:
         self._zeros = (0,) * len(self._rest)
         self._length = 0
 
-    def __len__(self) -> int:
-        return self._length
-
     def append(self, data: Part, filter_mask: int = 0) -> None:
         """Write a row.
 
         Parameters
         ----------
         data : bytes-like
-            As the filters give it.
+            As the filters make it.
         filter_mask : int, optional
             The filters that were not applied, a bit for each: 1 for the first.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
         """
         row = self._length
         self._owner.dirty = True

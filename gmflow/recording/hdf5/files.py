@@ -1,4 +1,7 @@
-"""The HDF5 files of a recording: run.h5, then run-2.h5, run-3.h5 and so on, a layout each."""
+"""The HDF5 files of a recording: run.h5, then run-2.h5, run-3.h5 and so on, a layout each.
+
+Everything here raises RecordingError where a file can't be written.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from glob import escape, glob
 from logging import getLogger
+from typing import Any
 
 from ...errors import RecordingError
 from .growing import GrowingFile
@@ -20,6 +24,9 @@ MAX_OPEN = 64
 
 MAX_DATASETS = 1 << 16
 """Datasets that grow in them, each of which takes about 26 KB of memory."""
+
+MAX_REMEMBERED = 64
+"""Sources, layouts and data headers that are remembered by each family of messages."""
 
 OLD = 24 * 3600
 """Seconds after which a part is of one that was killed: none is built for long."""
@@ -63,11 +70,6 @@ class Files:
         ----------
         instead : GrowingFile, optional
             One that was closed, whose place it takes.
-
-        Raises
-        ------
-        RecordingError
-            If it can't be written.
         """
         self._make_room()
         part = f".{self._name}.{os.getpid()}-{secrets.token_hex(4)}.part"
@@ -88,13 +90,7 @@ class Files:
             )
 
     def commit(self) -> None:
-        """Commit all files.
-
-        Raises
-        ------
-        RecordingError
-            If one can't be written.
-        """
+        """Commit all files."""
         used = [file for file in self._open if file.dirty]
         for file in used:
             file.commit()
@@ -102,13 +98,7 @@ class Files:
             self._open = [file for file in self._open if file not in used] + used
 
     def close(self) -> None:
-        """Commit and close all files; repeatable.
-
-        Raises
-        ------
-        RecordingError
-            If one can't be written: the others are closed, too.
-        """
+        """Commit and close all files, whatever one of them raises; repeatable."""
         problem = None
         while self._open:
             try:
@@ -135,7 +125,7 @@ class Files:
         return sum(file.datasets for file in self._open)
 
     def _number(self, part: str) -> str:
-        """Return a file that is built the next name that is free; the first one has no choice."""
+        """Rename a file that is built to the next free name; the first one has no choice."""
         while True:
             path = self._numbered(self._next)
             self._next += 1
@@ -171,6 +161,20 @@ class Files:
                     os.unlink(part)
 
 
+class Recent(dict[Any, Any]):
+    """What is remembered by key; beyond `MAX_REMEMBERED` the least recently used is forgotten."""
+
+    def recall(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what is remembered, or else made."""
+        found = self.pop(key, None)
+        if found is None:
+            found = make()
+            if len(self) >= MAX_REMEMBERED:
+                del self[next(iter(self))]
+        self[key] = found  # stands last from now on
+        return found
+
+
 def _taken(path: str) -> RecordingError:
     return RecordingError(f"{path} is there already: choose another name, or remove it")
 
@@ -184,13 +188,7 @@ def _replacing(path: str) -> Callable[[str], str]:
 
 
 def _rename(part: str, path: str) -> None:
-    """Return a file another name, if it is free.
-
-    Raises
-    ------
-    FileExistsError
-        If it isn't.
-    """
+    """Give a file another name; raise FileExistsError if that is taken."""
     try:
         os.link(part, path)
     except (FileExistsError, FileNotFoundError):

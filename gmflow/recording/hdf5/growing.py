@@ -10,6 +10,8 @@ never looks at it again, and writes these bytes only when it flushes or closes t
 which therefore never happens. The file is left as the last flush left it: HDF5 would write more
 on closing it, can't do that whole after an error, and a kill meanwhile would leave it marked.
 
+Everything here raises RecordingError where the file can't be written. It is closed then.
+
 The superblock is described in
 https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, sections II.A (disk format:
 level 0A, versions 2 and 3) and X (checksum: lookup3 by Bob Jenkins).
@@ -33,7 +35,7 @@ from .columns import (
     FAILURES,
     REFUSALS,
     Chunks,
-    Rows,
+    RowBuffer,
     failure,
     library,
     rows_in,
@@ -97,13 +99,13 @@ class GrowingFile:
         self.path = part
         self.started = self.closed = self.dirty = False
         self._publish = publish
-        self._rows: list[Rows] = []
+        self._rows: list[RowBuffer] = []
         self._datasets: list[Any] = []
         self._descriptor = -1
         self._settles = False
         self._h5py = library()
         try:
-            # No cache of chunks: all rows are on the disk before a flush tells their number.
+            # No cache of chunks: all rows are on the disk before a flush writes their number.
             self._file = self._h5py.File(
                 part, "x", libver="latest", locking="best-effort", rdcc_nbytes=0
             )
@@ -135,9 +137,9 @@ class GrowingFile:
         """
         self._build(path, lambda: self._file.create_dataset(path, **_content(value)), attributes)
 
-    def rows(self) -> Rows:
-        """Return what gets columns, and then rows; see `Rows`."""
-        self._rows.append(Rows(self))
+    def rows(self) -> RowBuffer:
+        """Return what gets columns, and then rows; see `RowBuffer`."""
+        self._rows.append(RowBuffer(self))
         return self._rows[-1]
 
     def chunks(
@@ -204,13 +206,7 @@ class GrowingFile:
         self.started = True
 
     def commit(self) -> None:
-        """Write and flush what was added: a kill does not lose it.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
-        """
+        """Write and flush what was added: a kill does not lose it."""
         if self.closed or not self.dirty:
             return
         for rows in self._rows:
@@ -222,13 +218,7 @@ class GrowingFile:
         self.dirty = False
 
     def close(self) -> None:
-        """Commit, and close; one that was not started is removed. Repeatable.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written.
-        """
+        """Commit, and close; one that was not started is removed. Repeatable."""
         if self.closed:
             return
         if not self.started:
@@ -355,7 +345,8 @@ def _close(file: Any) -> None:
 
 def _reach_the_end(datasets: Sequence[Any]) -> None:
     """Write the last of the bytes that HDF5 has given out: else it would set the length."""
-    large = [one for one in datasets if _chunk_bytes(one) >= BLOCK_BYTES and not _is_filtered(one)]
+    plain = [one for one in datasets if not one.id.get_create_plist().get_nfilters()]
+    large = [one for one in plain if _chunk_bytes(one) >= BLOCK_BYTES]
     if large:
         dataset = min(large, key=_chunk_bytes)
         rows, *shape = dataset.chunks
@@ -366,10 +357,6 @@ def _reach_the_end(datasets: Sequence[Any]) -> None:
 
 def _chunk_bytes(dataset: Any) -> int:
     return int(prod(dataset.chunks) * dataset.dtype.itemsize)
-
-
-def _is_filtered(dataset: Any) -> bool:
-    return bool(dataset.id.get_create_plist().get_nfilters())
 
 
 def is_known(descriptor: int) -> bool:
@@ -409,22 +396,15 @@ def lookup3(data: bytes) -> int:
 
 
 def _mixed(a: int, b: int, c: int) -> tuple[int, int, int]:
-    for turns in ((4, 6, 8), (16, 19, 4)):
-        a = a - c & MASK ^ _turned(c, turns[0])
-        c = c + b & MASK
-        b = b - a & MASK ^ _turned(a, turns[1])
-        a = a + c & MASK
-        c = c - b & MASK ^ _turned(b, turns[2])
-        b = b + a & MASK
+    for bits in (4, 6, 8, 16, 19, 4):
+        a, b, c = b, c + b & MASK, a - c & MASK ^ _turned(c, bits)
     return a, b, c
 
 
 def _final(a: int, b: int, c: int) -> int:
-    for turns in ((14, 11, 25), (16, 4, 14)):
-        c = (c ^ b) - _turned(b, turns[0]) & MASK
-        a = (a ^ c) - _turned(c, turns[1]) & MASK
-        b = (b ^ a) - _turned(a, turns[2]) & MASK
-    return (c ^ b) - _turned(b, 24) & MASK
+    for bits in (14, 11, 25, 16, 4, 14, 24):
+        a, b, c = b, (c ^ b) - _turned(b, bits) & MASK, a
+    return b
 
 
 def _turned(word: int, bits: int) -> int:

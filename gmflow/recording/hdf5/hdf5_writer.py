@@ -1,4 +1,8 @@
-"""Messages into HDF5 files: each into a file of its family, by its htype."""
+"""Messages into HDF5 files: each into a file of its family, by its htype.
+
+A family reads messages with their handlers, and stores them in the file of their layout. What it
+can't read or HDF5 can't hold is refused: counted, and why is logged once.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +92,9 @@ class Hdf5Writer(Writer):
         except RecordingError:
             self._leave()
             raise
-        self._count()
+        self.written += self._kept
+        self.bytes_written += self._kept_bytes
+        self._kept = self._kept_bytes = 0
 
     def close(self) -> None:
         if not self._is_open:
@@ -128,11 +134,6 @@ class Hdf5Writer(Writer):
             return
         self._reasons.add(reason)
         logger.warning("a message is not in the HDF5 file: %s", why)
-
-    def _count(self) -> None:
-        self.written += self._kept
-        self.bytes_written += self._kept_bytes
-        self._kept = self._kept_bytes = 0
 
     def _leave(self) -> None:
         """Close all files after an error, with what can still be written."""

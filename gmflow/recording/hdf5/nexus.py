@@ -1,8 +1,10 @@
 """What an HDF5 file of a detector holds, after NeXus: a series' start, and its images row by row.
 
-`SeriesStart` items become groups, a configuration, masks and flatfields (`write_series`,
-`write_start`); a `Picture` becomes a row of `ImageDatasets`: its images as chunks, and beside
+`SeriesStart` items become groups, a configuration, masks and flatfields (`write_series`);
+a `Picture` becomes a row of `ImageDatasets`: its images as chunks, and beside
 them its number, times and headers. Which file that is, `series_files` knows.
+
+Everything that writes raises RecordingError where the file can't be written.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 from ...errors import DecodeError
 from ...handlers.series import SeriesStart
 from ...validation import shown
-from .columns import UNKNOWN_TIME, Rows, attribute_text, link_name
+from .columns import UNKNOWN_TIME, RowBuffer, attribute_text, link_name
 from .growing import GrowingFile
 from .stored import Stored
 
@@ -53,7 +55,16 @@ PictureLayout: TypeAlias = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 @dataclass(slots=True, eq=False)
 class Start:
-    """The start of a series, and what of it is stored as it came; see `write_start`."""
+    """The start of a series, and what of it is stored as it came.
+
+    Attributes
+    ----------
+    item : SeriesStart
+    appendix : bytes-like
+        The user's own; empty without.
+    left : mapping of str to bytes-like
+        Tables that don't fit what is declared, by name.
+    """
 
     item: SeriesStart
     appendix: Any = b""
@@ -134,11 +145,6 @@ class ImageDatasets:
         One that is being built.
     first : Picture
         Decides about channels, shapes, types and filters.
-
-    Raises
-    ------
-    RecordingError
-        If the file can't be written.
     """
 
     def __init__(self, file: GrowingFile, first: Picture) -> None:
@@ -178,8 +184,6 @@ class ImageDatasets:
         ------
         DecodeError
             If it has to be decoded and can't be: nothing of it is written then.
-        RecordingError
-            If the file can't be written.
         """
         chunks = [
             (stored.data, 0)
@@ -202,43 +206,32 @@ class ImageDatasets:
         self._ends.append((received_ns,))
 
 
-def write_series(file: GrowingFile, series: int) -> None:
-    """Make the groups, and note the number of the series."""
+def write_series(file: GrowingFile, number: int, start: Start | None) -> None:
+    """Make the groups of a file that is being built; write what its series' start says."""
     file.group("/", default="entry")
     for path, attributes in GROUPS.items():
         file.group(path, **attributes)
-    file.value("/entry/series", np.uint64(series))
+    file.value("/entry/series", np.uint64(number))
+    if start is not None:
+        _write_start(file, start)
 
 
-def write_start(
-    file: GrowingFile, start: SeriesStart, appendix: Any, left: Mapping[str, Any]
-) -> None:
-    """Write what the start of a series says.
-
-    Parameters
-    ----------
-    file : GrowingFile
-        One that is being built, with its groups.
-    start : SeriesStart
-    appendix : bytes-like
-        The user's own; empty without.
-    left : mapping of str to bytes-like
-        Tables that don't fit what is declared, by name.
-    """
-    file.value(f"{RECORDING}/header", text_of(start.header))
-    if len(appendix):
-        file.value(f"{RECORDING}/header_appendix", _readable(appendix))
-    if start.config:
-        file.value(f"{SPECIFIC}/config", text_of(start.config))
-    for path, value in _simple(start.config):
+def _write_start(file: GrowingFile, start: Start) -> None:
+    item = start.item
+    file.value(f"{RECORDING}/header", text_of(item.header))
+    if len(start.appendix):
+        file.value(f"{RECORDING}/header_appendix", _readable(start.appendix))
+    if item.config:
+        file.value(f"{SPECIFIC}/config", text_of(item.config))
+    for path, value in _simple(item.config):
         with suppress(DecodeError):  # it is in the text, too
             file.value(path, value)
-    for path, array in _tables(start):
+    for path, array in _tables(item):
         try:
             file.value(path, array)
         except DecodeError as error:
             logger.warning("a table is not in the HDF5 file: %s", error)
-    for name, part in left.items():
+    for name, part in start.left.items():
         file.value(f"{DETECTOR}/{name}_bytes", part)
 
 
@@ -291,13 +284,15 @@ def _is_numeric(value: Any) -> bool:
 
 
 def _tables(start: SeriesStart) -> Iterator[tuple[str, Any]]:
-    yield from by_name(f"{DETECTOR}/flatfield", start.flatfields).items()
-    yield from by_name(f"{DETECTOR}/pixel_mask", start.masks).items()
+    for name, arrays in (("flatfield", start.flatfields), ("pixel_mask", start.masks)):
+        path = f"{DETECTOR}/{name}"
+        for channel, array in arrays.items():  # the only one has the path itself
+            yield path if len(arrays) == 1 else f"{path}/{link_name(channel)}", array
     if start.countrate_table is not None:
         yield f"{DETECTOR}/countrate_correction_table", start.countrate_table
 
 
-def ends_rows(file: GrowingFile) -> Rows:
+def ends_rows(file: GrowingFile) -> RowBuffer:
     """Make the dataset with a row for each message that said that the series ended."""
     rows = file.rows()
     rows.column(f"{RECORDING}/series_end", "i8", units="ns", since="1970-01-01Z")
@@ -315,10 +310,3 @@ def check_range(name: str, number: int | None, dtype: str) -> None:
     limits = np.iinfo(dtype)
     if number is not None and not limits.min <= number <= limits.max:
         raise DecodeError(f"{name} is {shown(number)}; {dtype} can be stored")
-
-
-def by_name(path: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the paths of arrays by channel: the only one has the path itself."""
-    if len(arrays) == 1:
-        return {path: next(iter(arrays.values()))}
-    return {f"{path}/{link_name(name)}": array for name, array in arrays.items()}

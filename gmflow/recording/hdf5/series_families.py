@@ -11,17 +11,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...errors import DecodeError
-from ...handlers import dheader_1_0
+from ...handlers import dectris
 from ...handlers.eiger import series as read_series
 from ...handlers.series import CHANNEL, Image, SeriesEnd, SeriesStart
 from ...handlers.stream2.cbor_arrays import PackedArray
 from ...handlers.stream2.stream2_decoder import receive
 from ...message import Message
 from ...receiver import Receiver
+from ...validation import shown
 from .files import Files
 from .nexus import TIMES, Picture, Start, check_range, text_of
 from .series_files import SeriesFiles
-from .stored import of_blob, of_packed
+from .stored import Stored, of_blob, of_packed
 
 APPENDIX = 4
 """The part of an image that is its appendix."""
@@ -48,26 +49,12 @@ class DetectorFamily(ABC):
         self._items = read(self._receiver)
 
     def add(self, message: Message) -> None:
-        """Store a message.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or HDF5 can't hold it: nothing of it is stored.
-        RecordingError
-            If it can't be written.
-        """
+        """Store a message, or nothing of it and raise DecodeError if that can't be done."""
         self._receiver.load(message.parts, message.parsed)
         self._store(next(self._items), message)
 
     def commit(self) -> None:
-        """Write what no file was made for yet.
-
-        Raises
-        ------
-        RecordingError
-            If it can't be written.
-        """
+        """Write what no file was made for yet."""
         self._series.commit()
 
     @abstractmethod
@@ -92,7 +79,7 @@ class EigerFamily(DetectorFamily):
 
 
 def _start(item: SeriesStart, message: Message) -> Start:
-    place = 1 + len(dheader_1_0.KEYS[item.header["header_detail"]])
+    place = 1 + len(dectris.KEYS[item.header["header_detail"]])
     appendix = message.parts[place] if len(message.parts) > place else b""
     there = {
         "flatfield": item.flatfields,
@@ -167,7 +154,7 @@ def _packed_picture(image: Image, arrays: dict[str, PackedArray], received_ns: i
     try:
         if not arrays:
             raise DecodeError("it has no channels")
-        stored = {channel: of_packed(packed) for channel, packed in arrays.items()}
+        stored = {channel: _stored(packed) for channel, packed in arrays.items()}
         check_range("image_id", image.frame, "u8")
         for name, time in zip(TIMES, times, strict=True):
             check_range(name, time, "i8")
@@ -183,6 +170,13 @@ def _packed_picture(image: Image, arrays: dict[str, PackedArray], received_ns: i
         None,
         received_ns,
     )
+
+
+def _stored(packed: PackedArray) -> Stored:
+    try:
+        return of_packed(packed)
+    except DecodeError as error:
+        raise DecodeError(f"array {shown(packed.name)}: {error}") from None
 
 
 def _appendix(value: Any) -> bytes:

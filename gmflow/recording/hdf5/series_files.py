@@ -1,7 +1,8 @@
 """The files of the series that are in use: which one a start, an image or an end goes to.
 
-`Series` is one series, with a file for each layout of its images; `SeriesFiles` knows them all,
-and lets go of the oldest.
+`RecordedSeries` is one of them, with a file for each layout of its images; `SeriesFiles` knows
+them all, and lets go of the oldest. Everything that writes raises RecordingError where a file
+can't be written.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from .nexus import (
     Start,
     ends_rows,
     write_series,
-    write_start,
 )
 
 MAX_SERIES = 64
@@ -35,7 +35,7 @@ class SeriesFiles:
     A start begins a file, unless it comes again before its series ended, as it does where streams
     of several receivers are merged. So does an image that has other channels, shapes or types
     than those before it, or whose series' start was not seen. A file is made with the first image
-    that goes into it, as only that one tells what it is made of; without one it is made by
+    that goes into it, as only that one says what it is made of; without one it is made by
     `commit`, and the image's file takes its place.
 
     Series of several detectors are told apart by their sources. A source that sent no start of a
@@ -48,16 +48,11 @@ class SeriesFiles:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._series: dict[tuple[str, int], Series] = {}  # the one that was used last stands last
+        # by source and number; the one that was used last stands last
+        self._series: dict[tuple[str, int], RecordedSeries] = {}
 
     def begin(self, source: str, number: int, start: Start) -> None:
-        """Take the start of a series.
-
-        Raises
-        ------
-        RecordingError
-            If a file can't be written.
-        """
+        """Take the start of a series."""
         before = self._series.get((source, number))
         alike = [one for (_, other), one in self._series.items() if other == number]
         for series in ([before] if before else []) + alike:
@@ -68,20 +63,18 @@ class SeriesFiles:
             is_over = series is before and (series.source == source or series.ended)
             if is_over or not series.started:
                 self._drop(series)
-        self._keep(source, number, Series(self._files, source, number, start))
+        self._keep(source, number, RecordedSeries(self._files, source, number, start))
 
     def add(self, source: str, picture: Picture) -> None:
-        """Write an image, whether its series' start was seen or not.
+        """Write an image; its series' start may not have been seen.
 
         Raises
         ------
         DecodeError
             If it can't be stored.
-        RecordingError
-            If its file can't be written.
         """
         number = picture.series
-        series = self._find(source, number) or Series(self._files, source, number, None)
+        series = self._find(source, number) or RecordedSeries(self._files, source, number, None)
         self._keep(source, number, series)
         series.add(picture)
 
@@ -98,17 +91,11 @@ class SeriesFiles:
             raise DecodeError(f"series {number} ends, and no file of it is open")
 
     def commit(self) -> None:
-        """Write starts and ends that no image followed yet.
-
-        Raises
-        ------
-        RecordingError
-            If a file can't be written.
-        """
+        """Write starts and ends that no image followed yet."""
         for series in self._series.values():
             series.publish()
 
-    def _find(self, source: str, number: int) -> Series | None:
+    def _find(self, source: str, number: int) -> RecordedSeries | None:
         """Return the series of a source, or else the latest of that number that has a start."""
         found = self._series.get((source, number))
         if found is None:
@@ -117,7 +104,7 @@ class SeriesFiles:
                     return series
         return found
 
-    def _keep(self, source: str, number: int, series: Series) -> None:
+    def _keep(self, source: str, number: int, series: RecordedSeries) -> None:
         before = self._series.pop((source, number), None)
         self._series[source, number] = series
         if before is not series:
@@ -136,29 +123,20 @@ class SeriesFiles:
             if size > MAX_START_BYTES and series is not latest[0]:
                 series.forget()
 
-    def _drop(self, series: Series) -> None:
+    def _drop(self, series: RecordedSeries) -> None:
         self._series = {key: one for key, one in self._series.items() if one is not series}
         series.finish()
 
 
-class Series:
-    """One series: a file for each layout, or one without images.
-
-    Parameters
-    ----------
-    files : Files
-        Where its files come from.
-    source : str
-        Of whom its start came, or its first image.
-    number : int
-    start : Start or None
-        None if it was not seen.
+class RecordedSeries:
+    """One series, and the files for its layouts, or one without images.
 
     Attributes
     ----------
     source : str
+        Of whom its start came, or its first image.
     started, ended : bool
-        Whether its start and its end came.
+        Its start and its end came.
     """
 
     def __init__(self, files: Files, source: str, number: int, start: Start | None) -> None:
@@ -195,8 +173,6 @@ class Series:
         ------
         DecodeError
             If it can't be stored.
-        RecordingError
-            If its file can't be written.
         """
         layout = picture.layout
         frames = self._layouts.get(layout)
@@ -257,7 +233,5 @@ class Series:
 
     def _build(self) -> GrowingFile:
         file = self._files.create(self._published)
-        write_series(file, self._number)
-        if self._start is not None:
-            write_start(file, self._start.item, self._start.appendix, self._start.left)
+        write_series(file, self._number, self._start)
         return file

@@ -22,6 +22,7 @@ from ...handlers.shapes import item_count
 from ...handlers.stream2.cbor_arrays import COLUMN_MAJOR, PackedArray
 from ...message import Part
 from ...validation import shown
+from .columns import MAX_DIMENSIONS
 from .growing import Filters
 
 PLAIN: Filters = ()
@@ -31,9 +32,6 @@ BITSHUFFLE: Filters = ((32008, (0, 2)),)
 
 LZ4: Filters = ((32004, (0,)),)
 """Blocks of the size that the chunk says."""
-
-MAX_DIMENSIONS = 31
-"""Dimensions of an image: HDF5 has 32, and the images are counted by one."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,7 +48,7 @@ class Stored:
     data : bytes-like
         The chunk.
     decode : callable
-        Gives the array; raises DecodeError.
+        Returns the array, or raises DecodeError.
     """
 
     dtype: np.dtype[Any]
@@ -65,13 +63,7 @@ class Stored:
         return self.dtype.str, self.shape
 
     def plain(self) -> bytes:
-        """Return the pixels as they stand in a chunk without filters.
-
-        Raises
-        ------
-        DecodeError
-            If they can't be decoded.
-        """
+        """Return the pixels as they stand in a chunk without filters; raise as `decode`."""
         return self.decode().tobytes()
 
 
@@ -121,13 +113,6 @@ def of_packed(packed: PackedArray) -> Stored:
     DecodeError
         If it is damaged, as far as that shows without decoding it.
     """
-    try:
-        return _of_packed(packed)
-    except DecodeError as error:
-        raise DecodeError(f"array {shown(packed.name)}: {error}") from None
-
-
-def _of_packed(packed: PackedArray) -> Stored:
     dtype, shape, decode = packed.dtype, tuple(packed.shape), packed.unpack
     size = _size(packed.shape, dtype)
     if len(shape) > MAX_DIMENSIONS:

@@ -88,7 +88,7 @@ def messages_in(block: Block, sources: dict[int, str], skip: int = 0) -> Iterato
     block : Block
         The records.
     sources : dict of int to str
-        The source of each channel; those that the block tells of are added where one is missing.
+        The source of each channel; those that the block has are added where one is missing.
     skip : int, optional
         Messages to leave out, unread.
     """
@@ -119,7 +119,7 @@ def count_in(block: Block) -> int:
 
 
 def sources_in(block: Block) -> dict[int, str]:
-    """Return the sources of the channels that a block tells of.
+    """Return the sources of the channels whose records a block has.
 
     Raises
     ------

@@ -95,15 +95,7 @@ class McapFile:
             raise error if isinstance(error, RecordingError) else self._unreadable(error) from error
 
     def read(self, place: int, size: int) -> bytes:
-        """Return bytes of the file.
-
-        Raises
-        ------
-        RecordingError
-            If the system can't read them.
-        ValueError
-            If the file ends before them.
-        """
+        """Return bytes of the file; raise ValueError if it ends before them."""
         if place + size > self.size:
             raise ValueError("the file ends before it does")
         pieces = []
@@ -133,10 +125,7 @@ class McapFile:
         return opcode, place + RECORD.size + length
 
     def footer(self) -> tuple[int, int] | None:
-        """Return where the summary begins and its checksum, each 0 if there is none.
-
-        None if the file was not closed: it doesn't end as it should.
-        """
+        """Return where the summary begins and its checksum, 0 for none; None if not closed."""
         size = FOOTER_RECORD.size + 4
         end = self.peek(max(self.size - size - len(MAGIC), 0), size + len(MAGIC))
         if len(end) < size + len(MAGIC) or not end.endswith(MAGIC) or end[0] != FOOTER:
@@ -220,13 +209,7 @@ class AppendedFile:
         self.close()
 
     def close(self) -> None:
-        """Close it; repeatable.
-
-        Raises
-        ------
-        RecordingError
-            If the system finds only now that it can't be written.
-        """
+        """Close it; raise as `append` if the system finds only now that it can't be written."""
         file, self._file = self._file, -1
         try:
             if file >= 0:
@@ -236,7 +219,7 @@ class AppendedFile:
 
 
 def _write(file: int, block: Sequence[Part]) -> int:
-    """Write buffers, however many the system takes at once; give their bytes."""
+    """Write buffers, however many the system takes at once; return their bytes."""
     views = [memoryview(buffer) for buffer in block]
     total, first = 0, 0
     while first < len(views):
@@ -259,9 +242,8 @@ def _why_not_made(path: str, error: OSError) -> str:
 
 
 def _why_not_written(path: str, error: OSError) -> str:
-    advice = (
-        "make room, or choose another disk" if error.errno in FULL_DISK else "check it and its disk"
-    )
+    is_full = error.errno in FULL_DISK
+    advice = "make room, or choose another disk" if is_full else "check it and its disk"
     return f"{path} can't be written: {error.strerror}; {advice}"
 
 
@@ -294,13 +276,7 @@ def pack(*items: Any) -> bytes:
 
 
 def unpack(kind: Any, content: bytes) -> Any:
-    """Return the content of a record as an object of the library's class for it.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
+    """Return a record's content as an object of the library's class; ValueError if it is none."""
     from mcap.data_stream import ReadDataStream
     from mcap.exceptions import McapError
 

@@ -200,13 +200,17 @@ def _read_summary(file: McapFile, start: int, crc: int) -> Contents | None:
     if crc and crc32(data) != crc:
         raise ValueError("its checksum is wrong")
     contents, counts = Contents(), (-1, -1)
-    for opcode, at, stop in records_in(Block(data, 0, len(data) - FOOTER_RECORD.size)):
-        if opcode == CHUNK_INDEX:
-            contents.spans.append(_span(data[at:stop]))
-        elif opcode == CHANNEL:
-            contents.sources.update([source_of(data[at:stop])])
-        elif opcode == STATISTICS:
-            counts = _counts(data[at:stop])
+    try:
+        for opcode, at, stop in records_in(Block(data, 0, len(data) - FOOTER_RECORD.size)):
+            if opcode == CHUNK_INDEX:
+                contents.spans.append(_span(data[at:stop]))
+            elif opcode == CHANNEL:
+                contents.sources.update([source_of(data[at:stop])])
+            elif opcode == STATISTICS:
+                messages, _, channels = STATISTICS_COUNTS.unpack_from(data[at:stop])
+                counts = messages, channels
+    except StructError as error:
+        raise ValueError("a record in it is too short") from error
     return _checked(contents, start, counts)
 
 
@@ -228,21 +232,9 @@ def _checked(contents: Contents, end: int, counts: tuple[int, int]) -> Contents 
 
 def _span(content: bytes) -> Span:
     """Return a chunk's span. Its messages are counted by the bytes of its message indexes."""
-    try:
-        place, size, channels = CHUNK_PLACE.unpack_from(content)
-        (indexes,) = INDEX_SIZE.unpack_from(content, CHUNK_PLACE.size + channels)
-    except StructError as error:
-        raise ValueError("a chunk index in it is too short") from error
+    place, size, channels = CHUNK_PLACE.unpack_from(content)
+    (indexes,) = INDEX_SIZE.unpack_from(content, CHUNK_PLACE.size + channels)
     return Span(place, size, (indexes - channels // 10 * INDEX_RECORD.size) // ENTRY, True)
-
-
-def _counts(content: bytes) -> tuple[int, int]:
-    """Return the messages and the channels that the statistics have counted."""
-    try:
-        messages, _, channels = STATISTICS_COUNTS.unpack_from(content)
-    except StructError as error:
-        raise ValueError("its statistics are too short") from error
-    return messages, channels
 
 
 class End(Enum):

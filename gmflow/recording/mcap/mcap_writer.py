@@ -22,7 +22,7 @@ from zlib import crc32
 from ...errors import RecordingError
 from ...message import Message, Part
 from ...version import __version__
-from ..base import PROMISE, Aside, Unfit, Wait, Writer, flat_types, inline
+from ..base import PROMISE, Aside, Unfit, Wait, Writer, inline
 from .mcap_file import (
     CHANNEL,
     CHUNK,
@@ -99,7 +99,7 @@ class McapWriter(Writer):
         library = records()
         self._schema = library.Schema(id=1, data=b"", encoding="", name="gmflow.Message")
         self._channels = Channels()
-        self._flat = flat_types()
+        self._flat: set[type] = {bytes}
         self._known = 0  # channels that are in the file
         self._summary = Summary()
         self._chunk = Chunk(0)
@@ -263,20 +263,12 @@ class Chunk:
         self._large: list[int] = []
         self._entries: dict[int, list[int]] = {}
 
-    @property
-    def is_full(self) -> bool:
-        """It takes no more messages."""
-        return self._size >= FULL or len(self._pieces) > MAX_PIECES
-
     def fill(
         self, messages: Iterator[Message], channels: Mapping[str, int], flat: set[type]
     ) -> bool:
         """Take messages; return True if it is full, so that there may be more of them.
 
-        Raises
-        ------
-        Unfit
-            If the message that was taken last can't be recorded; those before it are here.
+        Raise Unfit if the last one that was taken can't be recorded; those before it are here.
         """
         if not self.count:
             self.since = monotonic()
@@ -310,7 +302,7 @@ class Chunk:
             raise
         finally:
             self._size, self.count, self.bytes = size, number - self.number, total
-        return self.is_full
+        return size >= FULL or len(pieces) > MAX_PIECES
 
     def pack(self) -> PackedChunk:
         """Return it as it is in the file; its checksum takes about as long as to write it."""
@@ -358,15 +350,11 @@ class PackedChunk(NamedTuple):
     """A chunk as it is in the file, with its message indexes."""
 
     buffers: list[Part]
-    size: int
-    """Bytes of its messages' records."""
-    start: int
+    size: int  # of its messages' records
+    start: int  # the earliest time of a message
     end: int
-    """The earliest and the latest time of a message."""
-    counts: dict[int, int]
-    """Messages of each channel."""
-    indexes: dict[int, int]
-    """Where each channel's message index is, from the end of the chunk's record."""
+    counts: dict[int, int]  # messages of each channel
+    indexes: dict[int, int]  # where each channel's is, from the end of the chunk's record
     index_size: int
 
 
@@ -405,12 +393,24 @@ class Summary:
     def finish(self, place: int, schema: Any, channels: Sequence[Any]) -> bytes:
         """Return the end of the file, from a place on; of channels, those that have messages."""
         data_end = pack(self._library.DataEnd(data_section_crc=0))  # each chunk has its own
-        start = place + len(data_end)
+        start = begin = place + len(data_end)
         known = [channel for channel in channels if channel.id in self._counts]
         groups = {
             SCHEMA: pack(schema),
             CHANNEL: pack(*known),
-            STATISTICS: pack(self._statistics(len(known))),
+            STATISTICS: pack(
+                self._library.Statistics(
+                    message_count=self._counts.total(),
+                    schema_count=1,
+                    channel_count=len(known),
+                    attachment_count=0,
+                    metadata_count=0,
+                    chunk_count=self._chunks,
+                    message_start_time=self._start,
+                    message_end_time=self._end,
+                    channel_message_counts=dict(self._counts),
+                )
+            ),
             CHUNK_INDEX: bytes(self._index),
         }
         summary = b"".join(groups.values())
@@ -419,23 +419,6 @@ class Summary:
             if group:
                 summary += pack(self._library.SummaryOffset(kind, start, len(group)))
                 start += len(group)
-        return data_end + summary + _footer(summary, place + len(data_end), offsets) + MAGIC
-
-    def _statistics(self, channels: int) -> Any:
-        return self._library.Statistics(
-            message_count=self._counts.total(),
-            schema_count=1,
-            channel_count=channels,
-            attachment_count=0,
-            metadata_count=0,
-            chunk_count=self._chunks,
-            message_start_time=self._start,
-            message_end_time=self._end,
-            channel_message_counts=dict(self._counts),
-        )
-
-
-def _footer(summary: bytes, start: int, offsets: int) -> bytes:
-    """Return the footer; its checksum is of the summary and of itself up to there."""
-    head = FOOTER_RECORD.pack(FOOTER, FOOTER_RECORD.size - 9 + 4, start, offsets)
-    return head + crc32(head, crc32(summary)).to_bytes(4, "little")
+        footer = FOOTER_RECORD.pack(FOOTER, FOOTER_RECORD.size - 9 + 4, begin, offsets)
+        crc = crc32(footer, crc32(summary))  # of the summary, and of the footer up to there
+        return data_end + summary + footer + crc.to_bytes(4, "little") + MAGIC

@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from time import monotonic
 
 import gevent
 import numpy as np
@@ -24,7 +23,7 @@ from gmflow import (
     Stream,
     UnknownHtype,
 )
-from tests.support.green import endpoint, peer, program, thread, ticker, until
+from tests.support.green import DEADLINE, endpoint, peer, program, thread, ticker, until
 
 GOOD = [b'{"htype": "array-1.0", "type": "uint16", "shape": [2, 3]}', bytes(range(12))]
 
@@ -79,9 +78,10 @@ def test_message_has_value_and_statistics(stream, sender):
 
 def test_none_after_the_timeout_and_without_blocking(sender):
     with gmflow.connect(endpoint(sender), receive_timeout=20) as stream:
-        began = monotonic()
-        assert stream.receive() is None
-        assert monotonic() - began >= 0.018
+        waiting = gevent.spawn(stream.receive)
+        gevent.sleep(0)
+        assert not waiting.ready()
+        assert waiting.get(timeout=DEADLINE) is None
         assert stream.receive(block=False) is None
         assert stream.receive_raw(block=False) is None
 
@@ -388,10 +388,11 @@ def test_whole_or_not_at_all_without_blocking(receiver):
 def test_send_timeout_is_a_zmq_again(tmp_path):
     with gmflow.connect(f"ipc://{tmp_path}/nobody", BIND, PUSH, send_timeout=30) as stream:
         stream.send(b"a", send_more=True)
-        began = monotonic()
+        waiting = gevent.spawn(stream.send, b"b")
+        gevent.sleep(0)
+        assert not waiting.ready()
         with pytest.raises(zmq.Again) as caught:
-            stream.send(b"b")
-        assert monotonic() - began >= 0.028
+            waiting.get(timeout=DEADLINE)
         assert isinstance(caught.value, SendTimeout) and caught.value.errno == zmq.EAGAIN
         assert stream.statistics.messages_dropped == 1
 
@@ -446,16 +447,15 @@ def test_disconnect_delivers_what_was_sent_without_freezing_the_hub():
     assert got == [b"%d" % number for number in range(50)]
 
 
-def test_disconnect_gives_up_after_the_linger():
+def test_disconnect_gives_up_after_the_linger(caplog):
     with peer(zmq.PULL) as socket:
         address = endpoint(socket)
     stream = gmflow.connect(address, mode=PUSH, linger=200)
     stream.send(b"lost")
-    began = monotonic()
     with ticker() as ticks:
-        stream.disconnect()
-    assert 0.15 < monotonic() - began < 1
-    assert len(ticks) >= 10
+        gevent.spawn(stream.disconnect).get(timeout=DEADLINE)
+    assert "not delivered within the linger of 0.2 s" in caplog.text
+    assert ticks
 
 
 def test_not_connected_is_a_clear_error(sender, caplog):
@@ -556,10 +556,9 @@ def test_polling_loop_does_not_starve_others(sender):
 
         polling = gevent.spawn(poll)
         with ticker() as ticks:
-            gevent.sleep(0.3)
+            until(lambda: len(ticks) > 15)
         stop.append(True)
-        polling.get(timeout=1)
-    assert len(ticks) > 15
+        polling.get(timeout=DEADLINE)
 
 
 def test_second_thread_has_its_own_hub(sender):
@@ -679,15 +678,14 @@ def test_port_0_binds_to_a_free_one():
 
 def test_a_stream_that_is_forgotten_does_not_freeze_the_hub():
     text = """
-import gc, gmflow, gevent, time
+import gc, gmflow, gevent
 def forget():
     stream = gmflow.connect("tcp://127.0.0.1:1", mode="PUSH", linger=-1)
     stream.send(b"nobody takes it")
     stream.itself = stream  # only the collector finds it
 forget()
-began = time.monotonic()
-gc.collect()
+gc.collect()  # its linger never ends
 gevent.sleep(0.01)
-print(time.monotonic() - began < 1)
+print(True)
 """
     assert program(text) == "True\n"

@@ -3,11 +3,13 @@
 import json
 import random
 from collections import Counter
+from itertools import chain
 
 import gevent
 import numpy as np
 import pytest
 import zmq
+from gevent.event import Event
 
 import gmflow
 from gmflow import ConfigError, Topology
@@ -130,6 +132,21 @@ class TestMerger:
         topology.stop(0.2)
         unmatched = books(topology.statistics())["merger"]["unmatched"]
         assert unmatched == {"feed": {"incomplete": 5}}
+
+    def test_what_is_held_and_due_when_it_is_killed_is_left_over(self):
+        topology, waits = Topology(), Event()
+        one = topology.feed([numbered("a", key) for key in range(2000)], name="one")
+        some = [numbered("b", key) for key in range(300)]
+        two = topology.feed(chain(some, iter_never()), name="two")
+        strategy = ByKey(window=1000, patience=1000)
+        merger = topology.merge(one, two, strategy=strategy, name="merger")
+        topology.sink(merger, lambda message: waits.wait())
+        topology.start()
+        until(lambda: strategy.held() and merger.snapshot()["received"] > 500)
+        topology.stop(0.2)
+        counters = books(topology.statistics())["merger"]
+        assert counters["unmatched"] == {}
+        assert counters["left_over"] > strategy.held() > 0
 
     def test_forwards_sets_that_a_stream_reads(self):
         with peer(zmq.PULL) as receiver:

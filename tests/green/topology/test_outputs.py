@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmflow import ConfigError, Topology
-from gmflow.formats import is_series_edge
+from gmflow.formats import htype_of, is_series_edge
 from gmflow.green.topology.links import Inlet
 from gmflow.green.topology.rate_limit import PacedInlet
 from gmflow.message import Message
@@ -83,12 +83,13 @@ def share_out(topology, messages, receivers, **options):
             "tickit-devices-0.4.1-simulator/legacy_basic",
             ["dheader-1.0", "dimage-1.0", "dseries_end-1.0"],
         ),
+        ("maxiv-eiger-stream2/series", ["end", "image", "start"]),
     ],
 )
 @pytest.mark.parametrize("times", [1, 2], ids=["once", "twice"])
 def test_three_receivers_share_an_eiger_series(topology, name, htypes, times):
     messages = read_capture(name) * times
-    assert sorted({json.loads(parts[0])["htype"] for parts in messages}) == htypes
+    assert sorted({htype_of(Message(parts=parts)) for parts in messages}) == htypes
     got = share_out(topology, messages, 3)
     edges = [parts for parts in messages if edge(parts)]
     series = [parts for parts in read_capture(name) if not edge(parts)]

@@ -23,6 +23,7 @@ from gmflow.formats import is_series_edge
 from gmflow.green.topology.tap import Newest, Tap, WhileSubscribed
 from gmflow.message import Message
 from tests.support.green import books, endpoint, peer, thread, until
+from tests.support.messages import cbor_parts
 
 
 def header(series):
@@ -35,6 +36,24 @@ def image(frame, series=1):
 
 def end(series):
     return [b'{"htype":"dseries_end-1.0","series":%d}' % series]
+
+
+def start2(series):
+    uid = "u" * 80
+    return cbor_parts(series_id=series, arm_date="x", type="start", series_unique_id=uid)
+
+
+def image2(frame, series=1):
+    return cbor_parts(data=b"pixels", type="image", series_id=series, image_id=frame)
+
+
+def end2(series):
+    return cbor_parts(type="end", series_id=series)
+
+
+STREAMS = pytest.mark.parametrize(
+    ("begin", "image", "end"), [(header, image, end), (start2, image2, end2)], ids=["v1", "v2"]
+)
 
 
 def bsread(pulse):
@@ -139,13 +158,14 @@ def test_without_subscribers_everything_is_dropped_and_the_tap_says_why(tapped):
     assert (counters["kind"], counters["sent"], counters["subscriptions"]) == ("tap", 0, 0)
 
 
-def test_a_late_subscriber_gets_the_header_once_and_the_others_not_again(tapped):
+@STREAMS
+def test_a_late_subscriber_gets_the_header_once_and_the_others_not_again(tapped, begin, image, end):
     tap = tapped()
     with tap.viewer() as early:
-        tap.put(header(1), image(0))
-        assert take(early, 2) == [header(1), image(0)]
+        tap.put(begin(1), image(0))
+        assert take(early, 2) == [begin(1), image(0)]
         with tap.viewer() as late:
-            assert take(late, 1) == [header(1)]  # while nothing comes
+            assert take(late, 1) == [begin(1)]  # while nothing comes
             tap.put(image(1), end(1))
             counters = tap.end()
             assert rest(late) == [image(1), end(1)]
@@ -153,12 +173,13 @@ def test_a_late_subscriber_gets_the_header_once_and_the_others_not_again(tapped)
     assert counters["sent"] == 4 and counters["dropped"] == {} and counters["missed"] == 0
 
 
-def test_the_header_is_remembered_while_nobody_watches(tapped):
+@STREAMS
+def test_the_header_is_remembered_while_nobody_watches(tapped, begin, image, end):
     tap = tapped()
-    tap.put(header(1), image(0), header(2), image(1, 2))
+    tap.put(begin(1), image(0), end(1), begin(2), image(1, 2))
     with tap.viewer() as late:
         tap.put(image(2, 2))
-        assert take(late, 2) == [header(2), image(2, 2)]
+        assert take(late, 2) == [begin(2), image(2, 2)]
 
 
 @pytest.mark.parametrize("watched", [False, True])
@@ -568,9 +589,10 @@ def test_unwatched_finds_the_newest_header_message_wherever_it_is():
     assert watched.choose(messages) is messages
 
 
-@given(st.lists(st.sampled_from("hie")), st.integers(0, 10))
+@given(st.lists(st.sampled_from("hieHIE")), st.integers(0, 10))
 def test_newest_keeps_series_edges_and_as_many_images_as_there_is_room_for(kinds, room):
     make = {"h": header(1), "i": image(0), "e": end(1)}
+    make |= {"H": start2(1), "I": image2(0), "E": end2(1)}
     messages = burst(*(make[kind] for kind in kinds))
     chosen = Newest("full", lambda: room).choose(messages)
     images = [message for message in messages if not is_series_edge(message)]

@@ -800,7 +800,7 @@ def test_sink_that_has_had_enough_ends_a_flooded_source(topology):
     assert books(topology.statistics())["source"]["received"] < 5000
 
 
-def take(socket, count, seconds=5):
+def take(socket, count, seconds=20):
     """Return messages of a plain socket, or fewer if they don't come in time; the hub goes on."""
     got, end = [], monotonic() + seconds
     while len(got) < count and monotonic() < end:

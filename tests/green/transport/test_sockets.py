@@ -6,7 +6,8 @@ import random
 import signal
 import threading
 import weakref
-from time import monotonic, perf_counter, process_time
+from select import select
+from time import perf_counter
 
 import gevent
 import numpy as np
@@ -15,9 +16,11 @@ import zmq
 
 from gmflow.errors import ConnectError, SendTimeout
 from gmflow.green.transport import receive as inbox
+from gmflow.green.transport import send as outbox
+from gmflow.green.transport.send import MessageSender
 from gmflow.green.transport.socket import Context
 from gmflow.green.yielding import HubYield
-from tests.support.green import Ends, endpoint, peer, program, thread, ticker, until
+from tests.support.green import DEADLINE, Ends, endpoint, peer, program, thread, ticker, until
 
 
 @pytest.fixture
@@ -137,45 +140,85 @@ def test_burst_waits_for_its_first_message(pair):
 # time-outs and wake
 
 
-@pytest.mark.parametrize("seconds", [0.001, 0.03, 0.1])
+class InVain:
+    """A poller that wakes in vain each second of its clock, and after the time-out."""
+
+    slept = True
+
+    def __init__(self):
+        self.now, self.timeouts = 1000.0, []
+
+    def wait(self, event, timeout):
+        self.timeouts.append(timeout)
+        assert len(self.timeouts) < 10
+        self.now += min(timeout, 1)
+        return True if timeout > 1 else None
+
+    def enter(self):
+        pass
+
+    release = enter
+
+
+@pytest.fixture
+def in_vain(monkeypatch):
+    poller = InVain()
+    for module in (inbox, outbox):
+        monkeypatch.setattr(module, "monotonic", lambda: poller.now)
+    return poller
+
+
+def test_a_wake_up_in_vain_leaves_a_receiver_the_rest_of_its_time(context, in_vain):
+    socket = context.socket(zmq.PULL)
+    socket.poller = in_vain
+    assert Ends(socket).receive(2.5) is None
+    assert in_vain.timeouts == [2.5, 1.5, 0.5]
+
+
+def test_a_wake_up_in_vain_leaves_a_sender_the_rest_of_its_time(context, in_vain, monkeypatch):
+    socket, slept = context.socket(zmq.PUSH), []  # connected to nothing
+    socket.poller = in_vain
+    monkeypatch.setattr(outbox.gevent, "sleep", slept.append)
+    with pytest.raises(SendTimeout, match=r"within 2\.5 s"):
+        Ends(socket).send_parts([b"a", b"b"], 2.5)
+    assert in_vain.timeouts == [2.5, 1.5, 0.5]
+    assert slept == [outbox.RETRY] * 2  # where the socket always calls itself ready, it must rest
+
+
 @pytest.mark.filterwarnings("ignore:TIMEO")
-@pytest.mark.parametrize("timeo", [-1, 0, 5000])
-def test_receive_timeout_holds_whatever_rcvtimeo_says(pair, seconds, timeo):
+@pytest.mark.parametrize("timeo", [-1, 0, 60_000])
+def test_receive_timeout_holds_whatever_rcvtimeo_says(pair, timeo):
     _, receiver = pair
     receiver.set(zmq.RCVTIMEO, timeo)
-    took = []
-    for _ in range(3):
-        began = perf_counter()
-        assert receiver.receive(seconds) is None
-        took.append(perf_counter() - began)
-    assert min(took) >= seconds - 0.002
-    assert min(took) < seconds + 0.005  # of three: the machine may be busy
+    waiting = gevent.spawn(receiver.receive, 0.03)
+    gevent.sleep(0)
+    assert not waiting.ready()
+    assert waiting.get(timeout=DEADLINE) is None
 
 
 @pytest.mark.filterwarnings("ignore:TIMEO")
-@pytest.mark.parametrize("timeo", [-1, 0, 5000])
+@pytest.mark.parametrize("timeo", [-1, 0, 60_000])
 def test_send_timeout_holds_whatever_sndtimeo_says(context, timeo):
     sender = Ends(context.socket(zmq.PUSH))  # connected to nothing
     sender.set(zmq.SNDTIMEO, timeo)
-    took = []
-    for _ in range(3):
-        began = perf_counter()
-        with pytest.raises(SendTimeout, match=r"within 0\.03 s"):
-            sender.send_parts([b"a", b"b"], 0.03)
-        took.append(perf_counter() - began)
-    assert min(took) >= 0.028
-    assert min(took) < 0.035
+    waiting = gevent.spawn(sender.send_parts, [b"a", b"b"], 0.03)
+    gevent.sleep(0)
+    assert not waiting.ready()
+    with pytest.raises(SendTimeout, match=r"within 0\.03 s"):
+        waiting.get(timeout=DEADLINE)
     assert sender.send_parts([b"a"], 0) is False
 
 
 def test_timeout_counts_from_the_call_even_after_a_busy_hub(pair):
     _, receiver = pair
-    began = perf_counter()
+    began, before = perf_counter(), []
     while perf_counter() - began < 0.03:  # the loop's own clock stands still meanwhile
         pass
-    began = perf_counter()
+    timer = gevent.get_hub().loop.timer(0.01)
+    timer.start(before.append, "it", update=True)
     assert receiver.receive(0.02) is None
-    assert perf_counter() - began >= 0.018
+    assert before == ["it"]
+    timer.close()
 
 
 def test_zero_timeout_does_not_wait(pair):
@@ -242,13 +285,13 @@ def test_context_that_is_terminated_ends_waits_and_the_hub_rests():
     context = Context()
     receiver = Ends(context.socket(zmq.PULL))
     waiting = gevent.spawn(receiver.receive)
+    descriptor = receiver.get(zmq.FD)
     gevent.sleep(0.005)
     ending = gevent.get_hub().threadpool.spawn(context.term)
     waiting.join(1)
     assert isinstance(waiting.exception, zmq.ContextTerminated)
-    began = process_time()
-    gevent.sleep(0.1)
-    assert process_time() - began < 0.05
+    watcher = receiver.poller._watchers[0]  # it would be called for ever
+    until(lambda: not watcher.active or not select([descriptor], [], [], 0)[0])
     receiver.close(0)
     ending.get(timeout=1)
 
@@ -326,6 +369,31 @@ def test_use_from_a_forked_child_is_refused(context, use):
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     assert whole(left.receive(0)) == [b"a"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_that_was_forked_while_the_owner_waited_is_refused(context):
+    left, right = tie(context, kinds=(zmq.PAIR, zmq.PAIR))
+    right.send_parts([b"a"])
+    forked, status = [], 1
+
+    def fork():
+        forked.append(os.fork())
+        if forked == [0]:
+            signal.alarm(5)  # libzmq would try for ever on a socket of its parent's
+
+    gevent.spawn(fork)
+    left.poller._yield_to_hub.until = 0.0  # it is the others' turn
+    try:
+        parts = left.receive(0)
+    except ConnectError as error:
+        status = 0 if "thread and process" in str(error) else 2
+    finally:
+        if forked == [0]:
+            os._exit(status)
+    assert os.waitpid(forked[0], 0)[1] == 0
+    assert whole(parts) == [b"a"]
 
 
 FORK = """
@@ -570,6 +638,31 @@ print(rung, torn, len(numbers))
 """
 
 
+@pytest.mark.parametrize("parts, torn", [([b"a"], False), ([b"a", b"b"], True)])
+def test_an_interrupt_tears_messages_of_several_parts_alone(context, parts, torn):
+    socket = context.socket(zmq.PUSH)
+    socket.bind("inproc://torn")
+    receiver = context.socket(zmq.PULL)
+    receiver.connect("inproc://torn")
+    sender = MessageSender(socket)
+    send = sender._send
+
+    def interrupted(*arguments):
+        send(*arguments)
+        raise KeyboardInterrupt
+
+    sender._send = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        sender.send(parts, 0)
+    sender._send = send
+    if torn:
+        with pytest.raises(ConnectError, match="between the parts"):
+            sender.send([b"next"], 0)
+    else:
+        assert sender.send([b"next"], 0)
+        assert [receiver.recv(), receiver.recv()] == [b"a", b"next"]
+
+
 @pytest.mark.parametrize("kind", ["PUSH", "XPUB"])
 def test_signal_handler_that_raises_tears_no_sent_message(kind):
     rung, torn, sent = map(int, program(f"KIND = {kind!r}\n" + SIGNALS_SEND).split())
@@ -630,31 +723,17 @@ def flood(address, count, parts, pause):
         plain.close()
 
 
-def timed(context, count, pause, receive):
-    """Receive messages of 1 MB from a plain sender; give the seconds it took."""
-    receiver = context.socket(zmq.PULL)
-    if isinstance(context, Context):
-        receiver = Ends(receiver)
+@pytest.mark.parametrize("pause, count", [(0, 150), (0.003, 80)])
+def test_large_parts_lose_no_edge(context, pause, count):
+    receiver = Ends(context.socket(zmq.PULL))
     receiver.set_hwm(4)
     port = receiver.bind_to_random_port("tcp://127.0.0.1")
     parts = [b"h", b"x" * (1 << 20)]
     with thread(flood, f"tcp://127.0.0.1:{port}", count, parts, pause):
-        began = monotonic()
         for _ in range(count):
-            assert [len(part) for part in receive(receiver)] == [1, 1 << 20]
-        took = monotonic() - began
+            assert list(map(len, receiver.receive(DEADLINE))) == [1, 1 << 20]
+    assert receiver.recovered == 0  # an edge that is lost costs up to a second
     receiver.close(0)
-    return took, receiver
-
-
-@pytest.mark.parametrize("pause, count", [(0, 150), (0.003, 80)])
-def test_large_parts_lose_no_edge(context, pause, count):
-    slow, receiver = timed(context, count, pause, lambda socket: socket.receive(5))
-    assert receiver.recovered == 0
-    plain = zmq.Context()
-    quick, _ = timed(plain, count, pause, lambda socket: socket.recv_multipart(copy=False))
-    plain.term()
-    assert slow < quick / 0.3 + 0.1  # an edge that is lost costs up to a second
 
 
 def test_publisher_that_may_not_drop_does_not_freeze_the_hub(context):
@@ -663,13 +742,12 @@ def test_publisher_that_may_not_drop_does_not_freeze_the_hub(context):
     until(lambda: sender.send_parts([b"a", b"b"], 0) and stuck.receive(0))
     while sender.send_parts([b"a", b"b"], 0):
         pass
-    with ticker() as ticks:
-        began = process_time()
-        with pytest.raises(SendTimeout):
-            sender.send_parts([b"a", b"b"], 0.3)
-        assert process_time() - began < 0.2
-    assert len(ticks) > 15
+    with pytest.raises(SendTimeout):
+        sender.send_parts([b"a", b"b"], 0.03)
     sending = gevent.spawn(sender.send_parts, [b"c", b"d"])
+    with ticker() as ticks:
+        until(lambda: len(ticks) > 15)
+    assert not sending.ready()
     assert all(len(parts) == 2 for parts in stuck.receive_burst())
     assert sending.get(timeout=1) is True
 
