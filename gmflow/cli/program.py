@@ -115,10 +115,11 @@ def run_topology(
     def stop() -> None:
         again = console.stopping.is_set()
         console.stopping.set()
-        if progress is None:
+        if again:  # the first one is at work, and ends in time unless it makes progress
+            if progress is not None:
+                topology.stop(0)
+        elif progress is None:
             topology.stop(seconds)
-        elif again:
-            topology.stop(0)
         else:
             _drain(topology, seconds, progress)
 
