@@ -24,13 +24,8 @@ opens = re.compile(rb"\s*\{").match
 
 
 def _reader() -> Callable[[Part], Any]:
-    """Return `loads`, the fastest there is: by orjson, else in a third of json.loads's time.
-
-    ``loads(part)`` returns the object in a part that holds UTF-8 JSON; ValueError if it is not
-    UTF-8, not JSON, or nested too deeply. What the fast ones can't read is left to json.loads:
-    white space around, NaN, lone surrogates. With orjson a whole number beyond 64 bits comes as
-    a float.
-    """
+    """Return `loads`, the fastest there is: by orjson, else in a third of json.loads's time."""
+    # what the fast ones can't read is left to json.loads: white space around, NaN, lone surrogates
     try:
         from orjson import loads as parse
     except ImportError:
@@ -65,6 +60,11 @@ def _read(text: str) -> Any:
 
 
 loads = _reader()
+"""Return the object in a part that holds UTF-8 JSON.
+
+Raise ValueError if it is not UTF-8, not JSON, or nested too deeply. With orjson a whole number
+beyond 64 bits comes as a float.
+"""
 
 
 _encode = json.JSONEncoder().encode

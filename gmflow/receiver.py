@@ -57,7 +57,7 @@ class Receiver:
         copy: bool = True,
     ) -> None:
         self.statistics = statistics or Statistics()
-        self.statistics.reading = self
+        self.statistics.bytes_read = self.bytes_read
         self.copy = copy
         self.layout: tuple[Any, Any] = (None, None)
         self.handlers: Any = None

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-
-class Reading(Protocol):
-    """What knows how much of the current message was read."""
-
-    def bytes_read(self) -> int:
-        """Return that number of bytes."""
+from collections.abc import Callable
+from typing import Any
 
 
 class Statistics:
@@ -32,17 +26,17 @@ class Statistics:
     """
 
     __slots__ = (
+        "bytes_read",
         "messages_dropped",
         "messages_failed",
         "messages_received",
         "messages_sent",
         "messages_skipped",
-        "reading",
         "total_bytes_received",
     )
 
     def __init__(self) -> None:
-        self.reading: Reading | None = None
+        self.bytes_read: Callable[[], int] | None = None  # of the message that is being read
         self.total_bytes_received = 0
         self.messages_received = 0
         self.messages_failed = 0
@@ -53,11 +47,11 @@ class Statistics:
     @property
     def bytes_received(self) -> int:
         """Bytes that the handler has read of the message it is on; 0 between messages."""
-        return self.reading.bytes_read() if self.reading else 0
+        return self.bytes_read() if self.bytes_read else 0
 
     def snapshot(self) -> dict[str, int]:
         """Return the counters as a plain dict."""
-        names = (name for name in self.__slots__ if name != "reading")
+        names = (name for name in self.__slots__ if name != "bytes_read")
         return {name: getattr(self, name) for name in names}
 
     def __repr__(self) -> str:

@@ -32,13 +32,8 @@ RULE = "_" * 60
 class Counters(Protocol):
     """What is read of a stream's statistics."""
 
-    @property
-    def total_bytes_received(self) -> int:
-        """Bytes of all messages so far."""
-
-    @property
-    def messages_received(self) -> int:
-        """Messages so far."""
+    total_bytes_received: int
+    messages_received: int
 
 
 class ThroughputStatistics:

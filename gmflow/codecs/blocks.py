@@ -150,8 +150,8 @@ class Blocks(NamedTuple):
             raise DecodeError(f"{self._name(place)} decodes to {decoded} bytes, not {len(out)}")
 
     def _cut(self) -> DecodeError:
-        position = self.start
-        for place in range(0, self.size, self.block_bytes):
+        position, place = self.start, 0
+        while True:  # one of them is cut
             there = len(self.blob) - position - LENGTH.size
             if there < 0:
                 return DecodeError(
@@ -163,7 +163,7 @@ class Blocks(NamedTuple):
                     f"the blob is cut: {self._name(place)} has {length} bytes, {there} are there"
                 )
             position += LENGTH.size + length
-        return DecodeError("the blob is cut")
+            place += self.block_bytes
 
     def _wrong(self, run: BlockRun) -> DecodeError:
         position = run.start

@@ -188,7 +188,7 @@ def _under(place: str, name: str) -> str:
 
 
 def _refuse_key(place: str, value: Any, reason: str) -> NoReturn:
-    shown = place.encode("unicode_escape").decode()
+    shown = place.encode("unicode_escape").decode()[:60]  # a stranger's key may be of any length
     raise ConfigError(f"{shown} (value {value!r:.80}) {reason}")
 
 

@@ -26,9 +26,7 @@ Outcome: TypeAlias = tuple[Any, DecodeError | None]
 
 
 class Decoding:
-    """The messages of one stream that are being decoded.
-
-    It belongs to one greenlet.
+    """The messages of one stream that are being decoded, by one greenlet.
 
     Parameters
     ----------
@@ -39,8 +37,6 @@ class Decoding:
 
     Attributes
     ----------
-    decoder : Decoder
-        As given.
     done : callable or None
         Called without arguments, on the hub, when a thread has done the work of a message.
     entries : deque
@@ -85,11 +81,8 @@ class Decoding:
     def begin(self, message: Message, handler: Handler | None = None) -> bool:
         """Run the handler on a message, and put the message in.
 
-        Returns
-        -------
-        bool
-            True if it is decoded, with its ``data`` or its ``error``, and did not go in: none is
-            before it, and there is nothing to do for a thread.
+        Return True if it did not go in, as it is decoded, with its ``data`` or its ``error``: none
+        is before it, and there is nothing to do for a thread.
         """
         try:
             value = self.decoder.begin(message, handler)
@@ -114,13 +107,7 @@ class Decoding:
         return not self.entries
 
     def wait(self) -> None:
-        """Wait until the first message is decoded.
-
-        Raises
-        ------
-        ConnectError
-            If it was forgotten meanwhile.
-        """
+        """Wait until the first message is decoded; raise ConnectError if it was forgotten."""
         first = self.entries[0]
         if first[1] is None:
             return

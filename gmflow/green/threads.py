@@ -29,10 +29,7 @@ def in_worker_thread(function: Callable[..., T], *arguments: Any) -> T:
 
 
 class NativeThread:
-    """One native thread, for calls that block: one after the other, in the order of their making.
-
-    It belongs to the hub that it is made on, and is started by its first call.
-    """
+    """One native thread for calls that block, of one hub; they are made in their order."""
 
     def __init__(self) -> None:
         self._pool = ThreadPool(1)

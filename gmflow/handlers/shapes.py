@@ -73,13 +73,7 @@ def number_type(name: Any) -> np.dtype[Any]:
 
 
 def check_size(size: int, dtype: np.dtype[Any], shape: list[int]) -> None:
-    """Refuse a part with more or fewer bytes than `dtype` and `shape` ask for.
-
-    Raises
-    ------
-    DecodeError
-        If `size` is not what they ask for.
-    """
+    """Raise DecodeError if a part has more or fewer bytes than `dtype` and `shape` ask for."""
     expected = prod(shape) * dtype.itemsize
     if size != expected:
         needs = expected if expected < 1 << 63 else "more than there can be"

@@ -418,7 +418,9 @@ def test_what_is_merged_is_shown_to_go_through_the_merger():
 # anything else
 
 
-def test_long_values_are_cut():
+def test_long_values_and_keys_are_cut():
+    key = "\x1f" * 10000
+    assert refused(with_stream(**{key: "x" * 10000})).startswith("streams[1].\\x1f\\x1f")
     assert len(refused(with_source(mode="x" * 10000))) < 200
 
 

@@ -28,8 +28,8 @@ def choose(filters, bursts):
     """Return what a row of filters leaves of bursts, as an inlet applies them."""
     chosen = []
     for burst in bursts:
-        for choice in filters:
-            burst = choice.choose(burst)
+        for one in filters:
+            burst = one.choose(burst)
         chosen += burst
     return chosen
 
@@ -144,7 +144,7 @@ def test_modulo_by_series_restarts_with_each(messages, data, lengths):
 
 
 @given(schedules(), LENGTHS)
-def test_how_a_stream_is_cut_makes_no_difference_to_a_row_of_choices(messages, lengths):
+def test_how_a_stream_is_cut_makes_no_difference_to_a_row_of_filters(messages, lengths):
     def options():
         htypes = ["dimage-1.0", "dheader-1.0", "image", "start"]
         return filters_of(2, 1, htypes, (1, 3), 2, series=True)
@@ -170,8 +170,8 @@ def test_interleaved_series_are_each_shared_out_evenly(detectors, block):
         message(htype="dimage-1.0", series=n, frame=frame) for frame in range(12) for n in numbers
     ]
     for index in range(3):
-        (choice,) = filters_of(share=(index, 3), block=block, series=True)
-        got = choice.choose([*headers, *images])
+        (one,) = filters_of(share=(index, 3), block=block, series=True)
+        got = one.choose([*headers, *images])
         assert got[:detectors] == headers
         frames = [frame for frame in range(12) if frame // block % 3 == index]
         for n in numbers:
@@ -202,24 +202,24 @@ def test_htypes_are_chosen_by_name():
     image = message(htype="dimage-1.0")
     old = message(htype=["array-1.0"])
     others = [message(htype=["array-1.0", "x"]), message(), message(htype=1), Message(parts=[b"?"])]
-    choice = Htypes(["dimage-1.0", "array-1.0"])
-    assert choice.choose([others[0], image, *others, old]) == [image, old]
+    one = Htypes(["dimage-1.0", "array-1.0"])
+    assert one.choose([others[0], image, *others, old]) == [image, old]
     assert Htypes(["x"]).choose([image, old]) == []
     second = [stream2(kind) for kind in ("start", "image", "end")]
     assert Htypes(["image", "end"]).choose([*second, message(type="image")]) == second[1:]
 
 
 @pytest.mark.parametrize(
-    "choice",
+    "one",
     [Htypes(["a"]), Modulo(1), Share(0, 1, 3), BySeries(Share(0, 2))],
-    ids=lambda choice: type(choice).__name__,
+    ids=lambda one: type(one).__name__,
 )
-def test_the_same_object_is_given_if_all_are_chosen(choice):
+def test_the_same_object_is_given_if_all_are_chosen(one):
     burst = [message(htype="a")]
-    assert choice.choose(burst) is burst
+    assert one.choose(burst) is burst
 
 
-def test_only_the_choices_that_are_needed_are_made():
+def test_only_the_filters_that_are_needed_are_made():
     assert filters_of() == filters_of(series=True) == filters_of(share=(0, 1), block=5) == ()
     causes = [each.cause for each in filters_of(3, 1, ["a"], [0, 2])]
     assert causes == ["htype", "share", "modulo"]

@@ -1,6 +1,7 @@
 """Series of DECTRIS detectors in HDF5, read with h5py and hdf5plugin alone."""
 
 import json
+import os
 from dataclasses import replace
 from hashlib import sha256
 
@@ -614,11 +615,15 @@ def test_masks_are_let_go_when_they_are_too_many(tmp_path, monkeypatch):
     assert record(tmp_path, *starts, *images).refused == 0
     with opened(tmp_path) as files:
         found = [
-            (int(file["entry/series"][()]), int(file[f"{DETECTOR}/pixel_mask"][0, 0]))
+            (
+                int(file["entry/series"][()]),
+                int(file[f"{DETECTOR}/pixel_mask"][0, 0]),
+                "data" in file["entry"],
+            )
             for file in files
             if "pixel_mask" in file[DETECTOR]
         ]
-        assert found == [(1, 1), (2, 2)]
+        assert found == [(1, 1, False), (2, 2, True)]
 
 
 def test_a_start_is_safe_before_an_image_comes(tmp_path):
@@ -631,6 +636,9 @@ def test_a_start_is_safe_before_an_image_comes(tmp_path):
     with h5py.File(path) as file:
         assert file[f"{SPECIFIC}/nimages"][()] == 5
         assert "data" not in file["entry"]
+    made = path.stat()
+    writer.commit()
+    assert os.path.samestat(path.stat(), made)  # nothing is written again
     writer.write([Message(parts=end(), received_ns=3)])
     writer.commit()
     with h5py.File(path) as file:

@@ -54,7 +54,7 @@ def pulse(number):
 
 
 def follow(messages, bursts=(), step=None):
-    """Follow messages, in bursts of these sizes over and over; give the snapshot."""
+    """Follow messages, in bursts of these sizes over and over; return the snapshot."""
     followed, messages, bursts = SequenceTracker(step), list(messages), list(bursts) or [64]
     while messages:
         size = bursts[0]
@@ -354,7 +354,7 @@ def test_captures_are_whole():
 
 
 @pytest.mark.parametrize("step", [None, 1, 2])
-def test_a_series_may_begin_anew_before_its_first_number(step):
+def test_a_series_may_restart_before_its_first_number(step):
     frames = [image(2, frame) for frame in (0, -9, -8, -7, -6, -5)]
     assert follow([begin(1), image(1, 0), begin(2), *frames], [1], step)["restarts"] == 1
 

@@ -46,11 +46,6 @@ class StreamReader:
         Seconds that a blocking call waits at most.
     address : str
         What the log calls the stream.
-
-    Attributes
-    ----------
-    timeout : float or None
-        As given.
     """
 
     def __init__(
@@ -73,12 +68,7 @@ class StreamReader:
     def next(self, handler: Handler | None, timeout: float | None) -> Message | None:
         """Return the next message with its data or its error; None if there is none in time.
 
-        Parameters
-        ----------
-        handler : handler or None
-            Read the message with this one, whatever its htype.
-        timeout : float or None
-            Seconds to wait at most.
+        It is read with the handler that is given, whatever its htype.
         """
         if self._decoding.entries:
             return self._first(handler)
@@ -131,9 +121,10 @@ class StreamReader:
     def _receive_on(self, timeout: float | None) -> Sequence[Part] | None:
         """Receive; a thread that was done when nobody waited for it doesn't end the wait."""
         until = None if timeout is None else monotonic() + timeout
-        parts = self._receiver.receive(timeout)
-        while parts is None and (until is None or until > monotonic()):
-            parts = self._receiver.receive(None if until is None else max(until - monotonic(), 0))
+        while (parts := self._receiver.receive(timeout)) is None:
+            timeout = None if until is None else until - monotonic()
+            if timeout is not None and timeout <= 0:
+                break
         return parts
 
     def _first(self, handler: Handler | None) -> Message:

@@ -138,7 +138,7 @@ class Inlet:
 
 
 class Splitter:
-    """Gives every message to each of its inlets."""
+    """Passes every message to each of its inlets."""
 
     def __init__(self) -> None:
         self.inlets: list[Inlet] = []

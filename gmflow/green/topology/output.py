@@ -12,7 +12,7 @@ import zmq
 
 from ...filters import Filter
 from ...message import Message, size_of_all
-from ..transport.receive import BURST
+from ..transport.receive import MAX_BURST
 from ..transport.send import MessageSender
 from ..transport.socket import Context, Socket
 from .node import Consumer, NodeSocket, Producer
@@ -63,21 +63,21 @@ class Output(Consumer):
         self._port = NodeSocket(address, settings, name)
         self._linger: int = settings["linger"]
         self._socket: Socket | None = None
-        self._outbox: MessageSender | None = None
+        self._sender: MessageSender | None = None
         self.lingers = math.inf
         self._publishes = settings["mode"] == "PUB" and when_full != "block"
 
     def open(self, context: Context, thread: int = 0) -> None:
         self._socket = self._port.open(context, thread)
         self.address = self._port.address
-        self._outbox = MessageSender(self._socket)
+        self._sender = MessageSender(self._socket)
 
     def consume(self, hand: deque[Message]) -> None:
-        assert self._outbox is not None
+        assert self._sender is not None
         timeout = 0 if self._publishes else None
         while hand:
-            burst = [message.parts for message in islice(hand, BURST)]
-            sent = self._outbox.send_burst(burst, timeout)
+            burst = [message.parts for message in islice(hand, MAX_BURST)]
+            sent = self._sender.send_burst(burst, timeout)
             if not sent and self._publishes:
                 self._publish(hand[0])
                 sent = 1
@@ -87,9 +87,9 @@ class Output(Consumer):
 
     def _publish(self, message: Message) -> None:
         """Send to the subscribers that have room: one that is stuck must not stop the others."""
-        assert self._socket is not None and self._outbox is not None
+        assert self._socket is not None and self._sender is not None
         self._socket.set(zmq.XPUB_NODROP, 0)
-        self._outbox.send(message.parts)
+        self._sender.send(message.parts)
         self._socket.set(zmq.XPUB_NODROP, 1)
         self.statistics.missed += 1
 

@@ -18,7 +18,7 @@ from ...message import Message, Part, size_of, size_of_all
 from ...sequence.tracker import SequenceTracker
 from ...statistics import Statistics
 from ..channel import CAPACITY_BYTES
-from ..transport.receive import BURST, MessageReceiver
+from ..transport.receive import MAX_BURST, MessageReceiver
 from ..transport.socket import Context, Socket
 from ..yielding import HubYield
 from .node import NodeSocket, Producer
@@ -206,7 +206,10 @@ class Source(Origin):
     def run(self) -> None:
         assert self._socket is not None
         receiver, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
-        longest, many = min(BURST, capacity), room < CAPACITY_BYTES  # many share a merger's room
+        longest, many = (
+            min(MAX_BURST, capacity),
+            room < CAPACITY_BYTES,
+        )  # many share a merger's room
         # where many messages are in flight, as values are, their frames would be collected as well
         compact = many or self._decoding is not None
         while not self._stopping and self._left != 0:

@@ -53,7 +53,7 @@ class Newest:
     cause : str
         What the others are counted as.
     room : callable
-        Gives how many images of a burst there is room for.
+        Returns how many images of a burst there is room for.
     """
 
     def __init__(self, cause: str, room: Callable[[], int]) -> None:
@@ -110,7 +110,7 @@ class Subscriptions:
         self._asks.connect(address)
 
     def note(self, notice: bytes) -> bytes | None:
-        """Do what a notice says; give the topic if its peer has subscribed and is still there."""
+        """Do what a notice says; return the topic if its peer has subscribed and is still there."""
         kind, topic = notice[:1], notice[1:]
         if kind == b"\x01":
             if topic == self._mark:
@@ -257,8 +257,8 @@ class Tap(Output):
         return channel.capacity - len(channel)
 
     def _send(self, message: Message) -> None:
-        assert self._outbox is not None
-        if not self._outbox.send(message.parts, 0):
+        assert self._sender is not None
+        if not self._sender.send(message.parts, 0):
             self._publish(message)
 
     def _remember(self, message: Message) -> None:
@@ -272,7 +272,7 @@ class Tap(Output):
             self._socket.wake()
 
     def _attend(self, node: Any) -> None:
-        """See to those who come and go, also while the stream is idle."""
+        """Answer those who come and go, also while the stream is idle."""
         assert self._inbox is not None and self._subscriptions is not None
         try:
             while True:

@@ -322,13 +322,7 @@ class ConnectionWatcher:
         return None if self._health is None else self._health.connection
 
     def wait_connected(self, timeout: float | None) -> bool:
-        """Wait until a peer is connected; return False after the time-out in seconds.
-
-        Raises
-        ------
-        ConnectError
-            If connections are not watched, or the socket is closed meanwhile.
-        """
+        """Wait as `Stream.wait_connected` says."""
         health = self._health
         if health is not None:
             return self._wait(lambda: health.peers > 0, timeout)
@@ -337,13 +331,7 @@ class ConnectionWatcher:
         raise ConnectError(f"{self._address} is not watched: its context has too few MAX_SOCKETS")
 
     def wait_subscribed(self, timeout: float | None) -> bool:
-        """Wait until a peer has subscribed; return False after the time-out in seconds.
-
-        Raises
-        ------
-        ConnectError
-            If it is no PUB socket, libzmq is older than 4.3.5, or it is closed meanwhile.
-        """
+        """Wait as `Stream.wait_subscribed` says."""
         if self._socket.type != zmq.PUB:
             raise ConnectError(
                 f"the stream of {self._address} has no subscribers: its mode is not PUB"

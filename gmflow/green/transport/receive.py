@@ -17,10 +17,10 @@ from ...message import Part, size_of
 from .poller import POLLIN
 from .socket import Socket
 
-BURST = 64
+MAX_BURST = 64
 """Messages that are taken or sent at once, at most."""
 
-BURST_BYTES = 4 << 20
+MAX_BURST_BYTES = 4 << 20
 """Bytes after which a burst ends."""
 
 SMALL = 1024
@@ -99,7 +99,7 @@ class MessageReceiver:
         return None
 
     def receive_burst(
-        self, most: int = BURST, most_bytes: int = BURST_BYTES, compact: bool = False
+        self, most: int = MAX_BURST, most_bytes: int = MAX_BURST_BYTES, compact: bool = False
     ) -> list[Sequence[Part]]:
         """Return the messages that are there, waiting for the first; none only after `Socket.wake`.
 

@@ -26,7 +26,7 @@ from .socket import Socket
 RETRY = 0.001
 """Seconds between two attempts to send where libzmq can't tell when the next is worth it."""
 
-COPIED = 1 << 20
+MAX_COPIED = 1 << 20
 """Bytes that a burst may copy before it yields to the hub."""
 
 _NOBLOCK = int(zmq.NOBLOCK)  # plain numbers: a flag made of enums costs 0.6 microseconds a call
@@ -178,7 +178,7 @@ def _go_at_once(parts: Sequence[Part]) -> bool:
         return True  # they are shared, and cost nothing
     if not types <= {bytes, _Frame}:
         return False
-    return sum([len(part) for part in parts if type(part) is bytes]) <= COPIED
+    return sum([len(part) for part in parts if type(part) is bytes]) <= MAX_COPIED
 
 
 def _flags(lengths: Sequence[int]) -> Iterator[int]:

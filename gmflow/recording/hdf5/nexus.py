@@ -265,11 +265,9 @@ def _readable(part: Any) -> str | bytes:
 
 def _simple(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Return numbers, texts and lists of numbers, each with its path."""
-    paths = {f"{SPECIFIC}/config"}
     for key, value in list(config.items())[:MAX_KEYS]:
         path = f"{SPECIFIC}/{link_name(key)}"
-        if path not in paths and (isinstance(value, str) or _is_numeric(value)):
-            paths.add(path)
+        if key != "config" and (isinstance(value, str) or _is_numeric(value)):
             yield path, value
 
 

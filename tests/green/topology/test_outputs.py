@@ -58,7 +58,7 @@ def edge(parts):
 
 
 def share_out(topology, messages, receivers, **options):
-    """Send messages through a source to outputs that share them; give what each receiver got."""
+    """Send messages through a source to outputs that share them; return what each receiver got."""
     with ExitStack() as stack:
         sender = stack.enter_context(peer(zmq.PUSH, SNDHWM=0))
         pullers = [stack.enter_context(peer(zmq.PULL, RCVHWM=0)) for _ in range(receivers)]
@@ -138,7 +138,7 @@ def ipc(tmp_path):
 
 
 def beside_a_stuck_one(stack, topology, ipc, messages, when_full):
-    """Have three outputs that are read and one that is not; give their receivers, stuck last."""
+    """Have three outputs that are read and one that is not; return their receivers, stuck last."""
     stuck = stack.enter_context(peer(zmq.PULL, ipc, RCVHWM=1))
     pullers = [stack.enter_context(peer(zmq.PULL)) for _ in range(3)]
     feed = topology.feed(messages, name="feed")
@@ -159,7 +159,7 @@ def then_wait(messages, going):
 
 
 def collect(sockets):
-    """Have a greenlet for each plain socket take what comes; give the lists they fill."""
+    """Have a greenlet for each plain socket take what comes; return the lists they fill."""
     taken = [[] for _ in sockets]
 
     def take(socket, got):

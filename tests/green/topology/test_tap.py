@@ -81,7 +81,7 @@ class Tapped:
         until(lambda: len(self.reached) == before + len(messages))
 
     def end(self):
-        """Have the stream end; give the tap's counters."""
+        """Have the stream end; return the tap's counters."""
         self.messages.put(StopIteration)
         assert self.topology.join(10)
         return books(self.topology.statistics())["tap"]
@@ -299,7 +299,7 @@ def test_who_subscribes_several_times_is_gone_when_he_is_gone(tapped, last):
 
 def test_viewers_behind_a_forwarder_come_and_go(tapped):
     tap = tapped()
-    stop = gevent.event.Event()
+    stop, notices = gevent.event.Event(), []
 
     with (
         peer(zmq.XSUB, tap.tap.address) as below,
@@ -310,13 +310,15 @@ def test_viewers_behind_a_forwarder_come_and_go(tapped):
             while not stop.is_set():
                 for one, other in ((above, below), (below, above)):
                     while one.poll(0):
-                        other.send_multipart(one.recv_multipart())
+                        parts = one.recv_multipart()
+                        notices.extend(parts if one is above else [])
+                        other.send_multipart(parts)
                 gevent.sleep(0.001)
 
         forwards = gevent.spawn(forward)
-        for _ in range(3):
+        for times in range(1, 4):
             with peer(zmq.SUB, endpoint(above)) as one, peer(zmq.SUB, endpoint(above)) as two:
-                until(lambda: tap.subscriptions == 1)
+                until(lambda n=2 * times: notices.count(b"\x01") == n and tap.subscriptions == 1)
                 tap.put(image(0))
                 assert take(one, 1) == take(two, 1) == [image(0)]
             until(lambda: tap.subscriptions == 0)
@@ -569,7 +571,7 @@ def test_a_tap_that_connects_serves_a_viewer_that_is_bound():
         topology.stop(1)
 
 
-# choices
+# filters
 
 
 def burst(*parts):

@@ -114,9 +114,9 @@ def test_burst_ends_at_a_count_and_when_the_socket_is_empty(context):
     for number in range(100):
         sender.send_parts([b"%d" % number])
     assert len(receiver.receive_burst(10)) == 10
-    assert len(receiver.receive_burst()) == inbox.BURST
+    assert len(receiver.receive_burst()) == inbox.MAX_BURST
     rest = receiver.receive_burst()
-    assert len(rest) == 90 - inbox.BURST
+    assert len(rest) == 90 - inbox.MAX_BURST
     assert whole(rest[-1]) == [b"99"]
 
 
@@ -545,7 +545,7 @@ print(rung, len(numbers))
 """
 
 
-@pytest.mark.parametrize("most", [1, 3, inbox.BURST])
+@pytest.mark.parametrize("most", [1, 3, inbox.MAX_BURST])
 def test_signal_handler_that_raises_tears_no_received_message(most):
     rung, received = map(int, program(f"MOST = {most}\n" + SIGNALS_RECEIVE).split())
     assert rung > 100
