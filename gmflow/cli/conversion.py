@@ -9,7 +9,7 @@ from contextlib import suppress
 from ..errors import ConfigError, RecordingError
 from ..green.threads import in_worker_thread
 from ..recording import Reader, Writer, open_writer
-from ..recording.formats import kind_of
+from ..recording.endings import kind_of
 from ..replay.listing import Listing
 from .console import Console
 from .playback import Playback
