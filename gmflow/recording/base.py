@@ -117,22 +117,16 @@ class Writer(Closable):
 
     @abstractmethod
     def commit(self) -> None:
-        """Write what was kept back: nothing of it is lost if the process is killed from now on.
+        """Write what was kept back; raise as `write`.
 
-        Raises
-        ------
-        RecordingError
-            As `write`.
+        Nothing of it is lost if the process is killed from now on.
         """
 
     @abstractmethod
     def close(self) -> None:
         """Commit, and finish the recording; after an error, leave it as it is. Repeatable.
 
-        Raises
-        ------
-        RecordingError
-            As `write`.
+        Raise as `write`.
         """
 
     def _refuse(self, why: str) -> None:
