@@ -52,22 +52,12 @@ MAX_RATE = 1e6
 
 @dataclass(frozen=True)
 class Setting:
-    """What is to be known of a setting beside its name.
+    """What is to be known of a setting beside its name: its kind in a file (None where it is an
+    argument in Python alone) and as an argument, and if that can be None, as by default or without
+    a limit.
 
-    Attributes
-    ----------
-    key : Kind or None
-        What its value in a file can be; None where it is an argument in Python alone.
-    argument : Kind
-        What it can be as an argument,
-    optional : bool
-        or None: as by default, or without a limit.
-    fixed : object
-        Its default; MISSING where it must be given.
-    means : str
-        What the value is for.
-    default : str
-        What holds without it, in words, where that is no fixed value.
+    Its `fixed` default is MISSING where it must be given; `default` says in words what holds
+    without it, where that is no fixed value.
     """
 
     key: Kind | None
@@ -103,16 +93,9 @@ def keys_of(config: type) -> dict[str, Setting]:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a file, whose keys depend on the value of one of them.
+    """A section of a file, whose keys depend on the value of one of them, the chooser.
 
-    It iterates over the names of all its keys.
-
-    Attributes
-    ----------
-    chooser : str
-        That one key; without it the first of its values holds.
-    classes : mapping of str to type
-        For each of its values the class that holds the keys.
+    It iterates over the names of all its keys. Without a chooser the first of `classes` holds.
     """
 
     chooser: str
@@ -389,16 +372,9 @@ OUTPUT = Section("mode", {"PUSH": OutputConfig, "PUB": OutputConfig, "TAP": TapC
 
 
 def check_config(config: Any, given: Collection[str], prefix: str = "") -> None:
-    """Validate that settings go with one another, or raise ConfigError.
+    """Validate that settings go with one another, of which those `given` are no defaults.
 
-    Parameters
-    ----------
-    config : dataclass
-        What they are.
-    given : collection of str
-        Those that are not there by default.
-    prefix : str, optional
-        What stands before the name of a setting in an error.
+    Raise ConfigError, where `prefix` stands before the name of a setting.
     """
     for name, reason in _contradictions(config, given):
         contradict(f"{prefix}{name}", getattr(config, name), reason)

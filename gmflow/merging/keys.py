@@ -35,12 +35,9 @@ FIRST, LAST = -1, math.inf
 def reader_of(key: Any) -> tuple[str, KeyReader]:
     """Return the name of a key and what reads it.
 
-    Parameters
-    ----------
-    key : str or callable
-        The name of a number in the header, or ``key(header)``. "frame" and "image_id" name the
-        number of an image in both of DECTRIS's streams, and count within its series; the start
-        and end of a series have keys of their own.
+    It is the name of a number in the header, or ``key(header)``. "frame" and "image_id" name the
+    number of an image in both of DECTRIS's streams, and count within its series; the start and end
+    of a series have keys of their own.
     """
     if callable(key):
         return getattr(key, "__name__", "key"), _Function(key)
@@ -133,10 +130,7 @@ class Waiting(dict[int, Message]):
 class PendingKeys:
     """Keys and their messages.
 
-    Parameters
-    ----------
-    memory : int
-        Of how many keys that have gone by it knows which streams brought them.
+    Of so many keys as its memory has, that have gone by, it knows which streams brought them.
     """
 
     def __init__(self, memory: int) -> None:
