@@ -52,20 +52,14 @@ MAX_RATE = 1e6
 
 @dataclass(frozen=True)
 class Setting:
-    """What is to be known of a setting beside its name: its kind in a file (None where it is an
-    argument in Python alone) and as an argument, and if that can be None, as by default or without
-    a limit.
+    """What is to be known of a setting beside its name."""
 
-    Its `fixed` default is MISSING where it must be given; `default` says in words what holds
-    without it, where that is no fixed value.
-    """
-
-    key: Kind | None
+    key: Kind | None  # in a file; None where it is an argument in Python alone
     argument: Kind
-    optional: bool
-    fixed: Any = MISSING
+    optional: bool  # as an argument it can be None: as by default, or without a limit
+    fixed: Any = MISSING  # its default; MISSING where it must be given
     means: str = ""
-    default: str = ""
+    default: str = ""  # what holds without it, in words, where that is no fixed value
 
     def check(self, name: str, value: Any) -> Any:
         """Return a value of a file as the program uses it, or raise ConfigError."""
@@ -93,13 +87,13 @@ def keys_of(config: type) -> dict[str, Setting]:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of a file, whose keys depend on the value of one of them, the chooser.
+    """A section of a file, whose keys depend on the value of one of them.
 
-    It iterates over the names of all its keys. Without a chooser the first of `classes` holds.
+    It iterates over the names of all its keys.
     """
 
-    chooser: str
-    classes: Mapping[str, type]
+    chooser: str  # that one key; without it the first of its values holds
+    classes: Mapping[str, type]  # that hold the keys, for each of its values
 
     def __iter__(self) -> Iterator[str]:
         return iter({name: None for one in self.classes.values() for name in keys_of(one)})

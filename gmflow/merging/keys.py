@@ -128,12 +128,10 @@ class Waiting(dict[int, Message]):
 
 
 class PendingKeys:
-    """Keys and their messages.
-
-    Of so many keys as its memory has, that have gone by, it knows which streams brought them.
-    """
+    """Keys and their messages."""
 
     def __init__(self, memory: int) -> None:
+        # Of how many keys that have gone by it is known which streams brought them.
         self._memory = memory
         self._waiting: dict[MatchKey, Waiting] = {}  # in the order in which they came
         self._lowest_first: list[MatchKey] = []

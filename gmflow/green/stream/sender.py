@@ -80,7 +80,7 @@ class StreamSender:
         self.send_parts(parts, block)
 
     def drop(self) -> bool:
-        """Drop the parts of a message whose last part did not come; tell if there were any."""
+        """Drop the parts of a message that lacks its last; return True if there were any."""
         if not self._collected:
             return False
         self._collected = []

@@ -180,10 +180,8 @@ class Source(Origin):
     def run(self) -> None:
         assert self._socket is not None
         receiver, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
-        longest, many = (
-            min(MAX_BURST, capacity),
-            room < CAPACITY_BYTES,
-        )  # many share a merger's room
+        longest = min(MAX_BURST, capacity)
+        many = room < CAPACITY_BYTES  # they share a merger's room
         # where many messages are in flight, as values are, their frames would be collected as well
         compact = many or self._decoding is not None
         while not self._stopping and self._left != 0:
