@@ -3,4 +3,4 @@
 setup.py and the conda recipe read it as text, so it stays one plain assignment.
 """
 
-__version__ = "0.5.0"
+__version__ = "0.6.0"

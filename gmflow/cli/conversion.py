@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 
 from ..errors import ConfigError, RecordingError
 from ..green.threads import in_worker_thread
 from ..recording import Reader, Writer, open_writer
-from ..recording.formats import kind_of
+from ..recording.endings import kind_of
 from ..replay.listing import Listing
 from .console import Console
 from .playback import Playback
 from .program import UsageError
 from .progress import MEGA, Bar
 from .readahead import Batch, ReadAhead, run_work
-from .report import several
+from .report import counted, several
 
 
 def check_other(path: str, other: str) -> None:
@@ -52,32 +52,36 @@ def convert(ahead: ReadAhead, path: str, total: int, console: Console, bar: Bar)
     ConfigError, MemoryError, OSError
         What getting the messages raises, with what was written.
     """
-    opened: list[Writer] = []
+    writer: Writer | None = None
 
-    def writer() -> Writer:
-        if not opened:
-            opened.append(_open(path))
-        return opened[0]
+    def write(batch: Batch) -> None:
+        nonlocal writer
+        if writer is None:
+            writer = _open(path)
+        writer.write(batch)
 
     def work() -> None:
         try:
-            _use_all(ahead, lambda batch: writer().write(batch), console)
-            if opened:
-                in_worker_thread(opened[0].close)
+            _use_all(ahead, write, console)
+            if writer is not None:
+                in_worker_thread(writer.close)
         except Exception as error:
-            if not opened:
+            if writer is None:
                 raise
-            in_worker_thread(_close, opened[0])
-            raise _with(error, f"{_written(opened[0])} are in {path}") from error
+            in_worker_thread(_close, writer)
+            raise _with(error, f"{counted(writer.written)} are in {path}") from error
 
-    done = run_work(work, console, lambda: bar.show(ahead.position, _size(opened)))
+    def size() -> int:
+        return 0 if writer is None else writer.bytes_written
+
+    done = run_work(work, console, lambda: bar.show(ahead.position, size()))
     console.is_stuck = not done
-    bar.note(ahead.position, _size(opened))
+    bar.note(ahead.position, size())
     if not (done and ahead.ended):
-        raise RecordingError(_stopped(ahead, total, path, opened))
-    if not opened:
+        raise RecordingError(_stopped(ahead, total, path, writer))
+    if writer is None:
         raise RecordingError(f"no message is left to write: {path} is not made")
-    return _summary(path, opened[0]), _complaint(path, opened[0])
+    return _summary(path, writer), _complaint(path, writer)
 
 
 def list_all(
@@ -140,12 +144,11 @@ def _with(error: Exception, more: str) -> Exception:
     return error
 
 
-def _stopped(ahead: ReadAhead, total: int, path: str, opened: Sequence[Writer]) -> str:
-    """Say how far it got."""
+def _stopped(ahead: ReadAhead, total: int, path: str, writer: Writer | None) -> str:
     how_far = f"stopped after {ahead.position} of {total} messages"
-    if not opened:
+    if writer is None:
         return f"{how_far}, before {path} was open"
-    return f"{how_far}; {_written(opened[0])} are in {path}: remove it, or keep what it has"
+    return f"{how_far}; {counted(writer.written)} are in {path}: remove it, or keep what it has"
 
 
 def _complaint(path: str, writer: Writer) -> str:
@@ -164,12 +167,4 @@ def _summary(path: str, writer: Writer) -> str:
     refused = f", {writer.refused} refused" if writer.refused else ""
     size = f"{writer.bytes_written / MEGA:.3f} MB"
     files = f", {several(writer.paths)}" if len(writer.paths) > 1 else ""
-    return f"{path}: {_written(writer)}, {size}{refused}{files}\n"
-
-
-def _size(opened: Sequence[Writer]) -> int:
-    return sum(writer.bytes_written for writer in opened)
-
-
-def _written(writer: Writer) -> str:
-    return f"{writer.written} message{'s' if writer.written != 1 else ''}"
+    return f"{path}: {counted(writer.written)}, {size}{refused}{files}\n"

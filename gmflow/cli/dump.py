@@ -40,8 +40,8 @@ from ..green.topology import Consumer, Producer, Topology
 from ..green.topology.links import POLICIES
 from ..green.topology.recorder import Recorder
 from ..message import Message, Part
+from ..recording.endings import ENDINGS, kind_of
 from ..recording.folder.names import is_empty
-from ..recording.formats import ENDINGS, kind_of
 from .console import Console, File
 from .program import (
     DISK_PATIENCE,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 from ..errors import RecordingError
 from ..message import Message
@@ -19,6 +19,7 @@ from ..replay.edit import Setter, setter
 from ..replay.faults import Faults
 from ..replay.select import Range, numbers, select
 from .program import UsageError, number_of
+from .report import counted
 
 FAULTS = ("drop", "duplicate", "reorder", "corrupt")
 
@@ -38,13 +39,6 @@ MAX_DAMAGES = 100
 """Places that can't be read and that a listing goes on behind."""
 
 
-class Schedule(Protocol):
-    """Says when messages are due."""
-
-    def stamp(self, messages: Iterator[Message]) -> Iterator[Message]:
-        """Return messages, with the time that they are due; called again, it goes on after them."""
-
-
 class Recorded:
     """The gaps with which messages came; none where a clock was set back or the time is unknown.
 
@@ -57,6 +51,7 @@ class Recorded:
         self._due = 0.0
 
     def stamp(self, messages: Iterator[Message]) -> Iterator[Message]:
+        """Return messages, with the time that they are due; called again, it goes on after them."""
         began, last, gaps = self._due, 0, -1
         for message in messages:
             gaps += 1
@@ -78,10 +73,14 @@ class Even:
         self._number = 0
 
     def stamp(self, messages: Iterator[Message]) -> Iterator[Message]:
+        """Return messages, as of `Recorded.stamp`."""
         for message in messages:
             message.received_ns = int(self._number * self._gap)
             self._number += 1
             yield message
+
+
+Schedule: TypeAlias = Recorded | Even
 
 
 class Playback:
@@ -235,14 +234,10 @@ def _changes(change: Setter) -> str:
     """Return what there is to say about values that were set."""
     text = ""
     for key in change.added if change.changed else ():
-        text += f"--set {key}: in no header before, added to {_messages(change.changed)}\n"
+        text += f"--set {key}: in no header before, added to {counted(change.changed)}\n"
     if change.unchanged:
-        text += f"--set: no header that it fits into, unchanged: {_messages(change.unchanged)}\n"
+        text += f"--set: no header that it fits into, unchanged: {counted(change.unchanged)}\n"
     return text
-
-
-def _messages(count: int) -> str:
-    return f"{count} message{'s' if count != 1 else ''}"
 
 
 def _schedule(arguments: dict[str, Any]) -> Schedule | None:

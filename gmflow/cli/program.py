@@ -115,10 +115,11 @@ def run_topology(
     def stop() -> None:
         again = console.stopping.is_set()
         console.stopping.set()
-        if progress is None:
+        if again:  # the first one is at work, and ends in time unless it makes progress
+            if progress is not None:
+                topology.stop(0)
+        elif progress is None:
             topology.stop(seconds)
-        elif again:
-            topology.stop(0)
         else:
             _drain(topology, seconds, progress)
 
@@ -133,7 +134,7 @@ def run_topology(
         gevent.signal_handler(number, stop)
     if console.early:
         gevent.spawn(stop)
-    ticker = gevent.spawn(_report, stop, every, tick, first)
+    ticker = gevent.spawn(report_often, stop, every, tick, first)
     try:
         topology.join()
     finally:
@@ -155,7 +156,7 @@ def in_time(function: Callable[[], T], console: Console) -> T | None:
     Exception
         What the function raises.
     """
-    attempting = gevent.spawn(_attempt, function)
+    attempting = gevent.spawn(attempt, function)
     while not attempting.ready() and not console.early:
         attempting.join(LOOK)
     attempting.join(DISK_PATIENCE)
@@ -166,7 +167,27 @@ def in_time(function: Callable[[], T], console: Console) -> T | None:
     return value
 
 
-def _attempt(function: Callable[[], T]) -> tuple[T | None, Exception | None]:
+def report_often(
+    stop: Callable[[], object],
+    every: float,
+    tick: Callable[[], None] | None,
+    first: Callable[[], None] | None = None,
+) -> Exception | None:
+    """Call `first`, and `tick` every so many seconds; at an error of theirs stop, and return it."""
+    try:
+        if first is not None:
+            first()
+        while tick is not None:
+            gevent.sleep(every)
+            tick()
+    except Exception as error:
+        gevent.spawn(stop)
+        return error
+    return None
+
+
+def attempt(function: Callable[[], T]) -> tuple[T | None, Exception | None]:
+    """Call a function; return what it returns, or the error that it raises."""
     try:
         return function(), None
     except Exception as error:
@@ -248,21 +269,3 @@ def _drain(topology: Topology, seconds: float, progress: Callable[[], Any]) -> N
         last = now
         draining.join(seconds)
     topology.stop(0)
-
-
-def _report(
-    stop: Callable[[], None],
-    every: float,
-    tick: Callable[[], None] | None,
-    first: Callable[[], None] | None,
-) -> Exception | None:
-    try:
-        if first is not None:
-            first()
-        while tick is not None:
-            gevent.sleep(every)
-            tick()
-    except Exception as error:
-        gevent.spawn(stop)
-        return error
-    return None

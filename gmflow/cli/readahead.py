@@ -16,7 +16,7 @@ from gevent.hub import get_hub
 from ..green.threads import in_worker_thread
 from ..message import Message
 from .console import Console
-from .program import DISK_PATIENCE, STOP_SECONDS, STOP_SIGNALS
+from .program import DISK_PATIENCE, STOP_SECONDS, STOP_SIGNALS, attempt, report_often
 
 MAX_BATCH = 256
 """Messages of a batch, at most."""
@@ -143,26 +143,16 @@ def run_work(
         gevent.signal_handler(number, console.stopping.set)
     if console.early:
         console.stopping.set()
-    errors: list[Exception] = []
-
-    def attempt(function: Callable[[], None]) -> None:
-        try:
-            function()
-        except Exception as error:
-            errors.append(error)
-            console.stopping.set()
-
-    def report() -> None:
-        while True:
-            gevent.sleep(every)
-            tick()
-
-    worker, ticker = gevent.spawn(attempt, work), gevent.spawn(attempt, report)
+    stop = console.stopping.set
+    worker, ticker = gevent.spawn(attempt, work), gevent.spawn(report_often, stop, every, tick)
     gevent.wait([worker, console.stopping], count=1)
     worker.join(STOP_SECONDS - DISK_PATIENCE)
     ticker.kill()
     ended: bool = worker.ready()
+    _, error = worker.value or (None, None)
     worker.kill(block=False)
-    if errors:
-        raise errors[0]
+    if isinstance(ticker.value, Exception):
+        raise ticker.value
+    if error is not None:
+        raise error
     return ended

@@ -64,7 +64,7 @@ from ..green.topology import Bursts, Output, Producer, Topology
 from ..green.topology.node import socket_settings
 from ..message import Message, Part
 from ..recording import Reader
-from ..recording.formats import kind_of
+from ..recording.endings import kind_of
 from .console import Console
 from .conversion import check_other, convert, list_all
 from .playback import Playback, Schedule

@@ -107,6 +107,11 @@ def _upstream(found: dict[str, Any] | None) -> str:
     return f" by {found['counter']}: {', '.join(words)}; {last}"
 
 
+def counted(count: int) -> str:
+    """Return how many messages, in words."""
+    return f"{count} message{'s' if count != 1 else ''}"
+
+
 def several(paths: Sequence[str]) -> str:
     """Name the files of a recording: the first ones, and the last."""
     names = list(map(os.path.basename, paths))

@@ -6,6 +6,6 @@ here is plain blocking I/O on lists of messages: callers on a hub do it in a wor
 """
 
 from .base import Reader, Writer
-from .formats import open_reader, open_writer
+from .endings import open_reader, open_writer
 
 __all__ = ["Reader", "Writer", "open_reader", "open_writer"]

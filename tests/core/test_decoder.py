@@ -23,12 +23,13 @@ from gmflow.errors import (
 from gmflow.handlers import DEFAULT, NOT_JSON
 from gmflow.message import Message
 from gmflow.receiver import Receiver
+from tests.support.messages import parts as parts_of
 
 X = [b'{"htype": "x"}']
 
 
-def message(htype: object = "x-1.0", *parts: bytes) -> list[bytes]:
-    return [json.dumps({"htype": htype}).encode(), *parts]
+def named(htype: object = "x-1.0", *more: bytes) -> list[bytes]:
+    return parts_of(*more, htype=htype)
 
 
 def text(receiver):
@@ -38,7 +39,7 @@ def text(receiver):
 
 def test_plain_function_is_called_once_a_message():
     decoder = Decoder({"x-1.0": text})
-    assert [decoder.decode(message("x-1.0", part)) for part in (b"a", b"b")] == [b"a", b"b"]
+    assert [decoder.decode(named("x-1.0", part)) for part in (b"a", b"b")] == [b"a", b"b"]
 
 
 def test_generator_remembers_from_message_to_message():
@@ -50,7 +51,7 @@ def test_generator_remembers_from_message_to_message():
             yield so_far
 
     decoder = Decoder({"x-1.0": total})
-    assert [decoder.decode(message("x-1.0", b"%d" % n)) for n in (1, 2, 3)] == [1, 3, 6]
+    assert [decoder.decode(named("x-1.0", b"%d" % n)) for n in (1, 2, 3)] == [1, 3, 6]
 
 
 def test_each_decoder_has_a_generator_of_its_own():
@@ -58,7 +59,7 @@ def test_each_decoder_has_a_generator_of_its_own():
         yield from range(1, 100)
 
     one, other = Decoder({"x-1.0": count}), Decoder({"x-1.0": count})
-    assert [one.decode(message()), one.decode(message()), other.decode(message())] == [1, 2, 1]
+    assert [one.decode(named()), one.decode(named()), other.decode(named())] == [1, 2, 1]
 
 
 def test_one_generator_serves_several_htypes():
@@ -69,7 +70,7 @@ def test_one_generator_serves_several_htypes():
             yield number
 
     decoder = Decoder({"x-1.0": count, "y-1.0": count})
-    assert [decoder.decode(message(htype)) for htype in ("x-1.0", "y-1.0", "x-1.0")] == [1, 2, 3]
+    assert [decoder.decode(named(htype)) for htype in ("x-1.0", "y-1.0", "x-1.0")] == [1, 2, 3]
 
 
 def test_generator_without_a_loop_starts_afresh_on_the_same_message():
@@ -81,7 +82,7 @@ def test_generator_without_a_loop_starts_afresh_on_the_same_message():
         yield receiver.next()
 
     decoder = Decoder({"x-1.0": once})
-    values = [decoder.decode(message("x-1.0", part)) for part in (b"a", b"b", b"c")]
+    values = [decoder.decode(named("x-1.0", part)) for part in (b"a", b"b", b"c")]
     assert values == [b"a", b"b", b"c"]
     assert len(starts) == 3
 
@@ -92,10 +93,10 @@ def test_generator_that_returns_twice_for_one_message_is_an_error():
             yield 1
 
     decoder = Decoder({"x-1.0": moody, "y-1.0": moody})
-    assert decoder.decode(message("x-1.0")) == 1
+    assert decoder.decode(named("x-1.0")) == 1
     with pytest.raises(HandlerError, match="without a yield"):
-        decoder.decode(message("y-1.0"))
-    assert decoder.decode(message("x-1.0")) == 1
+        decoder.decode(named("y-1.0"))
+    assert decoder.decode(named("x-1.0")) == 1
     assert decoder.statistics.messages_failed == 1
 
 
@@ -108,12 +109,12 @@ def test_generator_that_raises_starts_afresh_for_the_next_message():
             yield seen, int(receiver.next())
 
     decoder = Decoder({"x-1.0": fragile})
-    assert decoder.decode(message("x-1.0", b"1")) == (1, 1)
+    assert decoder.decode(named("x-1.0", b"1")) == (1, 1)
     with pytest.raises(HandlerError, match="ValueError") as caught:
-        decoder.decode(message("x-1.0", b"no number"))
-    assert caught.value.parts == message("x-1.0", b"no number")
+        decoder.decode(named("x-1.0", b"no number"))
+    assert caught.value.parts == named("x-1.0", b"no number")
     assert isinstance(caught.value.__cause__, ValueError)
-    assert decoder.decode(message("x-1.0", b"2")) == (1, 2)
+    assert decoder.decode(named("x-1.0", b"2")) == (1, 2)
 
 
 def test_close_runs_the_finally_of_running_generators():
@@ -127,7 +128,7 @@ def test_close_runs_the_finally_of_running_generators():
             closed.append(1)
 
     decoder = Decoder({"x-1.0": handler})
-    decoder.decode(message())
+    decoder.decode(named())
     decoder.close()
     assert closed == [1]
 
@@ -135,7 +136,7 @@ def test_close_runs_the_finally_of_running_generators():
 def test_explicit_handler_reads_any_htype_and_non_json():
     decoder = Decoder()
     assert decoder.decode([b"\xff", b"b"], text) == b"b"
-    assert decoder.decode(message("unknown", b"c"), text) == b"c"
+    assert decoder.decode(named("unknown", b"c"), text) == b"c"
 
 
 def test_bound_generator_method_runs_on():
@@ -147,19 +148,19 @@ def test_bound_generator_method_runs_on():
                 yield number
 
     reader, decoder = Reader(), Decoder()
-    assert [decoder.decode(message(), reader.read) for _ in range(3)] == [1, 2, 3]
+    assert [decoder.decode(named(), reader.read) for _ in range(3)] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("value", [np.array([]), 0, "", [], {}])
 def test_only_none_skips(value):
     decoder = Decoder({"x-1.0": lambda receiver: value})
-    assert decoder.decode(message()) is value
+    assert decoder.decode(named()) is value
     assert decoder.statistics.messages_received == 1
 
 
 def test_none_skips_and_is_counted():
     decoder = Decoder({"x-1.0": lambda receiver: None})
-    assert decoder.decode(message()) is None
+    assert decoder.decode(named()) is None
     assert decoder.statistics.messages_skipped == 1
     assert decoder.statistics.messages_received == 0
     assert decoder.statistics.total_bytes_received == 0
@@ -167,7 +168,7 @@ def test_none_skips_and_is_counted():
 
 def test_counting_is_atomic():
     decoder = Decoder({"x-1.0": text})
-    good, bad = message("x-1.0", b"abc"), message("x-1.0")
+    good, bad = named("x-1.0", b"abc"), named("x-1.0")
     decoder.decode(good)
     with pytest.raises(MessageError):
         decoder.decode(bad)
@@ -186,7 +187,7 @@ def test_bytes_received_is_what_the_handler_has_read():
         seen.append(receiver.statistics.bytes_received)
         return 1
 
-    parts = message("x-1.0", b"unread")
+    parts = named("x-1.0", b"unread")
     decoder = Decoder({"x-1.0": watch})
     decoder.decode(parts)
     assert seen == [len(parts[0])]
@@ -194,7 +195,7 @@ def test_bytes_received_is_what_the_handler_has_read():
 
 
 def test_htype_may_be_a_list_of_one_name():
-    assert Decoder({"x-1.0": text}).decode(message(["x-1.0"], b"a")) == b"a"
+    assert Decoder({"x-1.0": text}).decode(named(["x-1.0"], b"a")) == b"a"
 
 
 @pytest.mark.parametrize(
@@ -210,11 +211,11 @@ def test_htype_may_be_a_list_of_one_name():
         ([b'"array-1.0"'], HeaderError),
         ([b"null"], HeaderError),
         ([b"{}"], HeaderError),
-        (message("nobody's"), UnknownHtype),
-        (message(["a", "b"]), UnknownHtype),
-        (message([]), UnknownHtype),
-        (message({}), UnknownHtype),
-        (message(None), UnknownHtype),
+        (named("nobody's"), UnknownHtype),
+        (named(["a", "b"]), UnknownHtype),
+        (named([]), UnknownHtype),
+        (named({}), UnknownHtype),
+        (named(None), UnknownHtype),
     ],
 )
 def test_bad_header_is_a_typed_error_and_the_next_message_is_read(parts, error):
@@ -223,7 +224,7 @@ def test_bad_header_is_a_typed_error_and_the_next_message_is_read(parts, error):
         decoder.decode(parts)
     assert caught.value.parts == parts
     assert "\n" not in str(caught.value)
-    assert decoder.decode(message("x-1.0", b"good")) == b"good"
+    assert decoder.decode(named("x-1.0", b"good")) == b"good"
 
 
 def test_receiver_never_runs_past_its_message():
@@ -233,7 +234,7 @@ def test_receiver_never_runs_past_its_message():
 
     decoder = Decoder({"x-1.0": greedy})
     with pytest.raises(MessageError, match="only 2 parts"):
-        decoder.decode(message("x-1.0", b"a"))
+        decoder.decode(named("x-1.0", b"a"))
 
 
 def test_parts_as_views_without_a_copy():
@@ -273,7 +274,7 @@ def test_a_failed_handler_is_named_in_one_line_with_its_place():
         raise KeyError("two\nlines " + "and much " * 100)
 
     with pytest.raises(HandlerError) as caught:
-        Decoder({"x-1.0": careless}).decode(message())
+        Decoder({"x-1.0": careless}).decode(named())
     text = str(caught.value)
     assert "careless failed at " in text
     assert "test_decoder.py:" in text
@@ -284,7 +285,7 @@ def test_a_failed_handler_is_named_in_one_line_with_its_place():
 
 def test_names_of_any_length_give_a_short_error():
     with pytest.raises(UnknownHtype) as caught:
-        Decoder().decode(message("x" * 100_000))
+        Decoder().decode(named("x" * 100_000))
     assert len(str(caught.value)) < 400
 
 
@@ -303,7 +304,7 @@ def test_running_generators_are_bounded():
 
     decoder = Decoder()
     for _ in range(100):
-        decoder.decode(message(), make())
+        decoder.decode(named(), make())
     assert len(closed) == 100 - MAX_RUNNING
 
 
@@ -451,18 +452,18 @@ class TestHeader:
             assert receiver.next(as_json=True) is header
             return header, receiver.has_more()
 
-        one = Message(parts=message())
+        one = Message(parts=named())
         assert Decoder({"x-1.0": handler}).read(one) == ({"htype": "x-1.0"}, False)
         assert one.header is Decoder({"x-1.0": handler}).read(one)[0]
-        assert parsed == message()
+        assert parsed == named()
 
     def test_who_reads_it_with_a_handler_of_his_own_choice_shares_it_too(self, parsed):
-        one = Message(parts=message())
+        one = Message(parts=named())
         assert Decoder().read(one, lambda receiver: receiver.header()) is one.header
         assert len(parsed) == 1
 
     def test_who_asked_before_the_decoder_has_it_parsed(self, parsed):
-        one = Message(parts=message("x-1.0", b"a"))
+        one = Message(parts=named("x-1.0", b"a"))
         assert one.header == {"htype": "x-1.0"}
         assert Decoder({"x-1.0": text}).read(one) == b"a"
         assert len(parsed) == 1

@@ -1,6 +1,5 @@
 """Filters: which messages go to an output, however the stream is cut into bursts."""
 
-import json
 from collections import Counter
 
 import pytest
@@ -17,11 +16,7 @@ from gmflow.filters import (
 )
 from gmflow.formats import is_series_edge
 from gmflow.message import Message
-from tests.support.messages import cbor_message
-
-
-def message(**header):
-    return Message(parts=[json.dumps(header).encode()])
+from tests.support.messages import cbor_message, message
 
 
 def choose(filters, bursts):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -282,3 +283,27 @@ def test_the_root_has_few_modules() -> None:
 
 def test_every_module_opens_with_its_contract() -> None:
     assert [m.name for m in house() if not ast.get_docstring(ast.parse(m.source))] == []
+
+
+def twice(named: Iterator[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return the names that stand in more than one place, and the places."""
+    places = defaultdict(list)
+    for name, place in named:
+        places[name].append(place)
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def test_every_module_has_a_name_of_its_own() -> None:
+    """The modules of scripts are called as the scripts are."""
+    modules = [m for m in house() if not m.is_package and not m.name.startswith(("cli.", "bin."))]
+    assert not twice((module.name.rpartition(".")[2], module.name) for module in modules)
+
+
+def test_every_class_has_a_name_of_its_own() -> None:
+    """A leading underscore makes no other name."""
+    assert not twice(
+        (node.name.lstrip("_"), module.name)
+        for module in house()
+        for node in ast.walk(ast.parse(module.source))
+        if isinstance(node, ast.ClassDef)
+    )

@@ -42,13 +42,13 @@ def decoded(parts: list[bytes]) -> list[Any]:
     return [decoder.decode([part]) for part in parts]
 
 
-def message(value: dict[Any, Any]) -> bytes:
+def cbor(value: dict[Any, Any]) -> bytes:
     return SELF_DESCRIBED + cbor2.dumps(value)
 
 
 def image_message(data: Any, **fields: Any) -> bytes:
     head = {"type": "image", "series_id": 1, "image_id": 0}
-    return message({**head, "data": data, **fields})
+    return cbor({**head, "data": data, **fields})
 
 
 def typed(tag: int, data: Any, shape: Any) -> CBORTag:
@@ -375,31 +375,31 @@ def test_an_array_that_can_not_be_right(array: Any, words: str) -> None:
     refuse(image_message({"a": array}), "frame 0 of series 1: array 'a': ", words)
     if not isinstance(array, int | bytes):
         refuse(
-            message({"type": "start", "series_id": 1, "flatfield": {"a": array}}), "start of", words
+            cbor({"type": "start", "series_id": 1, "flatfield": {"a": array}}), "start of", words
         )
 
 
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        (message({}), "type is None"),
-        (message({"type": "image"}), "series_id is None"),
-        (message({"type": "other"}), "'other'"),
-        (message({"type": "end", "series_id": -1}), "series_id is -1"),
-        (message({"type": "end", "series_id": True}), "series_id is True"),
-        (message({"type": ["end"]}), "type is ['end']"),
-        (message({"type": "end", "series_id": CBORTag(2, b"\1")}), "series_id"),
-        (message({"type": "image", "series_id": 1, "image_id": 0.0}), "image_id is 0.0"),
-        (message({"type": "image", "series_id": 1, "image_id": 0}), "map of channels"),
+        (cbor({}), "type is None"),
+        (cbor({"type": "image"}), "series_id is None"),
+        (cbor({"type": "other"}), "'other'"),
+        (cbor({"type": "end", "series_id": -1}), "series_id is -1"),
+        (cbor({"type": "end", "series_id": True}), "series_id is True"),
+        (cbor({"type": ["end"]}), "type is ['end']"),
+        (cbor({"type": "end", "series_id": CBORTag(2, b"\1")}), "series_id"),
+        (cbor({"type": "image", "series_id": 1, "image_id": 0.0}), "image_id is 0.0"),
+        (cbor({"type": "image", "series_id": 1, "image_id": 0}), "map of channels"),
         (image_message([1]), "map of channels"),
         (image_message({f"{n}": 1 for n in range(257)}), "257 channels"),
         (image_message({}, real_time=[1, 0]), "real_time"),
         (image_message({}, real_time=[1]), "real_time"),
         (image_message({}, stop_time="now"), "stop_time"),
         (image_message({}, start_time=[1.5, 2]), "start_time"),
-        (message({"type": "end", "series_id": 1}) + b"\0", "1 bytes follow"),
-        (message({"type": "end", 1: 1}), "no text"),
-        (message({"type": "end", "series_id": 1, "more": {1: 1}}), "map key"),
+        (cbor({"type": "end", "series_id": 1}) + b"\0", "1 bytes follow"),
+        (cbor({"type": "end", 1: 1}), "no text"),
+        (cbor({"type": "end", "series_id": 1, "more": {1: 1}}), "map key"),
         (b"\xa2\x64type\x63end\x64type\x63end", "twice"),
         (b"\xa2\x64type\x63end\x61a\xa2\x61b\x01\x61b\x01", "Duplicate"),
         (b"\xbd\x64type\x63end", "this is none"),
@@ -443,8 +443,8 @@ def test_a_lying_size_takes_no_memory(head: bytes, key: bytes) -> None:
 
 def test_more_keys_than_any_detector_sends_are_refused() -> None:
     end = {"type": "end", "series_id": 1, **{f"{key}": key for key in range(MAX_FIELDS - 2)}}
-    assert len(decoded([message(end)])[0].header) == MAX_FIELDS
-    refuse(message({**end, "more": 1}), f"more than {MAX_FIELDS} keys")
+    assert len(decoded([cbor(end)])[0].header) == MAX_FIELDS
+    refuse(cbor({**end, "more": 1}), f"more than {MAX_FIELDS} keys")
 
 
 def test_as_many_channels_and_dimensions_as_there_may_be() -> None:
@@ -499,7 +499,7 @@ def test_keys_in_any_order_open_ends_and_ids_of_any_length(order: Any, write: An
 
 def test_keys_that_collide_are_refused() -> None:
     keys = {(1 << 61) * (n + 1) - (n + 1): 0 for n in range(100)}  # equal hashes
-    refuse(message({"type": "end", "series_id": 1, "user_data": keys}), "map key")
+    refuse(cbor({"type": "end", "series_id": 1, "user_data": keys}), "map key")
 
 
 @pytest.mark.parametrize("part", [b"", b"\xd9\xd9\xf7", b"\xd9\xd9\xf7\x80", b"\x00", b"[1]", b"x"])
@@ -517,7 +517,7 @@ def test_what_is_no_map_is_no_header(part: bytes) -> None:
 
 
 def test_a_message_of_several_parts_is_refused() -> None:
-    part = message({"type": "end", "series_id": 1})
+    part = cbor({"type": "end", "series_id": 1})
     with pytest.raises(MessageError, match="this has 2"):
         Decoder().decode([part, b""])
     with pytest.raises(DecodeError, match="begins with JSON"):
@@ -577,21 +577,21 @@ def test_a_bad_message_forgets_nothing() -> None:
 
 def test_fields_that_simulators_leave_empty_stay_fields() -> None:
     fields = {"flatfield": None, "pixel_mask": [], "countrate_correction_lookup_table": None}
-    (start,) = decoded([message({"type": "start", "series_id": 1, **fields})])
+    (start,) = decoded([cbor({"type": "start", "series_id": 1, **fields})])
     assert fields.items() <= start.config.items()
     assert start.flatfield is start.mask is start.countrate_table is None
 
 
 @pytest.mark.parametrize("action", ["decode", "encode"])
 def test_the_library_is_missing(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    part = message({"type": "end", "series_id": 1})
+    part = cbor({"type": "end", "series_id": 1})
     monkeypatch.setitem(sys.modules, "cbor2", None)
     with pytest.raises((DecodeError, EncodeError), match=r"gmflow\[stream2\]"):
         Decoder().decode([part]) if action == "decode" else stream2.encode(SeriesEnd(1, {}))
 
 
 def test_the_library_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    part = message({"type": "end", "series_id": 1})
+    part = cbor({"type": "end", "series_id": 1})
     monkeypatch.setattr(cbor2, "CBORDecoder", object)
     with pytest.raises(DecodeError, match=r"too old .*gmflow\[stream2\]"):
         Decoder().decode([part])
@@ -671,7 +671,7 @@ def test_a_compression_is_obeyed_of_an_image_that_came(compression: str) -> None
         (came,) = decoded(stream2.encode(image, first))
         assert stream2.encode(came, compression) == stream2.encode(image, compression)
         assert same(decoded(stream2.encode(came, compression))[0].array, array)
-    (end,) = decoded([part := message({"type": "end", "series_id": 1, "odd": 1})])
+    (end,) = decoded([part := cbor({"type": "end", "series_id": 1, "odd": 1})])
     assert stream2.encode(end, compression) == [part]
 
 

@@ -18,6 +18,7 @@ from gmflow.message import Message
 from tests.support.captures import needs_captures, read_capture, truth
 from tests.support.full import times
 from tests.support.hdf5_recorded import opened, record, texts
+from tests.support.messages import parts as parts_of
 
 h5py = pytest.importorskip("h5py")
 
@@ -25,9 +26,9 @@ CAPTURES = "psi-mflow-1.0.0-sender"
 DATA = "entry/data"
 
 
-def message(*segments: bytes, **header: Any) -> list[bytes]:
+def wire(*segments: bytes, **header: Any) -> list[bytes]:
     header = {"htype": "array-1.0", "type": "uint16", "shape": [2, 3], **header}
-    return [json.dumps(header).encode(), *segments]
+    return parts_of(*segments, **header)
 
 
 def counted(size: int, start: int = 0) -> bytes:
@@ -91,7 +92,7 @@ def messages(draw: st.DrawFn) -> list[bytes]:
     segments = [numbers.integers(0, most, size, np.uint8).tobytes() for _ in range(count)]
     segments = [b"" if index in empty else segment for index, segment in enumerate(segments)]
     extra = draw(st.dictionaries(st.sampled_from(["frame", "pulse_id", "tag"]), st.integers()))
-    return message(*segments, type=name, shape=shape, **extra)
+    return wire(*segments, type=name, shape=shape, **extra)
 
 
 @settings(max_examples=times(40, 15))
@@ -143,7 +144,7 @@ def recorded(folder: Path, *sent: Sequence[bytes]) -> list[dict[str, Any]]:
 
 
 def test_segments_stand_beside_each_other(tmp_path: Path) -> None:
-    sent = [message(counted(12, n), counted(12, n + 1), frame=n) for n in range(3)]
+    sent = [wire(counted(12, n), counted(12, n + 1), frame=n) for n in range(3)]
     (file,) = recorded(tmp_path, *sent)
     for name, index in ("data", 1), ("data_2", 2):
         assert file[name].shape == (3, 2, 3)
@@ -151,8 +152,8 @@ def test_segments_stand_beside_each_other(tmp_path: Path) -> None:
 
 
 def test_empty_segments_have_a_file_of_their_own(tmp_path: Path) -> None:
-    full, empty = message(counted(12), counted(12)), message(b"", counted(12))
-    files = recorded(tmp_path, full, empty, full, empty, message(b"", b""), message())
+    full, empty = wire(counted(12), counted(12)), wire(b"", counted(12))
+    files = recorded(tmp_path, full, empty, full, empty, wire(b"", b""), wire())
     assert [sorted(name for name in file if name.startswith("data")) for file in files] == [
         ["data", "data_2"],
         ["data_2"],
@@ -164,7 +165,7 @@ def test_empty_segments_have_a_file_of_their_own(tmp_path: Path) -> None:
 
 def test_layouts_that_alternate_keep_their_files(tmp_path: Path) -> None:
     described = [{"shape": [2, 3]}, {"shape": [3, 2]}, {"type": ">u2"}, {"frame": 1}, {"frame": ""}]
-    files = recorded(tmp_path, *[message(counted(12), **header) for header in described * 3])
+    files = recorded(tmp_path, *[wire(counted(12), **header) for header in described * 3])
     assert [(file["data"].shape, file["data"].dtype.str) for file in files] == [
         ((6, 2, 3), "<u2"),
         ((3, 3, 2), "<u2"),
@@ -176,14 +177,14 @@ def test_layouts_that_alternate_keep_their_files(tmp_path: Path) -> None:
 
 def test_more_layouts_than_files_can_be_open(tmp_path: Path) -> None:
     sizes = list(range(1, 21)) * 2
-    files = recorded(tmp_path, *(message(counted(size), type="u1", shape=[size]) for size in sizes))
+    files = recorded(tmp_path, *(wire(counted(size), type="u1", shape=[size]) for size in sizes))
     found = [row.tobytes() for file in files for row in file["data"]]
     assert sorted(found) == sorted(counted(size) for size in sizes)
 
 
 def test_a_float_is_what_each_segment_has_room_for(tmp_path: Path) -> None:
     segments = [np.array([1.5, 2.5], "f4"), np.array([0.1, 1e300], "f8")]
-    (file,) = recorded(tmp_path, message(*(a.tobytes() for a in segments), type="float", shape=[2]))
+    (file,) = recorded(tmp_path, wire(*(a.tobytes() for a in segments), type="float", shape=[2]))
     assert [file[name].dtype.str for name in ("data", "data_2")] == ["<f4", "<f8"]
     assert [file[name].tobytes() for name in ("data", "data_2")] == [a.tobytes() for a in segments]
 
@@ -191,22 +192,22 @@ def test_a_float_is_what_each_segment_has_room_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [[], [2]])
 def test_a_type_of_several_fields(tmp_path: Path, shape: list[int]) -> None:
     sent = np.array([(1, 2.5), (3, 4.5)], "i4,f8")[: 2 if shape else 1]
-    (file,) = recorded(tmp_path, *[message(sent.tobytes(), type="i4,f8", shape=shape)] * 3)
+    (file,) = recorded(tmp_path, *[wire(sent.tobytes(), type="i4,f8", shape=shape)] * 3)
     assert file["data"].shape == (3, *shape)
     assert file["data"].tobytes() == sent.tobytes() * 3
 
 
 def test_the_counters_of_the_header(tmp_path: Path) -> None:
     numbers = [0, -5, (1 << 63) - 1]
-    (file,) = recorded(tmp_path, *(message(bytes(12), frame=n, pulse_id=n + 0) for n in numbers))
+    (file,) = recorded(tmp_path, *(wire(bytes(12), frame=n, pulse_id=n + 0) for n in numbers))
     assert file["frame"].tolist() == file["pulse_id"].tolist() == numbers
-    beyond, flag = message(bytes(12), frame=1 << 63), message(bytes(12), frame=True)
+    beyond, flag = wire(bytes(12), frame=1 << 63), wire(bytes(12), frame=True)
     for file in recorded(tmp_path / "beyond", beyond, flag):
         assert "frame" not in file
 
 
 def test_old_headers(tmp_path: Path) -> None:
-    sent = message(counted(12), htype=["array-1.0"], endianess="big", encoding="jpg", source="cam")
+    sent = wire(counted(12), htype=["array-1.0"], endianess="big", encoding="jpg", source="cam")
     (file,) = recorded(tmp_path, sent)
     assert file["data"].dtype.str == "<u2"
     assert file["data"].tobytes() == sent[1]
@@ -214,7 +215,7 @@ def test_old_headers(tmp_path: Path) -> None:
 
 
 def test_nexus_finds_the_data(tmp_path: Path) -> None:
-    record(tmp_path, message(counted(12)))
+    record(tmp_path, wire(counted(12)))
     with opened(tmp_path) as (file,):
         entry = file["entry"]
         data = entry[entry.attrs["default"]]
@@ -223,7 +224,7 @@ def test_nexus_finds_the_data(tmp_path: Path) -> None:
 
 
 def test_large_arrays_are_a_chunk_each(tmp_path: Path) -> None:
-    sent = [message(counted(1 << 17, n), shape=[256, 256], type=">u2") for n in range(3)]
+    sent = [wire(counted(1 << 17, n), shape=[256, 256], type=">u2") for n in range(3)]
     assert record(tmp_path, *sent).refused == 0
     with opened(tmp_path) as (file,):
         data = file[f"{DATA}/data"]
@@ -236,7 +237,7 @@ def test_large_arrays_are_a_chunk_each(tmp_path: Path) -> None:
 def test_any_buffer_is_a_part(tmp_path: Path) -> None:
     for size in 4, 1 << 17:
         shape = [size // 2]
-        views = [memoryview(bytearray(part)) for part in message(counted(size), shape=shape)]
+        views = [memoryview(bytearray(part)) for part in wire(counted(size), shape=shape)]
         record(tmp_path / str(size), Message(parts=views))
         with opened(tmp_path / str(size)) as (file,):
             assert file[f"{DATA}/data"][0].tobytes() == counted(size)
@@ -264,7 +265,7 @@ def test_what_hdf5_cannot_hold_is_refused(
     size: int,
     problem: str | None,
 ) -> None:
-    writer = record(tmp_path, message(bytes(size), **header), message(counted(12)))
+    writer = record(tmp_path, wire(bytes(size), **header), wire(counted(12)))
     assert writer.refused == (problem is not None)
     assert (problem or "") in caplog.text
     with opened(tmp_path) as files:
@@ -273,11 +274,11 @@ def test_what_hdf5_cannot_hold_is_refused(
 
 
 def test_a_huge_shape_without_a_segment_takes_nothing(tmp_path: Path) -> None:
-    files = recorded(tmp_path, message(b"", shape=[1 << 40, 1 << 20]))
+    files = recorded(tmp_path, wire(b"", shape=[1 << 40, 1 << 20]))
     assert [sorted(file) for file in files] == [["arrived", "header", "header_end"]]
 
 
 def test_too_many_segments_are_refused(tmp_path: Path) -> None:
-    sent = message(*[b"x"] * 1025, type="u1", shape=[1])
+    sent = wire(*[b"x"] * 1025, type="u1", shape=[1])
     assert record(tmp_path, sent).refused == 1
     assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from gmflow.errors import ConfigError, RecordingError
 from gmflow.handlers import eiger
 from gmflow.handlers.series import Image
 from gmflow.message import Message
-from gmflow.recording import formats as kinds
+from gmflow.recording import endings as kinds
 from gmflow.recording import open_writer
 from gmflow.recording.base import PROMISE
 from gmflow.recording.hdf5 import Hdf5Writer

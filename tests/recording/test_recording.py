@@ -811,7 +811,7 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_written(tmp_path):
 
 def test_no_numpy_is_loaded_for_a_folder(tmp_path):
     text = (
-        "import sys\nfrom gmflow.recording import formats as kinds\n"
+        "import sys\nfrom gmflow.recording import endings as kinds\n"
         "from gmflow.recording.folder import folder_reader as reading, folder_writer as writing\n"
         "print(*sys.modules)"
     )

@@ -12,15 +12,10 @@ from gmflow.message import Message
 from gmflow.render.listing_table import text_of
 from gmflow.replay.listing import MAX_COUNTED, MAX_LETTERS, MAX_ROWS, Listing
 from tests.support.captures import captures, needs_captures, read_capture
+from tests.support.messages import message
 
 SECOND = 10**9
 START = 1_700_000_000 * SECOND  # 2023-11-14 22:13:20 UTC
-
-
-def message(*more, source="", received_ns=0, **header):
-    return Message(
-        parts=[json.dumps(header).encode(), *more], source=source, received_ns=received_ns
-    )
 
 
 def image(series, frame, source=""):

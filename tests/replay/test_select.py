@@ -11,10 +11,7 @@ from gmflow.merging.merged import Joiner
 from gmflow.message import Message
 from gmflow.replay.select import by_frames, by_series, numbers, numbers_of, select
 from tests.support.captures import needs_captures, read_capture
-
-
-def message(*more, **header):
-    return Message(parts=[json.dumps(header).encode(), *more])
+from tests.support.messages import message
 
 
 def stream2(**fields):

@@ -22,35 +22,35 @@ from tests.support.captures import captures, needs_captures
 COUNTS = ("missing", "duplicates", "out_of_order", "restarts")
 
 
-def message(text, *parts):
+def raw(text, *parts):
     return Message(parts=[text, *parts])
 
 
 def array(frame, **entries):
     header = {"htype": "array-1.0", "type": "uint8", "shape": [4, 2], "frame": frame, **entries}
-    return message(json.dumps(header).encode(), b"12345678")
+    return raw(json.dumps(header).encode(), b"12345678")
 
 
 def image(series, frame):
     header = b'{"frame":%d,"hash":"%032x","htype":"dimage-1.0","series":%d}'
-    return message(header % (frame, frame * 7, series), b"{}", b"blob", b"{}")
+    return raw(header % (frame, frame * 7, series), b"{}", b"blob", b"{}")
 
 
 def begin(series, images=None, **entries):
     detail = "none" if images is None else "basic"
     header = {"header_detail": detail, "htype": "dheader-1.0", "series": series}
     config = [] if images is None else [json.dumps({"nimages": images, **entries}).encode()]
-    return message(json.dumps(header).encode(), *config)
+    return raw(json.dumps(header).encode(), *config)
 
 
 def end(series):
-    return message(b'{"htype":"dseries_end-1.0","series":%d}' % series)
+    return raw(b'{"htype":"dseries_end-1.0","series":%d}' % series)
 
 
 def pulse(number):
     header = {"htype": "bsr_m-1.1", "pulse_id": number, "hash": "0" * 32}
     header["global_timestamp"] = {"sec": 1_700_000_000 + number // 100, "ns": number % 100 * 10**7}
-    return message(json.dumps(header).encode(), b"{}")
+    return raw(json.dumps(header).encode(), b"{}")
 
 
 def follow(messages, bursts=(), step=None):
@@ -217,7 +217,7 @@ def test_no_count_is_ever_negative(schedule, step, counter, bursts):
             messages.append(end(1 + number % 3))
         else:
             header = {counter: number} if kind is None else {counter: number, "series": kind}
-            messages.append(message(json.dumps(header).encode()))
+            messages.append(raw(json.dumps(header).encode()))
     for count in range(1, len(messages) + 1):
         assert min(counts(follow(messages[:count], bursts, step))) >= 0
 
@@ -339,7 +339,7 @@ def test_announced_images_that_do_not_come_are_missing_at_the_end(ends):
 )
 def test_a_header_that_announces_nothing_adds_nothing(config):
     header = b'{"header_detail":"basic","htype":"dheader-1.0","series":3}'
-    messages = [message(header, config), image(3, 0), end(3), end(4)]
+    messages = [raw(header, config), image(3, 0), end(3), end(4)]
     assert counts(follow(messages)) == (0, 0, 0, 0)
 
 
@@ -389,7 +389,7 @@ LONG = [
 
 @pytest.mark.parametrize("header", LONG)
 def test_a_long_header_is_left_to_a_parser(header):
-    messages = [message(json.dumps({**header, "frame": frame}).encode()) for frame in range(20)]
+    messages = [raw(json.dumps({**header, "frame": frame}).encode()) for frame in range(20)]
     del messages[7]
     assert counts(follow(messages, [1, 3])) == (1, 0, 0, 0)
 
@@ -418,7 +418,7 @@ def test_nothing_is_known_before_the_first_message():
     followed = SequenceTracker()
     followed.follow([], 3.0)
     assert followed.snapshot(5.0) is None
-    followed.follow([message(b"no header")], 3.0)
+    followed.follow([raw(b"no header")], 3.0)
     expected = dict.fromkeys(COUNTS, 0) | {"counter": None, "seconds_since_last": 2.0}
     assert followed.snapshot(5.0) == expected
 
@@ -438,7 +438,7 @@ def test_messages_without_a_counter_are_passed_over(parts):
     "make",
     [
         array,
-        lambda n: message(b'{"pulse_id": %d}' % n),
+        lambda n: raw(b'{"pulse_id": %d}' % n),
         lambda n: array(n, series=4, source="%d"),
     ],
 )
@@ -558,7 +558,7 @@ def streams(draw):
 @example([b'{"a": {"frame": %d}, "frame": 1}' % n for n in range(1, 6)], [1])
 @example([b'{"fr\\u0061me": 1, "a": {"frame": %d}}' % n for n in range(1, 6)], [1])
 def test_what_is_read_is_what_a_parser_reads(texts, bursts):
-    quick = follow(map(message, texts), bursts)
+    quick = follow(map(raw, texts), bursts)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SequenceTracker, "_predict", lambda *_: None)
-        assert quick == follow(map(message, texts), bursts)
+        assert quick == follow(map(raw, texts), bursts)

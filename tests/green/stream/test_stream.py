@@ -24,6 +24,7 @@ from gmflow import (
     UnknownHtype,
 )
 from tests.support.green import DEADLINE, endpoint, peer, program, thread, ticker, until
+from tests.support.messages import parts as parts_of
 
 GOOD = [b'{"htype": "array-1.0", "type": "uint16", "shape": [2, 3]}', bytes(range(12))]
 
@@ -50,8 +51,8 @@ def handle(name, handler, **more):
     return {"handlers": {name: handler}, "receive_timeout": 2000, **more}
 
 
-def message(htype, *parts):
-    return [json.dumps({"htype": htype}).encode(), *parts]
+def named(htype, *more):
+    return parts_of(*more, htype=htype)
 
 
 def values(stream, sender, *messages):
@@ -131,7 +132,7 @@ def test_iteration_of_a_flooded_stream_ends_when_it_is_closed():
 
 
 def test_errors_are_raised_where_that_is_asked_for(sender):
-    bad = message("unheard-of")
+    bad = named("unheard-of")
     with gmflow.connect(endpoint(sender), receive_timeout=2000, on_error="raise") as stream:
         sender.send_multipart(bad)
         with pytest.raises(UnknownHtype, match="unheard-of") as caught:
@@ -155,10 +156,10 @@ def test_parts_are_views_with_copy_false(sender):
     with gmflow.connect(
         endpoint(sender), copy=False, **handle("x", lambda r: seen.append(r.next()) or 1)
     ) as stream:
-        sender.send_multipart(message("x"))
+        sender.send_multipart(named("x"))
         stream.receive()
     assert isinstance(seen[0], memoryview) and seen[0].readonly
-    assert bytes(seen[0]) == message("x")[0]
+    assert bytes(seen[0]) == named("x")[0]
 
 
 BAD = {
@@ -169,11 +170,11 @@ BAD = {
     "a number": [b"7"],
     "null": [b"null"],
     "no htype": [b"{}"],
-    "unknown htype": message("nobody-1.0"),
-    "htype of two": message(["array-1.0", "array-1.0"]),
-    "htype an object": message({}),
+    "unknown htype": named("nobody-1.0"),
+    "htype of two": named(["array-1.0", "array-1.0"]),
+    "htype an object": named({}),
     "deep": [b'{"htype":' + b"[" * 100_000],
-    "no shape": message("array-1.0", b"x"),
+    "no shape": named("array-1.0", b"x"),
     "no type": [b'{"htype": "array-1.0", "shape": [1]}', b"x"],
     "wrong size": [GOOD[0], bytes(11)],
     "negative": [b'{"htype": "array-1.0", "type": "uint8", "shape": [-1, -12]}', bytes(12)],
@@ -181,7 +182,7 @@ BAD = {
     "bool": [b'{"htype": "array-1.0", "type": "uint8", "shape": [true, 12]}', bytes(12)],
     "text shape": [b'{"htype": "array-1.0", "type": "uint8", "shape": "12"}', bytes(12)],
     "object type": [b'{"htype": "array-1.0", "type": "O", "shape": [1]}', bytes(8)],
-    "truncated": message("dimage-1.0"),
+    "truncated": named("dimage-1.0"),
     "truncated bsread": [b'{"htype": "bsr_m-1.1", "hash": "a", "pulse_id": 1}'],
 }
 
@@ -237,7 +238,7 @@ def test_generator_keeps_its_variables_and_is_closed_at_the_end(sender):
             ended.append(number)
 
     with gmflow.connect(endpoint(sender), **handle("x", count)) as stream:
-        assert values(stream, sender, *[message("x")] * 3) == [(1, "x"), (2, "x"), (3, "x")]
+        assert values(stream, sender, *[named("x")] * 3) == [(1, "x"), (2, "x"), (3, "x")]
         assert not ended
     assert ended == [3]
 
@@ -252,7 +253,7 @@ def test_generator_that_raises_starts_afresh(sender, caplog):
             yield number
 
     with gmflow.connect(endpoint(sender), **handle("x", count)) as stream:
-        one, two = message("x"), message("x", b"y")
+        one, two = named("x"), named("x", b"y")
         assert values(stream, sender, one, one, two, one, one) == [1, 2, None, 1, 2]
         assert stream.statistics.messages_failed == 1 and len(caplog.records) == 1
         sender.send_multipart(two)
@@ -267,14 +268,14 @@ def test_generator_that_returns_starts_afresh_on_the_same_message(sender):
         yield header["htype"], receiver.next()
 
     with gmflow.connect(endpoint(sender), **handle("x", once)) as stream:
-        got = values(stream, sender, *(message("x", b"%d" % n) for n in range(4)))
+        got = values(stream, sender, *(named("x", b"%d" % n) for n in range(4)))
     assert got == [("x", b"%d" % n) for n in range(4)]
 
 
 def test_none_skips_and_an_empty_array_counts(sender):
     answers = iter([None, np.empty(0), 0, None])
     with gmflow.connect(endpoint(sender), **handle("x", lambda r: next(answers))) as stream:
-        got = values(stream, sender, *[message("x")] * 4)
+        got = values(stream, sender, *[named("x")] * 4)
         assert got[0] is None and got[1].shape == (0,) and got[2] == 0 and got[3] is None
         assert stream.statistics.messages_received == 2
         assert stream.statistics.messages_skipped == 2
@@ -284,7 +285,7 @@ def test_handlers_are_of_each_stream(stream, sender):
     other = Stream()
     stream.handlers["x"] = lambda receiver: "mine"
     assert "x" not in other.handlers and "x" not in gmflow.receive_handlers
-    assert values(stream, sender, message("x")) == ["mine"]
+    assert values(stream, sender, named("x")) == ["mine"]
 
 
 # sending
@@ -430,18 +431,18 @@ def test_topics(sender):
 def test_disconnect_delivers_what_was_sent_without_freezing_the_hub():
     with peer(zmq.PULL) as socket:
         address = endpoint(socket)
-    stream = gmflow.connect(address, mode=PUSH, linger=2000)  # nobody is there yet
+    stream = gmflow.connect(address, mode=PUSH, linger=20_000)  # nobody is there yet
     for number in range(50):
         stream.send(b"%d" % number)
     with ticker() as ticks:
         closing = gevent.spawn(stream.disconnect)
-        gevent.sleep(0.3)
-        assert len(ticks) > 15 and not closing.ready()
+        until(lambda: len(ticks) > 15)
+        assert not closing.ready()  # it lingers: nobody is there to take what was sent
     context = zmq.Context()
     late = context.socket(zmq.PULL)
     late.bind(address)
-    closing.get(timeout=2)
-    got = [late.recv() for _ in range(50) if late.poll(1000)]
+    closing.get(timeout=20)
+    got = [late.recv() for _ in range(50) if late.poll(10_000)]
     late.close(0)
     context.term()
     assert got == [b"%d" % number for number in range(50)]

@@ -8,7 +8,7 @@ import pytest
 from gmflow.errors import ConfigError, RecordingError
 from gmflow.message import Message
 from gmflow.recording import open_reader, open_writer
-from gmflow.recording.formats import kind_of
+from gmflow.recording.endings import kind_of
 
 HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(100)
 
