@@ -77,8 +77,8 @@ def read_header(part: Part) -> CborHeader:
     tag or a text of more than `MAX_TEXT` bytes, or if it is no text itself. Of a key that comes
     twice the first one counts. What follows the map is not looked at, and nothing large is copied.
 
-    ValueError if it is no map, is cut, is nested too deep, or has more than `MAX_KEYS` keys or more
-    than `MAX_ITEMS` items in their values.
+    Raise ValueError if it is no map, is cut, is nested too deep, or has more than `MAX_KEYS` keys
+    or more than `MAX_ITEMS` items in their values.
     """
     view = part if type(part) is bytes else memoryview(part)
     try:
@@ -169,7 +169,7 @@ def head(view: Part, at: int) -> tuple[int, int, int]:
     """Return the major type of the item at `at`, its number, and where its head ends.
 
     The number is the value, the count of bytes, items or pairs, or the tag; -1 where an indefinite
-    length ends with a break. ValueError if no item begins there, or its head is cut.
+    length ends with a break. Raise ValueError if no item begins there, or its head is cut.
     """
     if at >= len(view):
         raise ValueError("the CBOR is cut")
@@ -188,8 +188,8 @@ def head(view: Part, at: int) -> tuple[int, int, int]:
 def skip(view: Part, at: int, max_items: int | None = None) -> int:
     """Return where the item at `at` ends.
 
-    ValueError if it is cut, no CBOR, nested deeper than `MAX_DEPTH`, or has more than `max_items`
-    items, or than there are bytes.
+    Raise ValueError if it is cut, no CBOR, nested deeper than `MAX_DEPTH`, or has more items than
+    `max_items`, by default than there are bytes.
     """
     try:
         end, _ = _skip(view, at, len(view) if max_items is None else max_items)

@@ -44,7 +44,10 @@ class TopologyConfig:
 
 
 def load(path: str | os.PathLike[str]) -> TopologyConfig:
-    """Read a configuration file; a ConfigError, also one of `parse`, names the file."""
+    """Read a configuration file.
+
+    Raise ConfigError, which names the file, if it can't be read, is no JSON, or `parse` does.
+    """
     if not isinstance(path, (str, os.PathLike)):
         refuse("the configuration", path, "the path of a file, or a mapping")
     try:

@@ -28,7 +28,7 @@ Outcome: TypeAlias = tuple[Any, DecodeError | None]
 class Decoding:
     """The messages of one stream that are being decoded, by one greenlet.
 
-    With no `threads` all is done at once, on the hub. More than `MAX_THREADS` raise ConfigError.
+    With no `threads` all is done at once, on the hub. Raise ConfigError for too many of them.
     """
 
     __slots__ = ("_pool", "_threads", "decoder", "done", "entries", "most")

@@ -31,8 +31,8 @@ def setter(assignments: Sequence[str]) -> Setter:
 
     A value that is JSON is taken as it is written (``series=7`` sets a number, ``name="7"`` a
     text), any other is a text. A dot in the key leads into an object:
-    ``global_timestamp.sec=0``. ConfigError if an assignment is none, or its value can't be written
-    in CBOR, as far as cbor2 is there to check.
+    ``global_timestamp.sec=0``. Raise ConfigError if an assignment is none, or its value can't be
+    written in CBOR, as far as cbor2 is there to check.
     """
     return Setter([_Assignment(text) for text in assignments])
 
@@ -63,7 +63,7 @@ class Setter:
     def __call__(self, message: Message) -> Message:
         """Return a message with the values, and else like this one, which stays as it is.
 
-        RecordingError if cbor2 is not installed, and the message needs it.
+        Raise RecordingError if cbor2 is not installed, and the message needs it.
         """
         found: list[bool] = []
         try:
@@ -159,8 +159,8 @@ def set_in_json(text: str, path: Sequence[str], value: str) -> tuple[str, bool]:
 
     The path is the key, and before it those of the objects that it is in, from the outermost. Of a
     key that comes twice the last one counts, as for most parsers; what is not there is added at the
-    end of its object. ValueError if `text` is no JSON object, or nested too deeply, or the path
-    leads into what is none.
+    end of its object. Raise ValueError if `text` is no JSON object, or nested too deeply, or the
+    path leads into what is none.
     """
     start = 0
     for depth, name in enumerate(path, 1):
@@ -236,8 +236,8 @@ def set_in_cbor(part: Part, path: Sequence[str], value: bytes) -> tuple[bytes, b
 
     The map may have the tag that describes itself. The path is as of `set_in_json`, but of a key
     that comes twice the first one counts, and what follows a value that is replaced is not looked
-    at. ValueError if `part` is no map, is cut before what is replaced or added, or is nested too
-    deeply, or the path leads into what is no map.
+    at. Raise ValueError if `part` is no map, is cut before what is replaced or added, or is nested
+    too deeply, or the path leads into what is no map.
     """
     view = memoryview(part)
     at = len(SELF_DESCRIBED) if view[:3] == SELF_DESCRIBED else 0

@@ -28,6 +28,7 @@ class Faults:
     the end.
 
     With the same seed the same messages get the same faults; by default it is another each time.
+    Raise ConfigError if a probability is no number from 0 to 1, or the seed is no whole number.
     """
 
     def __init__(

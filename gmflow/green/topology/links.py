@@ -27,7 +27,7 @@ class Inlet:
     """What stands before a node: its filters, its channel, its policy.
 
     Each filter chooses of what the one before it left. With `series`, messages that open or end
-    a series are the last to be dropped. ConfigError if `when_full` is none of `POLICIES`.
+    a series are the last to be dropped. Raise ConfigError if `when_full` is none of `POLICIES`.
     """
 
     def __init__(

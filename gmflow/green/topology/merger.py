@@ -85,7 +85,7 @@ class InputChannels:
 class Merger(Producer):
     """Merges the messages of its nodes as the strategy says; it ends with the last of them.
 
-    The strategy is for this merger alone: one that has started raises ConfigError.
+    The strategy is for this merger alone: raise ConfigError if it has started.
     """
 
     kind = "merger"

@@ -25,7 +25,7 @@ from .rate_limit import inlet_of
 class Node:
     """A node; subclasses say what `run` does.
 
-    Its `inputs` are whose messages it takes, and what each of them come in by once connected.
+    Its `inputs` are whose messages it takes, and what each of them come in by once it is connected.
     """
 
     kind = "node"
@@ -153,7 +153,7 @@ class NodeSocket:
     def open(self, context: Context, thread: int) -> Socket:
         """Open the socket, served by one of the context's I/O threads, and return it.
 
-        It raises what `open_socket` does.
+        Raise what `open_socket` does.
         """
         options = {"AFFINITY": 1 << thread, **self._settings["options"]}
         settings = {**self._settings, "options": options}

@@ -22,8 +22,11 @@ class Output(Consumer):
     """Sends every message it takes, whole, to a socket.
 
     A PUB socket that doesn't block sends to the subscribers that have room; messages that at
-    least one had no room for are counted as missed. The `settings` are those of `socket_settings`;
-    their linger holds after a stop, and is then `lingers`, in seconds.
+    least one had no room for are counted as missed. With a `rate` the inlet keeps the newest, and
+    `consume`, of a subclass as well, gets what is to be sent now.
+
+    The `settings` are what `socket_settings` makes of the configuration; their linger holds after
+    a stop, and is then `lingers`, in seconds.
     """
 
     kind = "output"

@@ -31,7 +31,7 @@ MAX_IO_THREADS = 4
 class Runner:
     """Starts the nodes of a topology, each in a greenlet of its own, and sees them to their end.
 
-    Its methods are those of `Topology`, which owns it, and adds no node once they have started.
+    Its methods are those of `Topology`, which owns it. No node is added once they have started.
     """
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:

@@ -23,8 +23,8 @@ class Sink(Consumer):
     """Calls a function with each message, or drives a generator with it.
 
     A message that could not be decoded is counted as failed, one whose handler gave None as
-    skipped; neither reaches the function. Without `decode` none has a value, and all do. A
-    generator that returns ends the sink.
+    skipped; neither reaches the function. Without `decode` messages come with their parts alone.
+    A generator that returns ends the sink.
     """
 
     kind = "sink"

@@ -68,7 +68,7 @@ class Subscriptions:
     """Lets peers of an XPUB socket that is in manual mode subscribe, and go.
 
     Whoever owns this receives from the socket, and gives each notice to `note`; `topics` then has
-    what somebody is subscribed to. ConfigError if libzmq is older than 4.3.5.
+    what somebody is subscribed to. Raise ConfigError if libzmq is older than 4.3.5.
     """
 
     def __init__(self, socket: Socket, context: Context, topics: set[bytes]) -> None:
@@ -163,6 +163,7 @@ class Tap(Output):
 
     The linger holds at every end: viewers hold nothing up. The rate is in messages a second; None
     sends every message as far as `SHARE` of the hub's time lasts, and drops the others as ``full``.
+    Raise ConfigError on `open` if libzmq is older than 4.3.5.
     """
 
     kind = "tap"

@@ -57,13 +57,13 @@ class SocketPoller:
         self._waiting: dict[int, Any] = {}
         self._woken = False
         self.recovered = 0  # how often a look found what libzmq had not signalled
-        self.slept = False  # in the last `wait`
+        self.slept = False  # whether the last `wait` gave the hub away
         self._forks = Forks.count
 
     def enter(self) -> None:
         """Let other greenlets run if it is their turn, and validate that the caller is the owner.
 
-        ConnectError if it is another thread or process.
+        Raise ConnectError if it is another thread or process.
         """
         if get_thread_ident() != self._thread or Forks.count != self._forks:
             self._refuse()  # written out, as it is asked for every message

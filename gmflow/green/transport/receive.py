@@ -46,10 +46,10 @@ class MessageReceiver:
         self._torn = False
 
     def receive(self, timeout: float | None = None) -> Sequence[Part] | None:
-        """Return the parts of the next message, waiting on the hub; None for ever, 0 not at all.
+        """Return the parts of the next message, or None after the time-out or `Socket.wake`.
 
-        None is returned after the time-out, in seconds, or after `Socket.wake`. ConnectError if the
-        socket is of another thread, or another greenlet is receiving.
+        The time-out is in seconds; 0 doesn't wait, None waits for ever, on the hub. Raise
+        ConnectError if the socket is of another thread, or another greenlet is receiving.
         """
         self._poller.enter()
         if not self._flows or self._torn:
