@@ -44,20 +44,13 @@ class SequenceTracker:
 
     Which one, the first message that has one decides by its row in `gmflow.formats`; in DECTRIS's
     stream v2 it is ``image_id`` within its ``series_id``. A `pulse_id` grows by a step that is
-    learnt: it is the greatest common divisor of all its moves forward, and what was counted as
-    missing is corrected when it turns out smaller. All else counts by 1. A new series starts at
-    number 0; the images that its start announced and that have not come by its end are missing,
-    too. A start opens a new series, also where one of its number was there before.
+    learnt, unless it is given: it is the greatest common divisor of all its moves forward, and what
+    was counted as missing is corrected when it turns out smaller. All else counts by 1, unless a
+    step is given; it is a whole number from 1 up, or ConfigError is raised.
 
-    Parameters
-    ----------
-    step : int, optional
-        How much the counter grows from message to message, where that is known.
-
-    Raises
-    ------
-    ConfigError
-        If `step` is no whole number from 1 up.
+    A new series starts at number 0; the images that its start announced and that have not come by
+    its end are missing, too. A start opens a new series, also where one of its number was there
+    before.
     """
 
     __slots__ = (
