@@ -258,9 +258,9 @@ class _Prediction:
             parts = [message.parts[0] for message in messages]
         except IndexError:
             return False
-        if not self._fits(parts[0], first):
-            return False
         count = len(parts)
+        if first + (count - 1) * step >= MAX_COUNT or not self._fits(parts[0], first):
+            return False
         numbers = range(first, first + count * step, step) if step else (first,) * count
         if self._is_cbor:
             return all(map(self._fits, parts, numbers))
