@@ -75,18 +75,10 @@ def read_header(part: Part) -> CborHeader:
     Keys may come in any order; the map, its keys and texts may be of indefinite length, and tag
     55799 may stand before it. A key is left out if its value is a container, a string of bytes, a
     tag or a text of more than `MAX_TEXT` bytes, or if it is no text itself. Of a key that comes
-    twice the first one counts. What follows the map is not looked at.
+    twice the first one counts. What follows the map is not looked at, and nothing large is copied.
 
-    Parameters
-    ----------
-    part : bytes-like
-        Part 0; nothing large in it is copied.
-
-    Raises
-    ------
-    ValueError
-        If it is no map, is cut, is nested too deep, or has more than `MAX_KEYS` keys or more
-        than `MAX_ITEMS` items in their values.
+    Raise ValueError if it is no map, is cut, is nested too deep, or has more than `MAX_KEYS` keys
+    or more than `MAX_ITEMS` items in their values.
     """
     view = part if type(part) is bytes else memoryview(part)
     try:
@@ -176,23 +168,8 @@ def _joined(view: Part, at: int, budget: int) -> tuple[Any, int, int]:
 def head(view: Part, at: int) -> tuple[int, int, int]:
     """Return the major type of the item at `at`, its number, and where its head ends.
 
-    Parameters
-    ----------
-    view : bytes or memoryview
-        Where the item is.
-    at : int
-        Where it begins.
-
-    Returns
-    -------
-    major, value, after : int
-        The value is the number, the count of bytes, items or pairs, or the tag; -1 where an
-        indefinite length ends with a break.
-
-    Raises
-    ------
-    ValueError
-        If no item begins there, or its head is cut.
+    The number is the value, the count of bytes, items or pairs, or the tag; -1 where an indefinite
+    length ends with a break. Raise ValueError if no item begins there, or its head is cut.
     """
     if at >= len(view):
         raise ValueError("the CBOR is cut")
@@ -211,17 +188,8 @@ def head(view: Part, at: int) -> tuple[int, int, int]:
 def skip(view: Part, at: int, max_items: int | None = None) -> int:
     """Return where the item at `at` ends.
 
-    Parameters
-    ----------
-    view, at
-        As of `head`.
-    max_items : int, optional
-        Items in it, at most; as many as there are bytes by default.
-
-    Raises
-    ------
-    ValueError
-        If it is cut, no CBOR, nested deeper than `MAX_DEPTH`, or has too many items.
+    Raise ValueError if it is cut, no CBOR, nested deeper than `MAX_DEPTH`, or has more items than
+    `max_items`, by default than there are bytes.
     """
     try:
         end, _ = _skip(view, at, len(view) if max_items is None else max_items)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from .deferred import Deferred, describe_failure, work
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
-from .handlers import DEFAULT, NOT_JSON
+from .handlers import BUILT_IN, DEFAULT, NOT_JSON
 from .message import Message, Part, header_of
 from .receiver import Receiver
 from .statistics import Statistics
@@ -113,18 +113,21 @@ class Decoder:
         """
         receiver, parts = self.receiver, message.parts
         # written out, as it is for every message
-        receiver.parts, receiver.parsed, receiver.index = parts, message.parsed, 0
+        receiver.parts, receiver.index = parts, 0
+        receiver.parsed = receiver.unchanged = message.parsed
         try:
             if handler is None:
                 header = receiver.parsed
                 if header is None:
-                    header = receiver.parsed = header_of(parts)
+                    header = receiver.parsed = receiver.unchanged = header_of(parts)
                 try:
-                    handler = self.handlers[header["htype"]] if type(header) is dict else None
+                    handler = (
+                        self.handlers[header["htype"]] if type(header) is dict else self._search()
+                    )
                 except (KeyError, TypeError):
-                    handler = None
-                if handler is None:
                     handler = self._search()
+            if handler not in BUILT_IN and type(receiver.parsed) is dict:
+                receiver.parsed = receiver.parsed.copy()  # others will ask what it may change
             running = self._running.get(handler)
             if running is None:
                 value = handler(receiver)
@@ -135,13 +138,13 @@ class Decoder:
                 if value is _ENDED:
                     value = self._again(handler)
         except Exception as error:
-            message.parsed = receiver.parsed
+            message.parsed = receiver.unchanged
             self.fail(parts)
             if not isinstance(error, DecodeError):
                 raise HandlerError(describe_failure(handler, error), parts) from error
             error.parts = parts
             raise
-        message.parsed, receiver.index = receiver.parsed, 0
+        message.parsed, receiver.index = receiver.unchanged, 0
         return value if type(value) is Deferred else self.end(parts, value)
 
     def end(self, parts: Sequence[Part], value: Any) -> Any:

@@ -71,10 +71,7 @@ class Deferred:
 def failed(error: DecodeError) -> Deferred:
     """Return what raises an error when it is done: a generator that raised it would be at its end.
 
-    Parameters
-    ----------
-    error : DecodeError
-        What is wrong with the message; its traceback, which holds on to parts, is let go.
+    The error's traceback, which holds on to parts, is let go.
     """
     return Deferred(_fail, error.with_traceback(None), size=0)
 
@@ -84,13 +81,7 @@ def _fail(error: DecodeError) -> NoReturn:
 
 
 def work(deferred: Deferred, parts: Sequence[Part]) -> Any:
-    """Do the work that a handler left, in any thread, and return the value.
-
-    Raises
-    ------
-    DecodeError
-        If it can't be done.
-    """
+    """Do the work that a handler left, in any thread; return the value, or raise DecodeError."""
     try:
         value = deferred()
         if type(value) is Deferred:

@@ -18,13 +18,7 @@ MAX_SERIES = 64
 
 
 class Filter(Protocol):
-    """What chooses messages.
-
-    Attributes
-    ----------
-    cause : str
-        What the messages that it leaves out are counted as.
-    """
+    """What chooses messages; those that it leaves out are counted as its `cause`."""
 
     cause: str
 
@@ -35,12 +29,9 @@ class Filter(Protocol):
 class Htypes:
     """Chooses messages by the htype in their header.
 
-    Parameters
-    ----------
-    htypes : sequence of str
-        The names that are chosen, as ``dimage-1.0`` or, of DECTRIS's stream v2, ``image``. In a
-        JSON header the htype may be a list of one name, as old senders write it; a message
-        without one is not chosen.
+    The names are those of the wire, as ``dimage-1.0`` or, of DECTRIS's stream v2, ``image``. In a
+    JSON header the htype may be a list of one name, as old senders write it; a message without one
+    is not chosen.
     """
 
     cause = "htype"
@@ -80,12 +71,7 @@ class _EqualParts:
 class Modulo(_EqualParts):
     """Chooses every n-th message: counted from 1, those whose number modulo n is the offset.
 
-    Parameters
-    ----------
-    modulo : int
-        n; 1 chooses all.
-    offset : int, optional
-        From 0 to n - 1. 0 is mflow's: the n-th, the 2n-th and so on.
+    The offset is from 0 to n - 1. 0 is mflow's: the n-th, the 2n-th and so on.
     """
 
     cause = "modulo"
@@ -95,18 +81,9 @@ class Modulo(_EqualParts):
 
 
 class Share(_EqualParts):
-    """Chooses one of several equal shares, which together have every message once.
+    """Chooses one of several equal shares, which add up to every message once.
 
     Message number k, counted from 0, goes to share ``(k // block) % of``.
-
-    Parameters
-    ----------
-    index : int
-        Which share, from 0.
-    of : int
-        How many there are.
-    block : int, optional
-        How many messages in a row go to one share.
     """
 
     cause = "share"
@@ -116,18 +93,14 @@ class Share(_EqualParts):
 
 
 class BySeries:
-    """Applies a filter to the images of each series from its start on.
+    """Applies a filter, copied for each series, to the images of each series from its start on.
 
     Messages that open or end a series, in whichever of the `gmflow.formats`, are always chosen
     and not counted, so every output sees whole series with its part of the images. A series
     begins with its start or, where that was missed, with the first image of another series.
+
     Series may come interleaved, as a merger of several detectors passes them on: each has a count
     of its own, up to `MAX_SERIES`. An image that names no series is of the latest.
-
-    Parameters
-    ----------
-    counting : Modulo or Share
-        What chooses among the images; it is copied for each series.
     """
 
     def __init__(self, counting: Modulo | Share) -> None:
@@ -175,25 +148,9 @@ def filters_of(
     block: int = 1,
     series: bool = False,
 ) -> tuple[Filter, ...]:
-    """Return the filters that an output needs, in order: by htype, by share, by modulo.
+    """Return the filters that leave something out, in order: by htype, by share, by modulo.
 
-    Parameters
-    ----------
-    modulo, offset
-        As of `Modulo`.
-    htypes
-        As of `Htypes`; None for all.
-    share : (int, int), optional
-        `index` and `of` of `Share`; None for no sharing out.
-    block
-        As of `Share`.
-    series : bool, optional
-        Whether share and modulo are `BySeries`.
-
-    Returns
-    -------
-    tuple of Filter
-        Only those that leave something out.
+    With `series`, share and modulo are `BySeries`.
     """
     by_htype = [] if htypes is None else [Htypes(htypes)]
     counting: list[Modulo | Share] = []

@@ -76,13 +76,7 @@ def dumps(value: Any) -> bytes:
 
 
 class JsonText(dict[str, Any]):
-    """A JSON object that remembers the text it was read from.
-
-    Attributes
-    ----------
-    text : bytes
-        The text as it was received.
-    """
+    """A JSON object that remembers the text it was read from, as it was received."""
 
     __slots__ = ("text",)
 

@@ -31,6 +31,8 @@ class Receiver:
         How many of them were read.
     parsed : dict, str or None
         As `Message.parsed`, which gets it when the message is read.
+    unchanged : dict, str or None
+        The same, of which a handler of the program has a copy that it may change.
     layout : tuple
         What array-1.0 found out about the last array: a stream repeats itself.
     handlers : mapping of str to handler, or None
@@ -48,6 +50,7 @@ class Receiver:
         "parsed",
         "parts",
         "statistics",
+        "unchanged",
     )
 
     def __init__(
@@ -67,7 +70,7 @@ class Receiver:
     def load(self, parts: Sequence[Part], parsed: dict[str, Any] | str | None = None) -> None:
         """Start on the parts of a new message, with its `Message.parsed`."""
         self.parts = parts
-        self.parsed = parsed
+        self.parsed = self.unchanged = parsed
         self.index = 0
 
     def bytes_read(self) -> int:
@@ -81,9 +84,10 @@ class Receiver:
     def header(self) -> dict[str, Any]:
         """Return part 0 as a mapping, parsed once; `next` still returns it.
 
-        It is the one that `Message.header` has. Where a topology passes the message on to several
-        nodes, that gets a copy: whoever has the value can change it and no other node sees that.
-        What is nested in it is not copied.
+        A built-in handler gets the one that `Message.header` has; where a topology passes the
+        message on to several nodes, that gets a copy. All other handlers get a copy. So whoever
+        has the value can change it and no other node sees that. What is nested in it is not
+        copied.
 
         Raises
         ------
@@ -92,7 +96,10 @@ class Receiver:
         """
         parsed = self.parsed
         if parsed is None:
-            parsed = self.parsed = header_of(self.parts)
+            parsed = self.unchanged = header_of(self.parts)
+            if type(parsed) is dict:
+                parsed = parsed.copy()
+            self.parsed = parsed
         if type(parsed) is not dict:
             reason = parsed if type(parsed) is str else "the header is not JSON but CBOR"
             raise HeaderError(reason, self.parts)

@@ -13,7 +13,7 @@ from struct import error as StructError
 from typing import NamedTuple
 
 from ..errors import DecodeError
-from .limits import REFUSALS, library
+from .limits import MAX_BYTES, REFUSALS, check_size, library
 
 HEADER = Struct(">QI")
 LENGTH = Struct(">I")
@@ -29,10 +29,7 @@ when they are unshuffled."""
 def read_header(blob: memoryview) -> tuple[int, int]:
     """Return the uncompressed size and the block size that a header declares, in bytes.
 
-    Raises
-    ------
-    DecodeError
-        If the blob is cut, or no block can have that size.
+    Raise DecodeError if the blob is cut, or no block can have that size.
     """
     if len(blob) < HEADER.size:
         raise DecodeError(f"the blob has {len(blob)} bytes; its header alone has {HEADER.size}")
@@ -73,14 +70,20 @@ class Blocks(NamedTuple):
     block_bytes: int  # bytes that each decodes to, but the last
     stored: bool  # one that is as long as its content is that content
 
-    def runs(self) -> list[BlockRun]:
+    def runs(self, left_over: int = 0, most: int = MAX_BYTES) -> list[BlockRun]:
         """Return the runs of all blocks, of one size but the last, once all lengths are checked.
 
-        Raises
-        ------
-        DecodeError
-            If the blob is cut: says in which block.
+        So many bytes must be left over behind the last block, and `most` are allowed in all.
+        Raise DecodeError if the blob is cut (says in which block), too long, or too large.
         """
+        runs = self._all_runs()
+        rest = len(self.blob) - (runs[-1].end if runs else self.start)
+        if rest != left_over:
+            raise DecodeError(f"{rest} bytes follow the last block, {left_over} are expected")
+        check_size(self.size + left_over, len(self.blob), most)
+        return runs
+
+    def _all_runs(self) -> list[BlockRun]:
         if not self.size:
             return []
         runs = []
@@ -116,10 +119,7 @@ class Blocks(NamedTuple):
     def decode(self, run: BlockRun, out: memoryview) -> None:
         """Decode the blocks of a run to `out`, which has as many bytes as they decode to.
 
-        Raises
-        ------
-        DecodeError
-            If a block is not the LZ4 of as many bytes as it shall decode to: says which.
+        Raise DecodeError if a block is not the LZ4 of so many bytes: says which.
         """
         framed: bytes | memoryview = self.blob[: run.end]
         header = HEADER.pack(run.size, self.block_bytes)

@@ -17,7 +17,7 @@ from ..deferred import step_aside
 from ..errors import DecodeError, EncodeError
 from ..message import Part
 from .blocks import HEADER, LENGTH, MAX_BLOCK, BlockRun, Blocks, block_bytes_of
-from .limits import MAX_BYTES, MAX_EXPANSION, check_most, check_size, flat, library
+from .limits import MAX_BYTES, MAX_EXPANSION, check_most, flat, library
 from .lz4 import encode_block
 
 BLOCK_BYTES = 8192
@@ -59,22 +59,12 @@ def decode(blob: Any, size: int, itemsize: int, most: int = MAX_BYTES) -> memory
 def decode_blocks(
     blocks: Any, size: int, itemsize: int, block_bytes: int = BLOCK_BYTES, most: int = MAX_BYTES
 ) -> memoryview:
-    """Decode blocks that have no header before them.
+    """Decode blocks that have no header before them; all else is as of `decode`.
 
     Parameters
     ----------
-    blocks : bytes-like
-    size, most : int
-        Bytes that they must decode to, and may at most.
-    itemsize : int
-        Bytes of an element: 1, 2, 4 or 8.
     block_bytes : int, optional
         Bytes that each block decodes to, but the last.
-
-    Raises
-    ------
-    DecodeError
-        If a block is cut or is not LZ4, or bytes are left over.
     """
     return _decode(flat(blocks), 0, size, itemsize, block_bytes, most)
 
@@ -86,19 +76,14 @@ def _decode(
     _check_elements(size, itemsize, DecodeError)
     if size:
         _check_block(block_bytes, itemsize, DecodeError)
-    whole = size - size % (GROUP * itemsize)
+    left_over = size % (GROUP * itemsize)
+    whole = size - left_over
     blocks = Blocks(blob, start, whole, block_bytes, stored=False)
-    runs = blocks.runs()
-    end = runs[-1].end if runs else start
-    if len(blob) - end != size - whole:
-        raise DecodeError(
-            f"{len(blob) - end} bytes follow the last block, {size - whole} are expected"
-        )
-    check_size(size, len(blob), most)
+    runs = blocks.runs(left_over, most)
     out = np.empty(size, np.uint8).data
     if runs:
         _decode_runs(blocks, runs, itemsize, out)
-    out[whole:] = blob[end:]
+    out[whole:] = blob[len(blob) - left_over :]
     return out.toreadonly()
 
 

@@ -38,17 +38,7 @@ def library(error: type[DecodeError | EncodeError] = DecodeError) -> ModuleType:
 def check_size(size: int, compressed: int, most: int = MAX_BYTES) -> None:
     """Validate that a blob can decode to a size: it is allowed, and LZ4 can make so much of it.
 
-    Parameters
-    ----------
-    size, most : int
-        Bytes that it shall decode to, and may at most.
-    compressed : int
-        Bytes of the blob.
-
-    Raises
-    ------
-    DecodeError
-        If it is too large.
+    Sizes are in bytes; raise DecodeError if `size` is too large.
     """
     check_most(size, most)
     if size > MAX_EXPANSION * compressed:

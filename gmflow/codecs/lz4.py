@@ -79,11 +79,7 @@ def decode_hdf5(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
     check_most(size, most)
     block_bytes = block_bytes_of(blob, size)
     blocks = Blocks(blob, HEADER.size, size, block_bytes, stored=True)
-    runs = blocks.runs()
-    end = runs[-1].end if runs else HEADER.size
-    if end != len(blob):
-        raise DecodeError(f"{len(blob) - end} bytes follow the last block, 0 are expected")
-    check_size(size, len(blob), most)
+    runs = blocks.runs(most=most)
     out = np.empty(size, np.uint8).data
     for run in runs:
         blocks.decode(run, out[run.place : run.place + run.size])
@@ -91,18 +87,9 @@ def decode_hdf5(blob: Any, size: int, most: int = MAX_BYTES) -> memoryview:
 
 
 def encode_hdf5(data: Any, block_bytes: int = HDF5_BLOCK) -> bytes:
-    """Encode bytes as LZ4 blocks in HDF5's framing.
+    """Encode bytes as LZ4 blocks in HDF5's framing, each of `block_bytes` bytes of data.
 
-    Parameters
-    ----------
-    data : bytes-like
-    block_bytes : int, optional
-        Bytes of data in each block.
-
-    Raises
-    ------
-    EncodeError
-        If no block can have that size.
+    Raise EncodeError if no block can have that size.
     """
     data = flat(data)
     if not 0 < block_bytes <= MAX_BLOCK:

@@ -36,13 +36,7 @@ class Encoding(NamedTuple):
 
 
 def check(encoding: Any) -> Encoding:
-    """Read an encoding.
-
-    Raises
-    ------
-    DecodeError
-        If it is none.
-    """
+    """Return what an encoding says; DecodeError if it is none."""
     match = GRAMMAR.fullmatch(encoding) if isinstance(encoding, str) else None
     if match is None:
         raise DecodeError(f"encoding {encoding!r:.40} is unknown: there are {NAMES}")

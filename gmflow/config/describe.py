@@ -13,12 +13,7 @@ from .schema import keys_of
 def describe(config: TopologyConfig, names: Sequence[str]) -> str:
     """Return the topology as text, a paragraph for each node.
 
-    Parameters
-    ----------
-    config : TopologyConfig
-        What it is made of.
-    names : sequence of str
-        What the nodes are called: the sources, the merger if there is one, the streams.
+    The names are those of its nodes: the sources, the merger if there is one, the streams.
     """
     nodes = [*config.sources, *filter(None, [config.merge]), *config.streams]
     ways = _ways(names, len(config.sources), config.merge is not None)

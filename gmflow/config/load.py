@@ -36,17 +36,7 @@ SECTIONS = ("source", "streams", "sources", "merge")
 
 @dataclass(frozen=True)
 class TopologyConfig:
-    """Sources, how they become one stream, and where its messages go.
-
-    Attributes
-    ----------
-    sources : tuple of SourceConfig
-        At least one.
-    merge : MergeConfig or ByKeyConfig, optional
-        None where there is one source.
-    streams : tuple of OutputConfig and TapConfig
-        At least one.
-    """
+    """Sources, how they become one stream (None for one source), and where its messages go."""
 
     sources: tuple[SourceConfig, ...]
     merge: MergeConfig | ByKeyConfig | None
@@ -56,11 +46,7 @@ class TopologyConfig:
 def load(path: str | os.PathLike[str]) -> TopologyConfig:
     """Read a configuration file.
 
-    Raises
-    ------
-    ConfigError
-        If `path` is none, the file can't be read, is not JSON, or as `parse` raises it; names the
-        file.
+    Raise ConfigError, which names the file, if it can't be read, is no JSON, or `parse` does.
     """
     if not isinstance(path, (str, os.PathLike)):
         refuse("the configuration", path, "the path of a file, or a mapping")
@@ -202,19 +188,10 @@ def _hint(name: Any, known: Iterable[str]) -> str:
 
 
 def from_arguments(config: type[C], arguments: Mapping[str, Any]) -> C:
-    """Check the arguments of a function and return them with all defaults filled in.
+    """Check the arguments of a function and return them, in a class of the schema, with defaults.
 
-    Parameters
-    ----------
-    config : type
-        One of the classes of the schema.
-    arguments : mapping of str to object
-        They, by name; those that are no settings of the class are passed over.
-
-    Raises
-    ------
-    ConfigError
-        If one is not allowed, or contradicts another.
+    What is no setting of the class is passed over; what is not allowed, or contradicts another,
+    raises ConfigError.
     """
     settings = settings_of(config)
     values = {

@@ -52,30 +52,14 @@ MAX_RATE = 1e6
 
 @dataclass(frozen=True)
 class Setting:
-    """What is to be known of a setting beside its name.
+    """What is to be known of a setting beside its name."""
 
-    Attributes
-    ----------
-    key : Kind or None
-        What its value in a file can be; None where it is an argument in Python alone.
-    argument : Kind
-        What it can be as an argument,
-    optional : bool
-        or None: as by default, or without a limit.
-    fixed : object
-        Its default; MISSING where it must be given.
-    means : str
-        What the value is for.
-    default : str
-        What holds without it, in words, where that is no fixed value.
-    """
-
-    key: Kind | None
+    key: Kind | None  # in a file; None where it is an argument in Python alone
     argument: Kind
-    optional: bool
-    fixed: Any = MISSING
+    optional: bool  # as an argument it can be None: as by default, or without a limit
+    fixed: Any = MISSING  # its default; MISSING where it must be given
     means: str = ""
-    default: str = ""
+    default: str = ""  # what holds without it, in words, where that is no fixed value
 
     def check(self, name: str, value: Any) -> Any:
         """Return a value of a file as the program uses it, or raise ConfigError."""
@@ -106,17 +90,10 @@ class Section:
     """A section of a file, whose keys depend on the value of one of them.
 
     It iterates over the names of all its keys.
-
-    Attributes
-    ----------
-    chooser : str
-        That one key; without it the first of its values holds.
-    classes : mapping of str to type
-        For each of its values the class that holds the keys.
     """
 
-    chooser: str
-    classes: Mapping[str, type]
+    chooser: str  # that one key; without it the first of its values holds
+    classes: Mapping[str, type]  # that hold the keys, for each of its values
 
     def __iter__(self) -> Iterator[str]:
         return iter({name: None for one in self.classes.values() for name in keys_of(one)})
@@ -389,16 +366,9 @@ OUTPUT = Section("mode", {"PUSH": OutputConfig, "PUB": OutputConfig, "TAP": TapC
 
 
 def check_config(config: Any, given: Collection[str], prefix: str = "") -> None:
-    """Validate that settings go with one another, or raise ConfigError.
+    """Validate that settings go with one another, of which those `given` are no defaults.
 
-    Parameters
-    ----------
-    config : dataclass
-        What they are.
-    given : collection of str
-        Those that are not there by default.
-    prefix : str, optional
-        What stands before the name of a setting in an error.
+    Raise ConfigError, where `prefix` stands before the name of a setting.
     """
     for name, reason in _contradictions(config, given):
         contradict(f"{prefix}{name}", getattr(config, name), reason)

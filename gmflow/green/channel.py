@@ -26,20 +26,7 @@ CAPACITY_BYTES = 4 << 20
 
 
 class Channel:
-    """A bounded queue of messages.
-
-    Parameters
-    ----------
-    capacity : int, optional
-        Messages it holds at most.
-    capacity_bytes : int, optional
-        Bytes at which it is full; one message always fits.
-
-    Attributes
-    ----------
-    closed, broken : bool
-        Whether the writer will put nothing more, and whether the reader will get nothing more.
-    """
+    """A bounded queue of messages: it is full at so many messages or bytes, but one always fits."""
 
     def __init__(self, capacity: int = CAPACITY, capacity_bytes: int = CAPACITY_BYTES) -> None:
         self.capacity = capacity
@@ -80,13 +67,7 @@ class Channel:
         return True
 
     def offer_all(self, messages: Sequence[Message], size: int) -> int:
-        """Put as many messages, `size` bytes in all, as there is room for, without waiting.
-
-        Returns
-        -------
-        int
-            How many went in.
-        """
+        """Put as many messages, `size` bytes in all, as go in at once; return how many did."""
         room = self.capacity - len(self._messages)
         if room < len(messages):
             messages = messages[: max(room, 0)]
@@ -105,10 +86,7 @@ class Channel:
     def force(self, messages: Sequence[Message], size: int) -> int:
         """Put one message or more, `size` bytes in all, and take out the oldest to make room.
 
-        Returns
-        -------
-        int
-            How many were taken out, of those that were there and of those that came.
+        Return how many were taken out, of those that were there and of those that came.
         """
         waiting = self._messages
         waiting.extend(messages)

@@ -28,27 +28,7 @@ Outcome: TypeAlias = tuple[Any, DecodeError | None]
 class Decoding:
     """The messages of one stream that are being decoded, by one greenlet.
 
-    Parameters
-    ----------
-    decoder : Decoder
-        Whose handlers read the messages, and what counts them, each when its value is known.
-    threads : int, optional
-        Native threads that work at once; with 0 all is done at once, on the hub.
-
-    Attributes
-    ----------
-    done : callable or None
-        Called without arguments, on the hub, when a thread has done the work of a message.
-    entries : deque
-        Empty where no message is in.
-    most : int
-        Messages that may be in at once: with several threads one more than there are, so that
-        none of them has to wait for the hub.
-
-    Raises
-    ------
-    ConfigError
-        If there can't be so many threads.
+    With no `threads` all is done at once, on the hub. Raise ConfigError for too many of them.
     """
 
     __slots__ = ("_pool", "_threads", "decoder", "done", "entries", "most")
@@ -59,7 +39,9 @@ class Decoding:
         self.decoder = decoder
         self._threads = threads
         self.entries: deque[tuple[Message, AsyncResult | None, Handler | None]] = deque()
+        # Called on the hub when a thread has done the work of a message.
         self.done: Callable[[], None] | None = None
+        # One more than there are threads, so that none of them has to wait for the hub.
         self.most = threads + 1 if threads > 1 else 1
 
     def __len__(self) -> int:

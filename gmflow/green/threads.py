@@ -111,12 +111,7 @@ def threads_are_green() -> bool:
 def end_context(context: zmq.Context[Any], linger: float) -> None:
     """Terminate a context whose sockets are closed, and wait for what they still deliver.
 
-    Parameters
-    ----------
-    context : zmq.Context
-        The context.
-    linger : float
-        Seconds that its sockets linger; where they took all of it, messages were lost.
+    Where that takes all of the linger, in seconds, messages were lost: the log says so.
     """
     began = monotonic()
     in_worker_thread(context.term)

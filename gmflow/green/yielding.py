@@ -16,14 +16,9 @@ MOMENT = 1e-6
 
 
 class HubYield:
-    """Lets other greenlets run, called often by a loop that may never block.
+    """Lets other greenlets run, called often by a loop of one thread that may never block.
 
-    It belongs to one thread.
-
-    Attributes
-    ----------
-    until : float
-        When the greenlet has had the hub for long enough, as of `time.monotonic`.
+    The greenlet has had the hub for long enough at `until`, as of `time.monotonic`.
     """
 
     __slots__ = ("_timer", "until")

@@ -39,6 +39,9 @@ DEFAULT: dict[str, Callable[[Receiver], Any]] = {
 }
 """Which handler reads which htype."""
 
+BUILT_IN = frozenset(DEFAULT.values())
+"""Those that leave the header as it is; those of programs may change the one that they get."""
+
 ENCODERS: Mapping[str, Callable[[Any], list[Part]]] = MappingProxyType(
     {
         "array-1.0": array_1_0.encode,

@@ -10,10 +10,10 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import DecodeError, EncodeError
-from ..jsonwire import dumps
 from ..message import Part
 from ..receiver import Receiver
 from ..validation import shown
+from .raw_1_0 import header_and_data
 from .shapes import layout, view_array
 
 
@@ -61,7 +61,7 @@ def encode(value: dict[str, Any]) -> list[Part]:
     Parameters
     ----------
     value : dict
-        ``header`` and ``data`` as `receive` gives them; a segment may also be bytes.
+        ``header`` and ``data`` as `receive` returns them; a segment may also be bytes.
 
     Returns
     -------
@@ -74,13 +74,8 @@ def encode(value: dict[str, Any]) -> list[Part]:
     EncodeError
         If ``header`` or ``data`` is missing.
     """
-    try:
-        header, data = value["header"], value["data"]
-    except (KeyError, TypeError) as error:
-        raise EncodeError(f"an array-1.0 value needs {error}") from None
-    if not isinstance(data, (list, tuple)):
-        raise EncodeError(f"data is {type(data).__name__}; it must be a list of arrays or bytes")
-    return [dumps(header), *map(_segment, data)]
+    header, data = header_and_data(value, "an array-1.0", "arrays or bytes")
+    return [header, *map(_segment, data)]
 
 
 def _segment(segment: Any) -> Part:

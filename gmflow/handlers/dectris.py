@@ -25,6 +25,9 @@ KEYS = {
 }
 """The keys that follow ``header`` in a start, for each header detail."""
 
+TIMES = ("real_time", "start_time", "stop_time")
+"""The times of an image, by their names in either version."""
+
 
 def receive_start(receiver: Receiver) -> dict[str, Any]:
     """Read a dheader-1.0.
@@ -70,13 +73,7 @@ def encode_end(value: dict[str, Any]) -> list[Part]:
 
 
 def read_json(receiver: Receiver) -> JsonText:
-    """Return the next part's JSON object; it remembers its text.
-
-    Raises
-    ------
-    MessageError
-        If the message has no more parts, or the part is no JSON object.
-    """
+    """Return the next part's JSON object, which remembers its text; MessageError if it is none."""
     part = receiver.next(copy=True)
     try:
         value = loads_text(part)
@@ -88,12 +85,9 @@ def read_json(receiver: Receiver) -> JsonText:
 
 
 def read_header(receiver: Receiver) -> JsonText:
-    """Return part 0, which was read to find the handler; it remembers its text.
+    """Return part 0, which was read to find the handler, as an object that remembers its text.
 
-    Raises
-    ------
-    HeaderError
-        If it is no JSON object.
+    Raise HeaderError if it is no JSON object.
     """
     header = JsonText(receiver.header())
     header.text = receiver.next(copy=True)
@@ -122,10 +116,7 @@ def parts_of(
 ) -> list[Part]:
     """Return a part for each key of `writers`, in that order, then the appendix if there is one.
 
-    Raises
-    ------
-    EncodeError
-        If the value lacks a key, or holds what is no JSON or is nested too deeply.
+    Raise EncodeError if the value lacks a key, or holds what is no JSON or is nested too deeply.
     """
     try:
         parts = [write(value[key]) for key, write in writers.items()]

@@ -85,20 +85,21 @@ def image(value: dict[str, Any]) -> Array:
     except (KeyError, TypeError) as error:
         raise DecodeError(f"{_name(value)} is no dimage-1.0 value: {error!r}") from None
     try:
-        _check_image(encoding, shape, name)
+        check_image(shape, name)
+        if not isinstance(encoding, str):
+            raise DecodeError(f"encoding is {shown(encoding)}; it is a text such as bs16-lz4<")
         return pixels.decode(blob, encoding, tuple(shape[::-1]), TYPES[name])
     except DecodeError as error:
         raise DecodeError(f"{_name(value)}: {error}{_loss(about, blob)}") from None
 
 
-def _check_image(encoding: Any, shape: Any, name: Any) -> None:
+def check_image(shape: Any, name: Any) -> None:
+    """Validate that a shape and the name of a type are those of an image, else DecodeError."""
     item_count(shape)
     if len(shape) not in (2, 3):
         raise DecodeError(f"shape {shown(shape)} has {len(shape)} dimensions; an image has 2 or 3")
     if not isinstance(name, str) or name not in TYPES:
         raise DecodeError(f"type is {shown(name)}; it can be {', '.join(TYPES)}")
-    if not isinstance(encoding, str):
-        raise DecodeError(f"encoding is {shown(encoding)}; it is a text such as bs16-lz4<")
 
 
 def _name(value: Any) -> str:

@@ -132,10 +132,8 @@ def _decoded(number: int, frame: int, value: dict[str, Any]) -> Image:
         frame,
         value["header"],
         {CHANNEL: dimage_1_0.image(value)},
-        _time(times, "real_time"),
-        _time(times, "start_time"),
-        _time(times, "stop_time"),
-        value.get("appendix"),
+        appendix=value.get("appendix"),
+        **{name: _time(times, name) for name in dectris.TIMES},
     )
     image.value = value
     return image
@@ -185,8 +183,6 @@ ENCODERS = {
     "dimage-1.0": dimage_1_0.encode,
     "dseries_end-1.0": dectris.encode_end,
 }
-
-TIMES = ("real_time", "start_time", "stop_time")
 
 TABLES = (("dflatfield-1.0", "<f4"), ("dpixelmask-1.0", "<u4"), ("dcountrate_table-1.0", "<f4"))
 """The tables of a header in their order: htype, and type of the elements."""
@@ -287,7 +283,7 @@ def _image_parts(image: Image, encoding: str | None) -> dict[str, Any]:
 
 
 def _times(image: Image) -> dict[str, Any]:
-    times = {key: getattr(image, key) for key in TIMES}
+    times = {key: getattr(image, key) for key in dectris.TIMES}
     return {key: time for key, time in times.items() if time is not None}
 
 

@@ -5,6 +5,7 @@ Value: ``{"header": dict, "data": [bytes or None, ...]}``, as in mflow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import EncodeError
@@ -38,10 +39,16 @@ def encode(value: dict[str, Any]) -> list[Part]:
     EncodeError
         If ``header`` or ``data`` is missing.
     """
+    header, data = header_and_data(value, "a raw-1.0", "bytes")
+    return [header, *(b"" if part is None else part for part in data)]
+
+
+def header_and_data(value: Any, what: str, segments: str) -> tuple[bytes, Sequence[Any]]:
+    """Return the header of a value as JSON, and its data; EncodeError if one is missing."""
     try:
         header, data = value["header"], value["data"]
     except (KeyError, TypeError) as error:
-        raise EncodeError(f"a raw-1.0 value needs {error}") from None
+        raise EncodeError(f"{what} value needs {error}") from None
     if not isinstance(data, (list, tuple)):
-        raise EncodeError(f"data is {type(data).__name__}; it must be a list of bytes")
-    return [dumps(header), *(b"" if part is None else part for part in data)]
+        raise EncodeError(f"data is {type(data).__name__}; it must be a list of {segments}")
+    return dumps(header), data

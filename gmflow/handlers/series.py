@@ -142,13 +142,7 @@ class SeriesEnd:
 
 
 def number_of(header: Mapping[Any, Any], key: str) -> int:
-    """Return the number of a series or an image.
-
-    Raises
-    ------
-    DecodeError
-        If there is none, or it is no whole number from 0 up.
-    """
+    """Return the number of a series or an image; DecodeError if it is no whole number from 0 up."""
     number = header.get(key)
     if type(number) is not int or number < 0:
         raise DecodeError(f"the header's {key} is {shown(number)}; it is a whole number from 0 up")
@@ -156,13 +150,7 @@ def number_of(header: Mapping[Any, Any], key: str) -> int:
 
 
 def by_channel(arrays: Any, name: str, what: str) -> Mapping[str, Array]:
-    """Validate that an item that is to be written has its arrays by channel, and return them.
-
-    Raises
-    ------
-    EncodeError
-        If it has an array, or anything else, instead.
-    """
+    """Return the arrays of an item to be written; EncodeError if they are not by channel."""
     if not isinstance(arrays, Mapping):
         raise EncodeError(
             f"{what}: {name} is of {type(arrays).__name__};"

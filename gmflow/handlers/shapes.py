@@ -1,4 +1,4 @@
-"""Arrays out of bytes: element types, shapes, and the check that they fit."""
+"""Arrays out of bytes: element types and shapes. What doesn't fit is a DecodeError."""
 
 from __future__ import annotations
 
@@ -16,13 +16,7 @@ MAX_DIMENSIONS = 64
 
 
 def item_count(shape: Any) -> int:
-    """Return the number of elements of a shape.
-
-    Raises
-    ------
-    DecodeError
-        If the shape is no list of whole numbers from 0 up, or of more than `MAX_DIMENSIONS`.
-    """
+    """Return the number of elements of a shape; DecodeError if it is none, or too long."""
     if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
         raise DecodeError(f"shape {shown(shape)} is not a list of whole numbers from 0 up")
     if len(shape) > MAX_DIMENSIONS:  # a million of them would take minutes to multiply
@@ -33,19 +27,8 @@ def item_count(shape: Any) -> int:
 def layout(name: Any, shape: Any, size: int) -> np.dtype[Any] | None:
     """Return the dtype of an array in a part of `size` bytes, from a header's ``type`` and shape.
 
-    ``float`` is 4 bytes with some senders (UFO) and NumPy's 8 with others: the one that
-    fits is taken.
-
-    Returns
-    -------
-    numpy.dtype or None
-        None for an empty part where the shape is not empty.
-
-    Raises
-    ------
-    DecodeError
-        If the name is no fixed-size type of NumPy's, the shape is not made of whole numbers
-        from 0 up, or both don't fit the bytes.
+    None for an empty part where the shape is not empty. ``float`` is 4 bytes with some senders
+    (UFO) and NumPy's 8 with others: the one that fits is taken.
     """
     count = item_count(shape)
     dtype = number_type("float32" if name == "float" and size == 4 * count else name)
@@ -56,13 +39,7 @@ def layout(name: Any, shape: Any, size: int) -> np.dtype[Any] | None:
 
 
 def number_type(name: Any) -> np.dtype[Any]:
-    """Return the dtype of a name.
-
-    Raises
-    ------
-    DecodeError
-        If it is no fixed-size type of NumPy's.
-    """
+    """Return the dtype of a name; DecodeError if it is no fixed-size type of NumPy's."""
     try:
         dtype: np.dtype[Any] = np.dtype(name if isinstance(name, str) else object)
     except (TypeError, ValueError):
@@ -83,13 +60,7 @@ def check_size(size: int, dtype: np.dtype[Any], shape: list[int]) -> None:
 
 
 def view_array(part: Part, dtype: np.dtype[Any], shape: list[int]) -> np.ndarray[Any, Any]:
-    """Return the array in a part whose size was checked, without a copy, read-only.
-
-    Raises
-    ------
-    DecodeError
-        If the shape has more or larger dimensions than NumPy has, or is not of whole numbers.
-    """
+    """Return the array in a part whose size was checked, without a copy, read-only."""
     try:
         array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, part)
     except (ValueError, TypeError) as error:

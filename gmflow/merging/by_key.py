@@ -108,20 +108,7 @@ class ByKey(Strategy):
 class Matching:
     """Finds the messages of several streams that have one key, and says when a key has gone by.
 
-    Parameters
-    ----------
-    inputs : sequence of Input
-        The streams.
-    read_key : callable
-        Returns a message's key.
-    window : int
-        Messages of each stream that may wait.
-    patience : float
-        Seconds that a key waits at most.
-    complete : bool
-        Whether only keys that every stream has go out.
-    statistics : NodeStatistics
-        Where to count what does not.
+    Its arguments are those of `ByKey`; `statistics` counts what does not go out.
     """
 
     def __init__(

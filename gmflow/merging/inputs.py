@@ -26,36 +26,7 @@ class Doubtful(NamedTuple):
 
 
 class Input:
-    """One stream of a merge by key.
-
-    Parameters
-    ----------
-    index : int
-        Its place among the streams.
-    name : str
-        Its name.
-    queue : deque of Message
-        What was put of it and not looked at yet.
-
-    Attributes
-    ----------
-    held : int
-        Its messages that wait for others of their key, or are doubtful.
-    last, highest : MatchKey
-        That of its last message, and the highest since it began or restarted.
-    heard : float
-        When its last messages were put.
-    doubtful : deque of Doubtful
-        What is kept until it is clear whether it has restarted, up to the patience.
-    run : int
-        How many of the newest of these are in order, up to `RUN`.
-    repeats : bool
-        Whether it has fallen back alone, and not come to new keys since.
-    absent : bool
-        Whether it did not bring a key in time that others brought, and none since.
-    ended : bool
-        Whether no more will be put.
-    """
+    """One stream of a merge by key, at a place among them."""
 
     __slots__ = (
         "absent",
@@ -75,15 +46,16 @@ class Input:
     def __init__(self, index: int, name: str, queue: deque[Message]) -> None:
         self.index = index
         self.name = name
-        self.queue = queue
-        self.held = 0
-        self.last: MatchKey = None
-        self.highest: MatchKey = None
-        self.heard = 0.0
+        self.queue = queue  # what was put of it and not looked at yet
+        self.held = 0  # messages that wait for others of their key, or are doubtful
+        self.last: MatchKey = None  # of its last message,
+        self.highest: MatchKey = None  # and since it began or restarted
+        self.heard = 0.0  # when its last messages were put
+        # What is kept until it is clear whether it has restarted, up to the patience,
         self.doubtful: deque[Doubtful] = deque()
-        self.run = 0
-        self.repeats = False
-        self.absent = False
+        self.run = 0  # and how many of the newest of these are in order, up to `RUN`.
+        self.repeats = False  # it has fallen back alone, and not come to new keys since
+        self.absent = False  # it did not bring a key in time that others brought, and none since
         self.ended = False
 
     def doubt(self, one: Doubtful) -> None:
@@ -130,16 +102,9 @@ class Input:
 class Liveness:
     """Which streams can still be expected to bring a key that others have brought.
 
-    A stream is full while it holds as many messages as it may: what it has not brought by then,
-    it passed over. It is absent from when it let a key's patience pass, silent or with keys of
-    its own, until it has a key in common with another.
-
-    Parameters
-    ----------
-    inputs : sequence of Input
-        The streams.
-    window : int
-        Messages that each may hold.
+    A stream is full while it holds as many messages as it may, its window: what it has not brought
+    by then, it passed over. It is absent from when it let a key's patience pass, silent or with
+    keys of its own, until it has a key in common with another.
     """
 
     def __init__(self, inputs: Sequence[Input], window: int) -> None:
@@ -172,12 +137,8 @@ class Liveness:
     def is_ahead(self, key: MatchKey, waiting: Waiting) -> bool:
         """Judge the streams by a key that has waited for too long.
 
-        Returns
-        -------
-        bool
-            Whether those that brought it are ahead: more of the others are on their way to it.
-            They are the absent ones then. Otherwise those are that have not come to it, or are
-            silent.
+        Return True if those that brought it are ahead: more of the others are on their way to it.
+        They are the absent ones then. Otherwise those are that have not come to it, or are silent.
         """
         others = [source for source in self._inputs if source.index not in waiting]
         others = [one for one in others if not (one.absent or one.index in self._ended)]

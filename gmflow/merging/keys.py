@@ -35,12 +35,9 @@ FIRST, LAST = -1, math.inf
 def reader_of(key: Any) -> tuple[str, KeyReader]:
     """Return the name of a key and what reads it.
 
-    Parameters
-    ----------
-    key : str or callable
-        The name of a number in the header, or ``key(header)``. "frame" and "image_id" name the
-        number of an image in both of DECTRIS's streams, and count within its series; the start
-        and end of a series have keys of their own.
+    It is the name of a number in the header, or ``key(header)``. "frame" and "image_id" name the
+    number of an image in both of DECTRIS's streams, and count within its series; the start and end
+    of a series have keys of their own.
     """
     if callable(key):
         return getattr(key, "__name__", "key"), _Function(key)
@@ -131,15 +128,10 @@ class Waiting(dict[int, Message]):
 
 
 class PendingKeys:
-    """Keys and their messages.
-
-    Parameters
-    ----------
-    memory : int
-        Of how many keys that have gone by it knows which streams brought them.
-    """
+    """Keys and their messages."""
 
     def __init__(self, memory: int) -> None:
+        # Of how many keys that have gone by it is known which streams brought them.
         self._memory = memory
         self._waiting: dict[MatchKey, Waiting] = {}  # in the order in which they came
         self._lowest_first: list[MatchKey] = []

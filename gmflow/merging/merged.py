@@ -22,17 +22,7 @@ HTYPE = "merged-1.0"
 class Merged(dict[str, Message]):
     """The messages of one key by their sources' names; a source that has none is not there.
 
-    Parameters
-    ----------
-    header : dict
-        Part 0.
-    messages : mapping of str to Message
-        The messages.
-
-    Attributes
-    ----------
-    header : dict
-        As given.
+    Its `header` is part 0.
     """
 
     __slots__ = ("header",)
@@ -43,15 +33,7 @@ class Merged(dict[str, Message]):
 
 
 class Joiner:
-    """Joins messages to sets.
-
-    Parameters
-    ----------
-    key : str
-        The key's name.
-    names : sequence of str
-        The sources' names.
-    """
+    """Joins messages to sets; it is made with the names of the key and of the sources."""
 
     def __init__(self, key: str, names: Sequence[str]) -> None:
         self._key = key
@@ -60,15 +42,7 @@ class Joiner:
         self._counts: tuple[int, ...] | None = None  # of the last set: most are alike
 
     def join(self, value: Any, messages: Mapping[int, Message]) -> Message:
-        """Return the message of one key.
-
-        Parameters
-        ----------
-        value : object
-            The key.
-        messages : mapping of int to Message
-            The messages by their sources' place.
-        """
+        """Return the message of one key, of its messages by their sources' place."""
         counts = [len(messages[i].parts) if i in messages else 0 for i in range(len(self._names))]
         sources, text = self._sources_of(tuple(counts))
         header = {"htype": HTYPE, "key": self._key, "value": value, "sources": sources}
@@ -92,19 +66,9 @@ class Joiner:
 
 
 def parts_of(header: Any, parts: Sequence[Part]) -> dict[str, Sequence[Part]]:
-    """Return each source's parts, by name, of those that have any.
+    """Return each source's parts, by name, of those that have any; `parts` are all after part 0.
 
-    Parameters
-    ----------
-    header : dict
-        Part 0.
-    parts : sequence of bytes-like
-        All parts after it.
-
-    Raises
-    ------
-    MessageError
-        If the header doesn't say whose the parts are.
+    Raise MessageError if the header doesn't say whose they are.
     """
     found: dict[str, Sequence[Part]] = {}
     begin = 0
@@ -120,13 +84,7 @@ def parts_of(header: Any, parts: Sequence[Part]) -> dict[str, Sequence[Part]]:
 
 
 def encode(value: Any) -> list[Part]:
-    """Return the parts of a `Merged`, its messages' parts as they are.
-
-    Raises
-    ------
-    EncodeError
-        If it is none.
-    """
+    """Return the parts of a `Merged`, its messages' parts as they are, or raise EncodeError."""
     try:
         sources = [
             {

@@ -22,13 +22,7 @@ INSTANT = 0.01
 
 
 class Clock:
-    """Counts seconds, but not those in which whoever merges did something else.
-
-    Parameters
-    ----------
-    time : callable, optional
-        Returns the real time, in seconds.
-    """
+    """Counts seconds, but not those in which whoever merges did something else."""
 
     def __init__(self, time: Callable[[], float] = monotonic) -> None:
         self._time = time
@@ -54,12 +48,8 @@ class Clock:
 class Strategy:
     """A strategy; subclasses say what `take` returns.
 
-    Attributes
-    ----------
-    wanted : set of int
-        The streams that it would take more of: only of these may more be put.
-    joins : bool
-        Whether what it takes out is made of several messages each, ``message.data`` by stream.
+    Only of the streams that are `wanted` may more be put. One that `joins` takes out messages made
+    of several each, with ``message.data`` by stream.
     """
 
     joins = False
@@ -69,19 +59,9 @@ class Strategy:
         self._queues: list[deque[Message]] | None = None
 
     def start(self, names: Sequence[str], statistics: NodeStatistics) -> None:
-        """Begin with streams of these names.
+        """Begin with streams of these names, or raise ConfigError if it has before.
 
-        Parameters
-        ----------
-        names : sequence of str
-            Of each stream; from now on a stream is its place in here.
-        statistics : NodeStatistics
-            Where to count what does not go out.
-
-        Raises
-        ------
-        ConfigError
-            If it has started before.
+        From now on a stream is its place in here; `statistics` counts what does not go out.
         """
         if self._queues is not None:
             raise ConfigError("a strategy is for one merge: make one for each")
@@ -117,13 +97,10 @@ class Strategy:
 
 
 class Turns(Strategy):
-    """Asks before each message whose turn it is.
+    """Asks an object before each message whose turn it is, as mflow's strategies are asked.
 
-    Parameters
-    ----------
-    order : object
-        Its ``next(streams)`` returns the index of the stream to take from next, as mflow's
-        strategies do; its ``leave(index)``, if it has one, is told which stream has ended.
+    Its ``next(streams)`` returns the index of the stream to take from next; its ``leave(index)``,
+    if it has one, is told which stream has ended.
     """
 
     def __init__(self, order: Any) -> None:
@@ -272,10 +249,7 @@ class Arrival(Strategy):
 def strategy_of(strategy: Any = None) -> Strategy:
     """Return the strategy that is meant: itself, one of a class, one that asks mflow's; RoundRobin.
 
-    Raises
-    ------
-    ConfigError
-        If it is none of those.
+    Raise ConfigError if it is none of those.
     """
     if strategy is None:
         return RoundRobin()

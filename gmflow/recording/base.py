@@ -1,4 +1,4 @@
-"""What every kind of recording does: `Reader` gives its messages back, `Writer` takes new ones.
+"""What every kind of recording does: `Reader` returns its messages, `Writer` takes new ones.
 
 Both are plain blocking I/O, used by one thread at a time. What a writer has counted as written a
 kill of the process can't take, and what it is given it has written less than `PROMISE` later.
@@ -117,22 +117,16 @@ class Writer(Closable):
 
     @abstractmethod
     def commit(self) -> None:
-        """Write what was kept back: nothing of it is lost if the process is killed from now on.
+        """Write what was kept back; raise as `write`.
 
-        Raises
-        ------
-        RecordingError
-            As `write`.
+        Nothing of it is lost if the process is killed from now on.
         """
 
     @abstractmethod
     def close(self) -> None:
         """Commit, and finish the recording; after an error, leave it as it is. Repeatable.
 
-        Raises
-        ------
-        RecordingError
-            As `write`.
+        Raise as `write`.
         """
 
     def _refuse(self, why: str) -> None:
@@ -153,25 +147,10 @@ def inline(work: Callable[[], Any]) -> Wait:
 
 
 def view_of(part: Part, flat: set[type]) -> Part:
-    """Return a part whose type is not known to be flat, if it is flat.
+    """Return a part whose type is not in `flat`: a frame as it is, else a view; Unfit if not flat.
 
-    Parameters
-    ----------
-    part : bytes-like
-        The part.
-    flat : set of type
-        Types of which all parts are flat, bytes at first. ZeroMQ's frames are added when they are
-        seen; views and arrays never, as each of them is different.
-
-    Returns
-    -------
-    bytes-like
-        A frame as it is, else a view, which keeps it from being resized or closed.
-
-    Raises
-    ------
-    Unfit
-        If it isn't flat.
+    The view keeps it from being resized or closed. `flat` holds types of which all parts are flat,
+    bytes at first: ZeroMQ's frames are added when they are seen, views and arrays never.
     """
     kind = type(part)
     if _is_frame(kind):
@@ -187,11 +166,7 @@ def view_of(part: Part, flat: set[type]) -> Part:
 
 
 def kept_of(part: Part, flat: set[type]) -> Part:
-    """Return a part that is kept for a while, as `view_of`; a copy of what may change meanwhile.
-
-    The memory of frames could be written to, but not without a receiver who works in place: they
-    are not copied.
-    """
+    """Return a part that is kept for a while, as `view_of`; a copy of what may change meanwhile."""
     part = view_of(part, flat)
     if type(part) in flat or part.readonly or _is_frame(type(part.obj)):
         return part

@@ -64,11 +64,8 @@ Array: TypeAlias = np.ndarray[Any, Any]
 class Summaries:
     """Sums up the messages of one stream, one after the other.
 
-    Parameters
-    ----------
-    handlers : mapping of str to handler, optional
-        Which handler reads which htype; by default the built-in ones, and for DECTRIS
-        detectors those that return arrays.
+    Without `handlers` the built-in ones read them, and for DECTRIS detectors those that return
+    arrays.
     """
 
     def __init__(self, handlers: Mapping[str, Handler] | None = None) -> None:
@@ -104,20 +101,12 @@ def kind(array: Array) -> str:
 
 
 def figures(array: Array, marks_masked: bool = False) -> str:
-    """Return ``min 0 mean 0.31 max 17``, and what was left out.
+    """Return ``min 0 mean 0.31 max 17`` of an array, and what was left out.
 
-    Parameters
-    ----------
-    array : numpy.ndarray
-        Of any type; what has no order is not summed up.
-    marks_masked : bool, optional
-        Whether the largest value of an unsigned type marks a pixel without data, as DECTRIS
-        detectors have it for gaps, masked and overflown pixels. They are left out and counted.
-
-    Returns
-    -------
-    str
-        Of bool, how many are true. Of floats that are not finite, how many there are.
+    Of bool it is how many are true; of floats that are not finite, how many there are is said; what
+    has no order is not summed up. With `marks_masked` the largest value of an unsigned type marks
+    a pixel without data, as DECTRIS detectors have it for gaps, masked and overflown pixels: they
+    are left out and counted.
     """
     if array.dtype.kind == "b":
         return f"{int(np.count_nonzero(array))} of {array.size} true"

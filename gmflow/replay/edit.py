@@ -27,19 +27,12 @@ MAX_LEVELS = 16
 
 
 def setter(assignments: Sequence[str]) -> Setter:
-    """Return what sets values in the headers of messages.
+    """Return what sets values in the headers of messages, by ``key=value``, one after the other.
 
-    Parameters
-    ----------
-    assignments : sequence of str
-        ``key=value``, done one after the other. A value that is JSON is taken as it is written
-        (``series=7`` sets a number, ``name="7"`` a text), any other is a text. A dot in the key
-        leads into an object: ``global_timestamp.sec=0``.
-
-    Raises
-    ------
-    ConfigError
-        If one is none, or its value can't be written in CBOR, as far as cbor2 is there to check.
+    A value that is JSON is taken as it is written (``series=7`` sets a number, ``name="7"`` a
+    text), any other is a text. A dot in the key leads into an object:
+    ``global_timestamp.sec=0``. Raise ConfigError if an assignment is none, or its value can't be
+    written in CBOR, as far as cbor2 is there to check.
     """
     return Setter([_Assignment(text) for text in assignments])
 
@@ -52,13 +45,8 @@ class Setter:
     one that the stream has gets the value (see `gmflow.formats.Format.aliases`). The header of a
     merged-1.0 message is its own.
 
-    Attributes
-    ----------
-    changed : int
-        Messages so far that got the values.
-    unchanged : int
-        Messages so far that have no header, or one in which a key leads into what is no object,
-        and were returned as they were.
+    It counts messages `changed`, and `unchanged`: those that have no header, or one in which a key
+    leads into what is no object, and were returned as they were.
     """
 
     def __init__(self, assignments: Sequence[_Assignment]) -> None:
@@ -75,10 +63,7 @@ class Setter:
     def __call__(self, message: Message) -> Message:
         """Return a message with the values, and else like this one, which stays as it is.
 
-        Raises
-        ------
-        RecordingError
-            If cbor2 is not installed, and the message needs it.
+        Raise RecordingError if cbor2 is not installed, and the message needs it.
         """
         found: list[bool] = []
         try:
@@ -172,20 +157,10 @@ def _is_utf_8(text: str) -> bool:
 def set_in_json(text: str, path: Sequence[str], value: str) -> tuple[str, bool]:
     """Return a JSON object's text with another value under a key, and whether the key was there.
 
-    Parameters
-    ----------
-    text : str
-        The object. Where it has a key twice, the last one counts, as for most parsers.
-    path : sequence of str
-        The key; before it those of the objects that it is in, from the outermost. What is not
-        there is added at the end of its object.
-    value : str
-        The JSON text of the value.
-
-    Raises
-    ------
-    ValueError
-        If `text` is no JSON object, or nested too deeply, or the path leads into what is none.
+    The path is the key, and before it those of the objects that it is in, from the outermost. Of a
+    key that comes twice the last one counts, as for most parsers; what is not there is added at the
+    end of its object. Raise ValueError if `text` is no JSON object, or nested too deeply, or the
+    path leads into what is none.
     """
     start = 0
     for depth, name in enumerate(path, 1):
@@ -259,22 +234,10 @@ def _with_member(text: str, start: int, last: _Span | None, name: str, value: st
 def set_in_cbor(part: Part, path: Sequence[str], value: bytes) -> tuple[bytes, bool]:
     """Return a map in CBOR with another value under a key, and whether the key was there.
 
-    Parameters
-    ----------
-    part : bytes-like
-        The map, with or without the tag that describes itself. Where it has a key twice, the
-        first one counts. What follows a value that is replaced is not looked at.
-    path : sequence of str
-        The key; before it those of the maps that it is in, from the outermost. What is not there
-        is added at the end of its map.
-    value : bytes
-        The value in CBOR.
-
-    Raises
-    ------
-    ValueError
-        If `part` is no map, is cut before what is replaced or added, or is nested too deeply, or
-        the path leads into what is no map.
+    The map may have the tag that describes itself. The path is as of `set_in_json`, but of a key
+    that comes twice the first one counts, and what follows a value that is replaced is not looked
+    at. Raise ValueError if `part` is no map, is cut before what is replaced or added, or is nested
+    too deeply, or the path leads into what is no map.
     """
     view = memoryview(part)
     at = len(SELF_DESCRIBED) if view[:3] == SELF_DESCRIBED else 0

@@ -19,29 +19,16 @@ MAX_GARBAGE = 16
 
 
 class Faults:
-    """Puts faults into messages.
+    """Puts faults into messages, and counts those that had each.
 
-    Parameters
-    ----------
-    drop, duplicate, reorder, corrupt : float, optional
-        The probability, from 0 to 1, that a message is left out; comes twice in a row; comes
-        after the next one that goes out; is damaged. A message that is damaged has one of these,
-        with equal probability among those that are possible: a byte of a part is changed, a part
-        is cut, the last part is missing (of at least two), a part of up to `MAX_GARBAGE` random
-        bytes is added at the end.
-    seed : int, optional
-        With the same seed the same messages get the same faults; by default it is another each
-        time.
+    The probabilities, from 0 to 1, are that a message is left out; comes twice in a row; comes
+    after the next one that goes out; is damaged. A message that is damaged has one of these, with
+    equal probability among those that are possible: a byte of a part is changed, a part is cut, the
+    last part is missing (of at least two), a part of up to `MAX_GARBAGE` random bytes is added at
+    the end.
 
-    Attributes
-    ----------
-    dropped, duplicated, reordered, corrupted : int
-        Messages so far that had the fault.
-
-    Raises
-    ------
-    ConfigError
-        If a probability is no number from 0 to 1.
+    With the same seed the same messages get the same faults; by default it is another each time.
+    Raise ConfigError if a probability is no number from 0 to 1, or the seed is no whole number.
     """
 
     def __init__(

@@ -22,13 +22,7 @@ Row = TypeVar("Row")
 
 
 class Rows(Generic[Key, Row]):
-    """The first rows of a table, by their keys.
-
-    Attributes
-    ----------
-    by_key : dict
-        The rows, in the order in which they came.
-    """
+    """The first rows of a table, by their keys, in the order in which they came."""
 
     __slots__ = ("_left_out", "_others", "by_key")
 
@@ -86,21 +80,7 @@ class Totals:
 class Numbered:
     """Messages with numbers that should rise evenly: the images of a series, or pulses.
 
-    Parameters
-    ----------
-    counter : str
-        The key that counts them.
-
-    Attributes
-    ----------
-    count : int
-        Messages with a number.
-    first, last : int or None
-        The least and the largest number.
-    expected : int or None
-        How many the start of the series announces.
-    ended : bool
-        Whether the end of the series came.
+    `counter` is the key that counts them; `expected` is how many the start of the series announces.
     """
 
     __slots__ = ("_tracker", "count", "counter", "ended", "expected", "first", "last")
@@ -151,12 +131,8 @@ ended before."""
 class Listing:
     """Sums up the messages of a recording.
 
-    Attributes
-    ----------
-    problem : str
-        What is wrong with the recording, as of `gmflow.recording.Reader`; else empty.
-    damages : list of str
-        What is wrong with messages of it that can't be read.
+    `problem` is what is wrong with it, as of `gmflow.recording.Reader`, or empty; `damages` is what
+    is wrong with messages of it that can't be read.
     """
 
     def __init__(self) -> None:

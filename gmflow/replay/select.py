@@ -45,17 +45,8 @@ class Numbers(NamedTuple):
 def numbers(text: str, name: str) -> Range:
     """Return the range that a text names: ``5``, ``5:``, ``:9`` or ``5:9``, which is 5 to 9.
 
-    Parameters
-    ----------
-    text : str
-        Whole numbers from 0 up, the first and the last one; both are within the range.
-    name : str
-        What an error calls it, as ``--frames``.
-
-    Raises
-    ------
-    ConfigError
-        If it is none of these, or its last number is below its first.
+    The numbers are whole, from 0 up. Raise ConfigError, which calls the text `name`, if it is none
+    of these, or its last number is below its first.
     """
     found = _range(text)
     if found is None or not (found[1] or found[3]):

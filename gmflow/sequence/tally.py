@@ -14,17 +14,9 @@ RUN = 3
 
 
 class Tally:
-    """What all tracks of a stream count together.
+    """What all tracks of a stream count in common, as `SequenceTracker.snapshot` names it.
 
-    Parameters
-    ----------
-    step : int, optional
-        How much the counter grows from one message to the next; 0 has it learnt.
-
-    Attributes
-    ----------
-    missing, duplicates, out_of_order, restarts : int
-        As of `gmflow.sequence.tracker.SequenceTracker.snapshot`.
+    The step is how much the counter grows from one message to the next; 0 has it learnt.
     """
 
     __slots__ = (
@@ -83,20 +75,9 @@ class Track:
     """The numbers of one series, or of a stream that has none.
 
     A number ahead of all leaves a gap. One that is behind fills its gap, or has come before, or
-    is from before the first one; several in a row of those are the counter's new start.
-
-    Parameters
-    ----------
-    tally : Tally
-        Where it counts.
-    first : int, optional
-        Where the numbers begin, if that is known: what is left out before the first one that
-        comes is missing then.
-
-    Attributes
-    ----------
-    highest : int
-        The highest number so far.
+    is from before the first one; several in a row of those are the counter's new start. Where it
+    is known that the numbers begin at `first`, what is left out before the first one that comes is
+    missing, too.
     """
 
     __slots__ = ("_behind", "_first", "_gaps", "_known_from", "_tally", "highest")

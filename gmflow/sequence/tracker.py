@@ -44,20 +44,13 @@ class SequenceTracker:
 
     Which one, the first message that has one decides by its row in `gmflow.formats`; in DECTRIS's
     stream v2 it is ``image_id`` within its ``series_id``. A `pulse_id` grows by a step that is
-    learnt: it is the greatest common divisor of all its moves forward, and what was counted as
-    missing is corrected when it turns out smaller. All else counts by 1. A new series starts at
-    number 0; the images that its start announced and that have not come by its end are missing,
-    too. A start opens a new series, also where one of its number was there before.
+    learnt, unless it is given: it is the greatest common divisor of all its moves forward, and what
+    was counted as missing is corrected when it turns out smaller. All else counts by 1, unless a
+    step is given; it is a whole number from 1 up, or ConfigError is raised.
 
-    Parameters
-    ----------
-    step : int, optional
-        How much the counter grows from message to message, where that is known.
-
-    Raises
-    ------
-    ConfigError
-        If `step` is no whole number from 1 up.
+    A new series starts at number 0; the images that its start announced and that have not come by
+    its end are missing, too. A start opens a new series, also where one of its number was there
+    before.
     """
 
     __slots__ = (
@@ -265,9 +258,9 @@ class _Prediction:
             parts = [message.parts[0] for message in messages]
         except IndexError:
             return False
-        if not self._fits(parts[0], first):
-            return False
         count = len(parts)
+        if first + (count - 1) * step >= MAX_COUNT or not self._fits(parts[0], first):
+            return False
         numbers = range(first, first + count * step, step) if step else (first,) * count
         if self._is_cbor:
             return all(map(self._fits, parts, numbers))

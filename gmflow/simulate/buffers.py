@@ -78,13 +78,7 @@ def _numbered(header: dict[str, Any]) -> Iterator[bytes]:
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    """Return a setting as an int, also one of NumPy's.
-
-    Raises
-    ------
-    ConfigError
-        If it is no whole number, or less than `least`.
-    """
+    """Return a setting as an int, also one of NumPy's; ConfigError if it is less than `least`."""
     try:
         number = index(value)
     except TypeError:
@@ -95,11 +89,5 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def optional_count(count: Any) -> int | None:
-    """Return how many are wanted; None is without end.
-
-    Raises
-    ------
-    ConfigError
-        If it is neither None nor a whole number from 0 up.
-    """
+    """Return how many are wanted, None for without end; ConfigError if it is neither."""
     return None if count is None else whole_number("count", count, 0)

@@ -34,19 +34,8 @@ DEAD_TIME = 2.7e-7
 class Detector:
     """A detector in front of a crystal: what it is, and what its pixels count.
 
-    Parameters
-    ----------
-    shape : (int, int)
-        Rows and columns, from (1, 1) up.
-    dtype : str
-        Of a pixel: "uint8", "uint16" or "uint32". Its largest value marks the gaps.
-    seed : int
-        Of all that is random.
-
-    Raises
-    ------
-    ConfigError
-        If a parameter is not as described.
+    `shape` is (rows, columns); `dtype` is uint8, uint16 or uint32, whose largest value marks the
+    gaps. Raise ConfigError if they are not.
     """
 
     def __init__(self, shape: tuple[int, int], dtype: str, seed: int) -> None:

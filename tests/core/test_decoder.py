@@ -454,12 +454,12 @@ class TestHeader:
 
         one = Message(parts=named())
         assert Decoder({"x-1.0": handler}).read(one) == ({"htype": "x-1.0"}, False)
-        assert one.header is Decoder({"x-1.0": handler}).read(one)[0]
+        assert one.header == Decoder({"x-1.0": handler}).read(one)[0]
         assert parsed == named()
 
     def test_who_reads_it_with_a_handler_of_his_own_choice_shares_it_too(self, parsed):
         one = Message(parts=named())
-        assert Decoder().read(one, lambda receiver: receiver.header()) is one.header
+        assert Decoder().read(one, lambda receiver: receiver.header()) == one.header
         assert len(parsed) == 1
 
     def test_who_asked_before_the_decoder_has_it_parsed(self, parsed):
@@ -476,3 +476,37 @@ class TestHeader:
                 Decoder({"x-1.0": text}).read(one)
             assert caught.value.parts == one.parts
         assert parsed == [b"{bad"]
+
+
+@pytest.mark.parametrize("generates", [True, False], ids=["generator", "function"])
+def test_handler_that_changes_the_header_it_gets_leaves_the_messages_own(generates):
+    def taken(receiver):
+        header = receiver.next(as_json=True)
+        header.pop("htype")
+        header["frame"] += 100
+        return header
+
+    def each(receiver):
+        while True:
+            yield taken(receiver)
+
+    decoder = Decoder({"x-1.0": each if generates else taken})
+    for frame in (1, 2):
+        one = Message(None, None, [b'{"htype": "x-1.0", "frame": %d}' % frame])
+        assert decoder.read(one) == {"frame": frame + 100}
+        assert one.header == {"htype": "x-1.0", "frame": frame}
+
+
+def test_handler_that_changes_the_header_and_fails_leaves_the_messages_own():
+    def fails(receiver):
+        receiver.next(as_json=True).clear()
+        raise ValueError("no")
+
+    one = Message(None, None, [b'{"htype": "x-1.0", "frame": 1}'])
+    with pytest.raises(HandlerError):
+        Decoder({"x-1.0": fails}).read(one)
+    assert one.header == {"htype": "x-1.0", "frame": 1}
+    one = Message(None, None, one.parts)
+    with pytest.raises(HandlerError):
+        Decoder().read(one, fails)
+    assert one.header == {"htype": "x-1.0", "frame": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -110,6 +111,16 @@ def test_every_public_name_is_there_and_no_other() -> None:
         "assert not hasattr(gmflow, 'nonsense')\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_type_checkers_see_the_names_that_a_program_finds() -> None:
+    tree = ast.parse((ROOT / "gmflow" / "__init__.py").read_text("utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    seen = {one.asname: node.module for node in imports for one in node.names if one.asname}
+    assert seen.pop("__version__") == "version"
+    found = {name: home or None for name, home in gmflow._HOME.items() if name != "__version__"}
+    assert found.pop("receive_handlers") is None
+    assert seen == found
 
 
 @pytest.mark.parametrize("script", ["split", "merge", "stats", "dump", "replay", "generate"])

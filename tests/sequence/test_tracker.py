@@ -562,3 +562,10 @@ def test_what_is_read_is_what_a_parser_reads(texts, bursts):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SequenceTracker, "_predict", lambda *_: None)
         assert quick == follow(map(raw, texts), bursts)
+
+
+@pytest.mark.parametrize("step", [1 << 63, 10**30])
+def test_a_step_beyond_every_counter_ends_no_stream(step):
+    cbor2 = pytest.importorskip("cbor2")
+    images = [raw(cbor2.dumps({"type": "image", "series_id": 1, "image_id": n})) for n in range(9)]
+    assert follow(images, [1], step)["counter"] == "image_id"

@@ -101,7 +101,7 @@ class Merge:
         return came
 
     def _wait(self, strategy: Strategy, until: float | None, clock: Clock) -> bool:
-        """Wait until a stream has something, or the strategy is due; tell if it was in time."""
+        """Wait for a stream or the strategy's deadline; return True if it was in time."""
         if any(self.streams[place].ahead for place in strategy.wanted):
             return True
         now = monotonic()

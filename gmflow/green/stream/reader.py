@@ -18,34 +18,17 @@ logger = getLogger(__name__)
 
 
 def raises_on(on_error: str) -> bool:
-    """Return True if ``on_error`` says to raise.
-
-    Raises
-    ------
-    ConfigError
-        If it is neither "log" nor "raise".
-    """
+    """Return True if ``on_error`` says to raise; raise ConfigError if it isn't "log" either."""
     if on_error not in ("log", "raise"):
         raise ConfigError(f"on_error is {on_error!r}; it can be 'log' or 'raise'")
     return on_error == "raise"
 
 
 class StreamReader:
-    """Receives messages from a socket and decodes them.
+    """Receives messages from a socket, as the only one, and decodes them.
 
     One at a time, unless several threads decode: programs poll the socket, which would not tell
     of what was taken before.
-
-    Parameters
-    ----------
-    socket : Socket
-        The socket; this is the only one that receives from it.
-    decoding : Decoding
-        What decodes and counts. With two threads or more, messages are taken ahead for them.
-    timeout : float or None
-        Seconds that a blocking call waits at most.
-    address : str
-        What the log calls the stream.
     """
 
     def __init__(

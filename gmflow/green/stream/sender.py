@@ -21,19 +21,7 @@ Encoder: TypeAlias = Callable[[Any], list[Part]]
 
 
 class StreamSender:
-    """Sends whole messages to a socket, and counts them.
-
-    Parameters
-    ----------
-    socket : Socket
-        The socket; this is the only one that sends to it.
-    statistics : Statistics
-        The counters to keep.
-    timeout : float or None
-        Seconds that a blocking call waits at most.
-    copy : bool
-        Whether large parts are copied; otherwise they must not change until they are sent.
-    """
+    """Sends whole messages to a socket, as the only one, and counts them."""
 
     def __init__(
         self, socket: Socket, statistics: Statistics, timeout: float | None, copy: bool
@@ -46,14 +34,9 @@ class StreamSender:
         self._block = True
 
     def send(self, part: Any, more: bool, block: bool, as_json: bool) -> None:
-        """Take one part; with the last one the message goes out.
+        """Take one part, which is no str; with the last one the message goes out.
 
-        Raises
-        ------
-        TypeError
-            If the part is a str.
-        SendTimeout
-            If the time-out passed.
+        Raise SendTimeout if the time-out passed.
         """
         if as_json or type(part) is not bytes:
             part = self._part(part, as_json, more)
@@ -87,10 +70,7 @@ class StreamSender:
     def send_value(self, htype: Any, value: Any, block: bool) -> None:
         """Send a value as its htype is written.
 
-        Raises
-        ------
-        EncodeError
-            If the value can't be written, or nobody knows how; it is counted as dropped.
+        Raise EncodeError if it can't be written, or nobody knows how; it is counted as dropped.
         """
         try:
             parts = _encoder_of(htype)(value)
@@ -100,7 +80,7 @@ class StreamSender:
         self.send_parts(parts, block)
 
     def drop(self) -> bool:
-        """Drop the parts of a message whose last part did not come; tell if there were any."""
+        """Drop the parts of a message that lacks its last; return True if there were any."""
         if not self._collected:
             return False
         self._collected = []
@@ -121,10 +101,7 @@ class StreamSender:
 def value_htype(value: Any) -> Any:
     """Return the htype in a value's header; `NOT_JSON` for an item of a series that has none.
 
-    Raises
-    ------
-    EncodeError
-        If the value has no header with an htype.
+    Raise EncodeError if the value has no header with an htype.
     """
     try:
         header = value["header"] if isinstance(value, dict) else value.header

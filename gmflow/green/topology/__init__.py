@@ -3,25 +3,11 @@
 `Topology` makes, starts and stops them.
 """
 
-from .links import Inlet, Splitter
-from .merger import Merger
-from .node import Consumer, Node, Producer
+from .links import Inlet
+from .node import Consumer, Producer
 from .output import Output
 from .sink import Sink
-from .source import Bursts, Origin, Source
+from .source import Bursts
 from .topology import Topology
 
-__all__ = [
-    "Bursts",
-    "Consumer",
-    "Inlet",
-    "Merger",
-    "Node",
-    "Origin",
-    "Output",
-    "Producer",
-    "Sink",
-    "Source",
-    "Splitter",
-    "Topology",
-]
+__all__ = ["Bursts", "Consumer", "Inlet", "Output", "Producer", "Sink", "Topology"]

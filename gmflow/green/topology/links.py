@@ -26,23 +26,8 @@ header of megabytes there must be one for the end of its series."""
 class Inlet:
     """What stands before a node: its filters, its channel, its policy.
 
-    Parameters
-    ----------
-    statistics : NodeStatistics
-        The node's counters.
-    filters : sequence of Filter, optional
-        Which messages the node takes; all by default. Each chooses of what the last one left.
-    when_full : {"block", "drop_newest", "drop_oldest"}, optional
-        What to do with a message for which the channel has no room.
-    channel : Channel, optional
-        The channel; one of the usual capacity by default.
-    series : bool, optional
-        Whether messages that open or end a series are the last to be dropped.
-
-    Raises
-    ------
-    ConfigError
-        If `when_full` is none of those.
+    Each filter chooses of what the one before it left. With `series`, messages that open or end
+    a series are the last to be dropped. Raise ConfigError if `when_full` is none of `POLICIES`.
     """
 
     def __init__(
@@ -62,15 +47,7 @@ class Inlet:
         self._series = series
 
     def accept(self, messages: Sequence[Message], size: int | None = None) -> None:
-        """Count messages and put those that are chosen into the channel.
-
-        Parameters
-        ----------
-        messages : sequence of Message
-            What comes in.
-        size : int, optional
-            The bytes of all of them together, if they are counted already.
-        """
+        """Count messages, `size` bytes in all if that is known, and put the chosen in."""
         size = size_of_all(messages) if size is None else size
         chosen, left_out = messages, []
         for one in self._filters:

@@ -39,15 +39,7 @@ class InputChannel(Channel):
 
 
 class InputChannels:
-    """As many channels with one reader.
-
-    Attributes
-    ----------
-    channels : list of Channel
-    ready : dict of int to None
-        The places of those that may have something or be at their end, in the order in which
-        they came to it; the reader takes them out.
-    """
+    """As many channels with one reader."""
 
     def __init__(self, count: int) -> None:
         room = (
@@ -55,6 +47,7 @@ class InputChannels:
             min(CAPACITY_BYTES, MAX_WAITING_BYTES // count),
         )
         self.channels = [InputChannel(place, self.ring, *room) for place in range(count)]
+        # The places of those that rang, in that order; the reader takes them out.
         self.ready: dict[int, None] = {}
         self._reader: Any = None
         self._called = False
@@ -92,19 +85,7 @@ class InputChannels:
 class Merger(Producer):
     """Merges the messages of its nodes as the strategy says; it ends with the last of them.
 
-    Parameters
-    ----------
-    name : str
-        What it is called in reports.
-    nodes : sequence of Producer
-        The streams to merge.
-    strategy : Strategy
-        Says what goes out when; for this merger alone.
-
-    Raises
-    ------
-    ConfigError
-        If the strategy is another merger's already.
+    The strategy is for this merger alone: raise ConfigError if it has started.
     """
 
     kind = "merger"

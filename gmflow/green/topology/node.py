@@ -25,18 +25,7 @@ from .rate_limit import inlet_of
 class Node:
     """A node; subclasses say what `run` does.
 
-    Attributes
-    ----------
-    name : str
-        What it is called in reports.
-    address : str
-        Its socket's address, or an empty text.
-    statistics : NodeStatistics
-        Its counters.
-    inputs : sequence of (Producer, Inlet)
-        Whose messages it takes, and what each of them come in by once it is connected.
-    wants_data : bool
-        Whether it takes them decoded.
+    Its `inputs` are whose messages it takes, and what each of them come in by once it is connected.
     """
 
     kind = "node"
@@ -58,12 +47,7 @@ class Node:
     def open(self, context: Context, thread: int = 0) -> None:
         """Get ready to run; what is wrong with an address shows here.
 
-        Parameters
-        ----------
-        context : Context
-            What sockets are opened in.
-        thread : int, optional
-            Which of its I/O threads serves the node's socket.
+        One of the context's I/O threads, number `thread`, serves the node's socket.
         """
 
     def run(self) -> None:
@@ -82,13 +66,7 @@ class Node:
 
 
 class Producer(Node):
-    """A node that passes messages on.
-
-    Attributes
-    ----------
-    splitter : Splitter
-        Where its messages go.
-    """
+    """A node that passes messages on, through its splitter."""
 
     def __init__(self, name: str, address: str = "") -> None:
         super().__init__(name, address)
@@ -117,33 +95,10 @@ class Producer(Node):
 
 
 class Consumer(Node):
-    """A node that messages end at.
+    """A node that messages end at; once it is `satisfied`, the topology stops.
 
-    Parameters
-    ----------
-    name : str
-        What it is called in reports.
-    node : Producer
-        Where its messages come from.
-    filters : sequence of Filter, optional
-        Which of them it takes.
-    when_full : str, optional
-        Its inlet's policy.
-    address : str, optional
-        Its socket's address.
-    rate : float, optional
-        Messages a second that it takes at most, each time the newest; all by default.
-    series : bool, optional
-        Whether messages that open or end an Eiger series come through before images.
-    channel : Channel, optional
-        As of `Inlet`, where there is no rate.
-
-    Attributes
-    ----------
-    inlet : Inlet
-        What its messages come in by.
-    satisfied : bool
-        Whether it has had enough: the topology then stops.
+    With a `rate`, in messages a second, it takes the newest each time, and has no `channel`. With
+    `series`, messages that open or end an Eiger series come through before images.
     """
 
     def __init__(
@@ -185,19 +140,7 @@ class Consumer(Node):
 class NodeSocket:
     """A node's socket, opened when the topology starts. The connections of TCP are watched.
 
-    Parameters
-    ----------
-    address : str
-        The socket's address.
-    settings : dict
-        What `socket_settings` makes of its configuration.
-    name : str
-        What the log calls it.
-
-    Attributes
-    ----------
-    address : str
-        As given; once open, with the port that ``*`` or 0 became.
+    Once it is open, its address has the port that ``*`` or 0 became.
     """
 
     def __init__(self, address: str, settings: dict[str, Any], name: str) -> None:
@@ -210,12 +153,7 @@ class NodeSocket:
     def open(self, context: Context, thread: int) -> Socket:
         """Open the socket, served by one of the context's I/O threads, and return it.
 
-        Raises
-        ------
-        ConnectError
-            If the address can't be bound or connected to.
-        ConfigError
-            If an option is refused.
+        Raise what `open_socket` does.
         """
         options = {"AFFINITY": 1 << thread, **self._settings["options"]}
         settings = {**self._settings, "options": options}

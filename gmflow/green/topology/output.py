@@ -22,28 +22,11 @@ class Output(Consumer):
     """Sends every message it takes, whole, to a socket.
 
     A PUB socket that doesn't block sends to the subscribers that have room; messages that at
-    least one had no room for are counted as missed.
+    least one had no room for are counted as missed. With a `rate` the inlet keeps the newest, and
+    `consume`, of a subclass as well, gets what is to be sent now.
 
-    Parameters
-    ----------
-    name, node, filters, when_full
-        As of `Consumer`.
-    address : str
-        The socket's address.
-    settings : dict
-        What `socket_settings` makes of its configuration; the linger holds after a stop.
-    rate : float, optional
-        Messages a second that go out at most. The inlet then keeps the newest, and its channel
-        gives it to `run` when its turn has come: a subclass that passes ``rate=20.0`` on has
-        nothing more to do, in `consume` it gets what is to be sent now.
-    series : bool, optional
-        Whether an Eiger series' header and end messages come through before its images: they
-        need no turn of the rate, and are the last to be dropped.
-
-    Attributes
-    ----------
-    lingers : float
-        Seconds that what was sent may take to be delivered once the output is closed.
+    The `settings` are what `socket_settings` makes of the configuration; their linger holds after
+    a stop, and is then `lingers`, in seconds.
     """
 
     kind = "output"

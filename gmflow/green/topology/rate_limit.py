@@ -24,15 +24,8 @@ from .links import Inlet
 class PacedChannel(Channel):
     """A channel that hands out messages at a rate; nothing waits for its turn once it is closed.
 
-    Where series are told apart, messages that open or end one need no turn: they wait only for
-    an image before them.
-
-    Parameters
-    ----------
-    rate : float
-        Messages a second.
-    series : bool, optional
-        Whether series are told apart.
+    With `series`, messages that open or end one need no turn: they wait only for an image before
+    them.
     """
 
     def __init__(self, rate: float, series: bool = False) -> None:
@@ -98,17 +91,7 @@ class PacedChannel(Channel):
 class PacedInlet(Inlet):
     """An inlet of which the newest message counts; what is replaced is dropped as ``rate``.
 
-    Parameters
-    ----------
-    statistics, filters, when_full, series
-        As of `Inlet`. Without `series`, there is always room.
-    rate : float
-        Messages a second that go on, at most.
-
-    Raises
-    ------
-    ConfigError
-        As of `Inlet`.
+    Without `series`, there is always room.
     """
 
     channel: PacedChannel

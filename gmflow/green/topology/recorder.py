@@ -42,19 +42,8 @@ PATIENCE = 0.5
 class RecordingThread:
     """A recording's writer in native threads; each method of it waits there for its call.
 
-    Parameters
-    ----------
-    path, skip
-        As of `gmflow.recording.open_writer`.
-
-    Attributes
-    ----------
-    writer : Writer or None
-        None before it is open. Its counters may be read at any time.
-    error : RecordingError or None
-        The first one, also of a call that nobody waited for to the end.
-    has_ended : bool
-        Whether its threads have nothing more to do.
+    The counters of `writer` may be read at any time. `error` is the first one, also of a call
+    that nobody waited for to the end.
     """
 
     def __init__(self, path: str | os.PathLike[str], skip: int | None) -> None:
@@ -120,20 +109,7 @@ class RecordingThread:
 
 
 class Recorder(Consumer):
-    """Writes messages into a recording.
-
-    Parameters
-    ----------
-    name, node
-        As of `Consumer`.
-    path : path
-        The recording: a folder, or a file whose ending says of what kind; see
-        `gmflow.recording.open_writer`.
-    skip : int, optional
-        As of `gmflow.recording.open_writer`.
-    when_full : {"block", "drop_newest", "drop_oldest"}, optional
-        What to do when the disk is slower than the messages come.
-    """
+    """Writes messages into a recording; path and skip are as of `gmflow.recording.open_writer`."""
 
     kind = "recorder"
 

@@ -31,12 +31,7 @@ MAX_IO_THREADS = 4
 class Runner:
     """Starts the nodes of a topology, each in a greenlet of its own, and sees them to their end.
 
-    Its methods are those of `Topology`, which owns it.
-
-    Parameters
-    ----------
-    nodes : mapping of str to Node
-        The nodes by name; none is added once they have started.
+    Its methods are those of `Topology`, which owns it. No node is added once they have started.
     """
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:

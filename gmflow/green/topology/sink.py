@@ -23,16 +23,8 @@ class Sink(Consumer):
     """Calls a function with each message, or drives a generator with it.
 
     A message that could not be decoded is counted as failed, one whose handler gave None as
-    skipped; neither reaches the function. A generator that returns ends the sink.
-
-    Parameters
-    ----------
-    name, node
-        As of `Consumer`.
-    function : callable or generator
-        See `SinkFunction`.
-    decode : bool, optional
-        Whether messages need their values; otherwise they come with their parts alone.
+    skipped; neither reaches the function. Without `decode` messages come with their parts alone.
+    A generator that returns ends the sink.
     """
 
     kind = "sink"

@@ -33,18 +33,8 @@ logger = getLogger(__name__)
 class Origin(Producer):
     """A node that messages begin at, and that can be asked to stop.
 
-    Parameters
-    ----------
-    name : str
-        What it is called in reports.
-    handlers : mapping of str to handler, optional
-        Which handler reads which htype, beside the built-in ones, if a node after it wants values.
-    address : str, optional
-        Its socket's address.
-    tracker : SequenceTracker, optional
-        What follows the messages, where some may be missing.
-    threads : int, optional
-        Native threads for what the handlers leave for later; 0 does it on the hub.
+    If a node after it wants values, its handlers are added to the built-in ones, and `threads`
+    native threads do what they leave for later; with 0 that is done on the hub.
     """
 
     def __init__(
@@ -162,23 +152,7 @@ def _forget_frames(error: BaseException | None) -> None:
 
 
 class Source(Origin):
-    """Receives from a socket.
-
-    Parameters
-    ----------
-    name, handlers
-        As of `Origin`.
-    address : str
-        The socket's address.
-    settings : dict
-        Further arguments of `gmflow.green.transport.open_socket.open_socket`.
-    count : int, optional
-        End after so many messages.
-    step : int, optional
-        As of `gmflow.sequence.tracker.SequenceTracker`.
-    threads : int, optional
-        As of `Origin`.
-    """
+    """Receives from a socket, which `NodeSocket` opens; it ends after `count` messages."""
 
     kind = "source"
 
@@ -206,10 +180,8 @@ class Source(Origin):
     def run(self) -> None:
         assert self._socket is not None
         receiver, (capacity, room) = MessageReceiver(self._socket), self.splitter.capacity
-        longest, many = (
-            min(MAX_BURST, capacity),
-            room < CAPACITY_BYTES,
-        )  # many share a merger's room
+        longest = min(MAX_BURST, capacity)
+        many = room < CAPACITY_BYTES  # they share a merger's room
         # where many messages are in flight, as values are, their frames would be collected as well
         compact = many or self._decoding is not None
         while not self._stopping and self._left != 0:
@@ -244,15 +216,10 @@ class Source(Origin):
 
 
 class Bursts(Origin):
-    """Passes on the messages of an iterable of bursts.
+    """Passes on the messages of an iterable of bursts, of which each is the parts of each message.
 
-    Parameters
-    ----------
-    name, handlers
-        As of `Origin`.
-    bursts : iterable of sequences of sequences of bytes-like
-        The parts of each message of a burst; the iterator may wait on the hub. It is not asked
-        for more after a stop; where it waits then, it gets a GreenletExit.
+    The iterator may wait on the hub. It is not asked for more after a stop; where it waits then,
+    it gets a GreenletExit.
     """
 
     kind = "feed"

@@ -24,13 +24,7 @@ from .output import Output
 
 
 class WhileSubscribed:
-    """Chooses everything while somebody is subscribed, else the newest header message alone.
-
-    Parameters
-    ----------
-    topics : collection of bytes
-        What is subscribed to, live.
-    """
+    """Chooses everything while one of the topics is subscribed to, else the newest header alone."""
 
     cause = "unwatched"
 
@@ -48,12 +42,7 @@ class WhileSubscribed:
 class Newest:
     """Chooses the newest images of each burst, and whatever opens or ends an Eiger series.
 
-    Parameters
-    ----------
-    cause : str
-        What the others are counted as.
-    room : callable
-        Returns how many images of a burst there is room for.
+    `room` returns how many images there is room for; `cause` is what the others are counted as.
     """
 
     def __init__(self, cause: str, room: Callable[[], int]) -> None:
@@ -78,19 +67,8 @@ class Newest:
 class Subscriptions:
     """Lets peers of an XPUB socket that is in manual mode subscribe, and go.
 
-    Parameters
-    ----------
-    socket : Socket
-        The XPUB socket; whoever owns this receives from it, and gives each notice to `note`.
-    context : Context
-        The socket's.
-    topics : set of bytes
-        Where the topics that somebody is subscribed to are kept.
-
-    Raises
-    ------
-    ConfigError
-        If libzmq is older than 4.3.5.
+    Whoever owns this receives from the socket, and gives each notice to `note`; `topics` then has
+    what somebody is subscribed to. Raise ConfigError if libzmq is older than 4.3.5.
     """
 
     def __init__(self, socket: Socket, context: Context, topics: set[bytes]) -> None:
@@ -183,20 +161,9 @@ class Tap(Output):
     That is the least it misses: ZeroMQ then passes it over, without a word, until it has taken
     half of its queue.
 
-    Parameters
-    ----------
-    name, node, address
-        As of `Output`.
-    settings : dict
-        Further arguments of `open_socket`. The linger holds at every end: viewers hold nothing up.
-    rate : float or None
-        Messages a second at most, each time the newest. None sends every message as far as
-        `SHARE` of the hub's time lasts; the others are dropped as ``full``.
-
-    Raises
-    ------
-    ConfigError
-        If `rate` is no number above 0, or on `open` if libzmq is older than 4.3.5.
+    The linger holds at every end: viewers hold nothing up. The rate is in messages a second; None
+    sends every message as far as `SHARE` of the hub's time lasts, and drops the others as ``full``.
+    Raise ConfigError on `open` if libzmq is older than 4.3.5.
     """
 
     kind = "tap"

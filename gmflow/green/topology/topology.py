@@ -140,9 +140,8 @@ class Topology:
         """Add a node that takes messages from an iterable, each a sequence of parts."""
         config = from_arguments(FeedConfig, locals())
         name = self._free_name(config.name or "feed")
-        return self.attach(
-            Bursts(name, zip(config.messages), config.handlers)
-        )  # each message is a burst
+        # each message is a burst
+        return self.attach(Bursts(name, zip(config.messages), config.handlers))
 
     def merge(
         self,

@@ -48,20 +48,12 @@ _SILENT = "the peer is no ZeroMQ socket, or of a kind that does not go with this
 
 
 class Connections:
-    """Counts connections from a monitor's events.
+    """Counts connections from a monitor's events: those up now, those that came up and of these
+    went, and those that ended without a handshake.
 
     libzmq names the file descriptor of a connection when it opens and closes, but not when its
     handshake is done. Where several are open without one, `_MAYBE` are those that it may have
     been.
-
-    Attributes
-    ----------
-    peers : int
-        Connections with their handshake done, now.
-    connected, disconnected : int
-        How many there came to be, and how many of those have ended.
-    handshake_failed : int
-        Connections that ended without a handshake.
     """
 
     def __init__(self) -> None:
@@ -129,12 +121,7 @@ _recv: Any = _Backend.recv
 class ConnectionHealth:
     """Watches the connections of one socket, from `watch` until the socket closes.
 
-    Parameters
-    ----------
-    label : str
-        What the log calls the socket.
-    loss : str, optional
-        What is lost with a peer that goes away; such an end is then logged as a warning.
+    Where a peer that goes away loses something, `loss` says what: it is then logged as a warning.
     """
 
     def __init__(self, label: str, loss: str = "") -> None:
@@ -281,13 +268,7 @@ class ConnectionHealth:
 
 
 class WatchedSocket(Socket):
-    """A socket that ends what watches it before it closes.
-
-    Attributes
-    ----------
-    health : ConnectionHealth or None
-        What watches its connections.
-    """
+    """A socket that ends what watches it, its `health`, before it closes."""
 
     health: ConnectionHealth | None = None
 
@@ -298,15 +279,7 @@ class WatchedSocket(Socket):
 
 
 class ConnectionWatcher:
-    """Answers what a stream is asked of its socket's connections, in the socket's own thread.
-
-    Parameters
-    ----------
-    socket : WatchedSocket
-        An open socket.
-    address : str
-        Its address, which the log calls it.
-    """
+    """Answers what a stream is asked of its socket's connections, in the socket's own thread."""
 
     def __init__(self, socket: WatchedSocket, address: str) -> None:
         self._socket = socket
@@ -368,12 +341,7 @@ class ConnectionWatcher:
 def open_monitor(socket: Socket, events: int, kind: Any = None) -> Any:
     """Have libzmq report a socket's events, no longer to the monitor before if there is one.
 
-    Parameters
-    ----------
-    events : int
-        Mask of the events.
-    kind : type, optional
-        Class of the socket that is returned, where reports come; the context's own by default.
+    The socket where reports come is of the class `kind`, or of the context's own.
     """
     # an address of its own: libzmq frees that of an earlier monitor a while after its end
     address = f"inproc://gmflow-monitor-{os.urandom(8).hex()}"

@@ -60,7 +60,7 @@ class SocketEventListener:
         self._socket: Socket | None = None
         self._health: ConnectionHealth | None = None
         self._pair: Any = None
-        self._receive: Callable[[], Event | None] = _nothing
+        self._receive: Callable[[], Event | None] = lambda: None
 
     def start(self, socket: Socket) -> None:
         """Start listening, if it doesn't yet."""
@@ -144,10 +144,6 @@ class SocketEventListener:
                 callback(event)
             except Exception:
                 logger.exception("the socket monitor %r failed", callback)
-
-
-def _nothing() -> None:
-    return None
 
 
 def _green(pair: Socket, seconds: float) -> Callable[[], Event | None]:

@@ -48,13 +48,7 @@ MODES = {"PULL": zmq.PULL, "SUB": zmq.SUB, "PUSH": zmq.PUSH, "PUB": zmq.PUB, "XP
 
 
 def mode_of(mode: Any) -> int:
-    """Return the kind of socket that a name or ZeroMQ's constant stands for.
-
-    Raises
-    ------
-    ConfigError
-        If it is none of those that are allowed.
-    """
+    """Return the kind of socket that a name or ZeroMQ's constant means, or raise ConfigError."""
     number = MODES.get(mode.upper()) if isinstance(mode, str) else mode
     for known in MODES.values():
         if number == known:
@@ -63,13 +57,7 @@ def mode_of(mode: Any) -> int:
 
 
 def check_settings(queue_size: Any, linger: Any, topics: Any, options: Any) -> None:
-    """Validate arguments of `open_socket` as those of a topology's nodes are.
-
-    Raises
-    ------
-    ConfigError
-        If one is not allowed.
-    """
+    """Validate arguments of `open_socket` as a topology's nodes have them, or raise ConfigError."""
     QUEUE_SIZE.check("queue_size", queue_size)
     LINGER.check("linger", linger)
     TOPICS.check("topics", topics)

@@ -43,21 +43,9 @@ os.register_at_fork(after_in_child=Forks.add)
 
 
 class SocketPoller:
-    """Waits until a socket can be received from or sent to.
+    """Waits until a socket, which belongs to this thread, can be received from or sent to.
 
     The watchers hold no reference that would keep the socket alive.
-
-    Parameters
-    ----------
-    socket : zmq.Socket
-        The socket, in the thread that it is to belong to.
-
-    Attributes
-    ----------
-    recovered : int
-        How often a look found what libzmq had not signalled.
-    slept : bool
-        Whether the greenlet gave the hub away in the last `wait`.
     """
 
     def __init__(self, socket: Any) -> None:
@@ -68,17 +56,14 @@ class SocketPoller:
         self._watchers: tuple[Any, ...] = ()
         self._waiting: dict[int, Any] = {}
         self._woken = False
-        self.recovered = 0
-        self.slept = False
+        self.recovered = 0  # how often a look found what libzmq had not signalled
+        self.slept = False  # whether the last `wait` gave the hub away
         self._forks = Forks.count
 
     def enter(self) -> None:
         """Let other greenlets run if it is their turn, and validate that the caller is the owner.
 
-        Raises
-        ------
-        ConnectError
-            If it is another thread or process.
+        Raise ConnectError if it is another thread or process.
         """
         if get_thread_ident() != self._thread or Forks.count != self._forks:
             self._refuse()  # written out, as it is asked for every message
@@ -89,16 +74,9 @@ class SocketPoller:
     def wait(self, event: int, timeout: float | None) -> bool | None:
         """Wait until the socket is ready for an event, POLLIN or POLLOUT, for `timeout` seconds.
 
-        Returns
-        -------
-        bool or None
-            True if it seems to be ready, False after `wake`, None after the time-out.
-
-        Raises
-        ------
-        ConnectError
-            If another greenlet waits for the same, the socket is closed meanwhile, or the
-            caller is not the owner.
+        Return True if it seems to be ready, False after `wake`, None after the time-out. Raise
+        ConnectError if another greenlet waits for the same, the socket is closed meanwhile, or the
+        caller is not the owner.
         """
         self._check_owner()
         socket: Any = self._socket()

@@ -30,13 +30,7 @@ _NOBLOCK = int(zmq.NOBLOCK)  # plain numbers: a flag made of enums costs 0.6 mic
 
 
 class MessageReceiver:
-    """Receives from a socket.
-
-    Parameters
-    ----------
-    socket : Socket
-        The socket, in its own thread; nothing else may receive from it.
-    """
+    """Receives from a socket, in its own thread; nothing else may receive from it."""
 
     __slots__ = ("_flows", "_get", "_poller", "_recv", "_taken", "_torn")
 
@@ -52,22 +46,10 @@ class MessageReceiver:
         self._torn = False
 
     def receive(self, timeout: float | None = None) -> Sequence[Part] | None:
-        """Return the parts of the next message; wait for it on the hub.
+        """Return the parts of the next message, or None after the time-out or `Socket.wake`.
 
-        Parameters
-        ----------
-        timeout : float, optional
-            Seconds to wait at most; 0 doesn't wait, None waits for ever.
-
-        Returns
-        -------
-        sequence of zmq.Frame or bytes, or None
-            None after the time-out, or after `Socket.wake`.
-
-        Raises
-        ------
-        ConnectError
-            If the socket is of another thread, or another greenlet is receiving.
+        The time-out is in seconds; 0 doesn't wait, None waits for ever, on the hub. Raise
+        ConnectError if the socket is of another thread, or another greenlet is receiving.
         """
         self._poller.enter()
         if not self._flows or self._torn:
@@ -103,13 +85,8 @@ class MessageReceiver:
     ) -> list[Sequence[Part]]:
         """Return the messages that are there, waiting for the first; none only after `Socket.wake`.
 
-        Parameters
-        ----------
-        most, most_bytes : int, optional
-            The burst ends at so many messages or bytes, or when the socket is empty.
-        compact : bool, optional
-            Give small parts as bytes, in a tuple. Where very many messages are in flight, garbage
-            collection spends more time on their frames than it takes to copy them.
+        With `compact`, small parts are bytes, in a tuple: where very many messages are in flight,
+        garbage collection spends more time on their frames than it takes to copy them.
         """
         first = self.receive()
         if first is None:

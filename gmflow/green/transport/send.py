@@ -35,13 +35,7 @@ _Frame = zmq.Frame
 
 
 class MessageSender:
-    """Sends to a socket.
-
-    Parameters
-    ----------
-    socket : Socket
-        The socket, in its own thread; nothing else may send to it.
-    """
+    """Sends to a socket, in its own thread; nothing else may send to it."""
 
     __slots__ = ("_full", "_poller", "_send", "_torn")
 
@@ -52,28 +46,16 @@ class MessageSender:
         self._full = False  # then a burst waits before it tries: to find it full costs more
 
     def send(self, parts: Sequence[Part], timeout: float | None = None, copy: bool = True) -> bool:
-        """Send a whole message or nothing of it.
+        """Send a whole message or nothing of it, waiting for so many seconds; None waits for ever.
 
-        Parameters
-        ----------
-        parts : sequence of bytes-like
-            A zmq.Frame is shared, anything else is copied unless `copy` is False.
-        timeout : float, optional
-            Seconds to wait at most; 0 doesn't wait, None waits for ever.
-        copy : bool, optional
-            False sends large parts without a copy: they must not change until they are sent.
-
-        Returns
-        -------
-        bool
-            False if the message can't be sent right now (time-out 0), or after `Socket.wake`.
+        A zmq.Frame is shared, anything else is copied; without `copy` large parts are not, and must
+        not change until they are sent. Return False if the message can't be sent right now (with a
+        time-out of 0), or after `Socket.wake`.
 
         Raises
         ------
-        TypeError
-            If a part is not contiguous bytes.
-        ValueError
-            If there are no parts.
+        TypeError, ValueError
+            If a part is not contiguous bytes, or there are no parts.
         SendTimeout
             If the time-out passed.
         ConnectError
@@ -104,19 +86,9 @@ class MessageSender:
         return True
 
     def send_burst(self, messages: Sequence[Sequence[Part]], timeout: float | None = None) -> int:
-        """Send whole messages: wait for the first as `send` does, then those that go at once.
+        """Send at least one message: wait for the first as `send` does, then those that go at once.
 
-        Parameters
-        ----------
-        messages : sequence of sequences of bytes-like
-            At least one message; each as for `send`, which says what is raised.
-        timeout : float, optional
-            Seconds to wait at most for the first; 0 doesn't wait, None waits for ever.
-
-        Returns
-        -------
-        int
-            How many of the messages went out; 0 where `send` would give False.
+        Return how many went out; 0 where `send` would return False.
         """
         flat = list(chain.from_iterable(messages))
         if not all(messages) or not _go_at_once(flat):
@@ -189,13 +161,7 @@ def _flags(lengths: Sequence[int]) -> Iterator[int]:
 
 
 def check_part(part: Part) -> None:
-    """Validate that a part will not be refused when the ones before it are on their way.
-
-    Raises
-    ------
-    TypeError
-        If it is not contiguous bytes.
-    """
+    """Raise TypeError if a part is not bytes: those before it would be on their way already."""
     try:
         view = memoryview(part)
     except (TypeError, ValueError):

@@ -19,15 +19,10 @@ TOPICS_COUNT = 116
 
 
 class Socket(zmq.green.Socket):  # type: ignore[type-arg]
-    """A green socket with a watcher that looks only when something happened.
+    """A green socket whose `poller` looks only when something happened.
 
     Its inherited methods (``recv``, ``send_multipart``, ``poll``, ...) work as those of
     ``zmq.green`` do.
-
-    Attributes
-    ----------
-    poller : SocketPoller
-        What waits for it.
     """
 
     _state_event: Any = None
@@ -37,11 +32,6 @@ class Socket(zmq.green.Socket):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         self._state_event.stop()  # zmq.green's own watcher looks and signals at every message
         self.poller = SocketPoller(self)
-
-    @property
-    def recovered(self) -> int:
-        """How often a look found what libzmq had not signalled."""
-        return int(self.poller.recovered)
 
     def wake(self) -> None:
         """Make a greenlet that waits to receive or send return empty-handed."""

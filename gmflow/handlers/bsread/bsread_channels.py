@@ -1,7 +1,8 @@
 """The channels of bsread: as a data header describes them, and what their parts say.
 
 Types, shapes, byte orders and compressions are read once, and named as NumPy names them. A
-`BsreadChannel` then reads the values and timestamps of message after message.
+`BsreadChannel` then reads the values and timestamps of message after message. What can't be
+read is a DecodeError.
 """
 
 from __future__ import annotations
@@ -75,13 +76,7 @@ class BsreadChannel(NamedTuple):
         return 1 if self.dtype is None else self.dtype.itemsize
 
     def read(self, part: Part) -> Any:
-        """Return the value in a part: a str, a NumPy scalar, or an array that is not copied.
-
-        Raises
-        ------
-        DecodeError
-            If the number of bytes doesn't fit the type and shape.
-        """
+        """Return the value in a part: a str, a NumPy scalar, or an array that is not copied."""
         dtype = self.dtype
         if dtype is None:
             return str(part, "utf-8", "surrogateescape")
@@ -96,11 +91,6 @@ class BsreadChannel(NamedTuple):
 
         One that had no bytes before compression is an empty str, or an array of shape [0];
         of a channel without elements, one of its shape, and its part may be empty, too.
-
-        Raises
-        ------
-        DecodeError
-            If the part doesn't hold what the channel's type, shape and compression ask for.
         """
         assert self.compression is not None
         sizes = _declared(part, self.compression) if len(part) else [0]
@@ -120,22 +110,12 @@ class BsreadChannel(NamedTuple):
         return MAX_CHARACTER_BYTES * max(possible, default=0)
 
     def read_stamp(self, part: Part) -> tuple[int | None, int | None]:
-        """Return the seconds and nanoseconds in a timestamp part, None twice if it is empty.
-
-        Raises
-        ------
-        DecodeError
-            If it has another number of bytes than 0 or 16.
-        """
+        """Return the seconds and nanoseconds in a timestamp part, None twice if it is empty."""
         if len(part) == 16:
             return STAMPS[self.order].unpack(part)
         if len(part) == 0:
             return None, None
         raise DecodeError(f"its timestamp has {len(part)} bytes, not 0 or 16")
-
-    def write_stamp(self, seconds: int, offset: int) -> bytes:
-        """Return the timestamp part; `struct.error` if they are no unsigned 64-bit integers."""
-        return STAMPS[self.order].pack(seconds, offset)
 
     def _without_elements(self) -> Any:
         if self.dtype is None:
@@ -153,22 +133,10 @@ class BsreadChannel(NamedTuple):
 
 
 def read_channels(header: Any, old: bool, parts: int | None = None) -> tuple[BsreadChannel, ...]:
-    """Return the channels that a data header describes.
+    """Return the channels that a data header describes; what is wrong says of which.
 
-    Parameters
-    ----------
-    header : object
-    old : bool
-        Whether one that doesn't name its htype is bsr_d-1.0.
-    parts : int, optional
-        How many parts the message has: channels that have none in it are not even looked at.
-
-    Raises
-    ------
-    DecodeError
-        If it describes none, or one of them wrongly: says which.
-    MessageError
-        If the message has no value for one of them: says for which.
+    With `old`, one that doesn't name its htype is read as bsr_d-1.0. `parts` is how many the
+    message has: channels that have none in it are not even looked at, and raise MessageError.
     """
     described = header.get("channels") if isinstance(header, dict) else None
     if not isinstance(described, list):
@@ -194,21 +162,9 @@ def too_few(parts: int | None, channels: int, name: str, lacking: str) -> Messag
 def read_channel(
     index: int, described: Any, old: bool = False, encoding: Any = None
 ) -> BsreadChannel:
-    """Return the channel that an entry of a data header describes.
+    """Return the channel that an entry of a data header describes; `index` is its place there.
 
-    Parameters
-    ----------
-    index : int
-        Which entry it is.
-    described : object
-        The entry.
-    old, encoding : bool, object, optional
-        Whether it is one of a bsr_d-1.0, and the byte order of channels that don't name theirs.
-
-    Raises
-    ------
-    DecodeError
-        If it is described wrongly.
+    `old` says whether it is one of a bsr_d-1.0, `encoding` is the byte order if it names none.
     """
     name = described.get("name") if isinstance(described, dict) else None
     if not isinstance(name, str):
@@ -227,13 +183,7 @@ def read_channel(
 
 
 def compression_of(name: Any) -> str | None:
-    """Return the compression that a name means, one of `COMPRESSIONS`, or None for none.
-
-    Raises
-    ------
-    DecodeError
-        If it means nothing.
-    """
+    """Return the compression that a name means, one of `COMPRESSIONS`, or None for none."""
     lower = name.lower() if isinstance(name, str) else name
     if lower in NONE:
         return None

@@ -29,17 +29,9 @@ OFFSETS = ("ns", "ns_offset")
 def messages(receiver: Receiver, old: bool) -> Generator[BsreadMessage | Deferred, None, None]:
     """Read message after message; data headers are remembered, also past one that can't be read.
 
-    Parameters
-    ----------
-    receiver : Receiver
-    old : bool
-        Whether a data header that doesn't name its htype is bsr_d-1.0.
-
-    Yields
-    ------
-    BsreadMessage or Deferred
-        A `Deferred` of the message if some of its values are compressed, or one that raises a
-        `DecodeError` if it can't be read, which says of which channel, and why.
+    With `old`, a data header that doesn't name its htype is read as bsr_d-1.0. Yields a `Deferred`
+    of the message if some of its values are compressed, or one that raises DecodeError, which says
+    of which channel and why, if it can't be read.
     """
     reader = _BsreadReader(old)
     while True:

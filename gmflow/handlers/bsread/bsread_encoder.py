@@ -16,7 +16,7 @@ from ...codecs import bsread_codec as codec
 from ...errors import DecodeError, EncodeError
 from ...jsonwire import JsonText, dumps, loads
 from ...message import Part
-from .bsread_channels import NUMBERS, BsreadChannel
+from .bsread_channels import NUMBERS, STAMPS, BsreadChannel
 from .bsread_decoder import stamp_keys
 from .bsread_message import BsreadMessage, Value
 from .data_header import BsreadLayout, make_layout
@@ -156,10 +156,7 @@ def _kept_part(kept: tuple[Any, Part] | None, value: Any) -> Part | None:
 def describe(name: Any, value: Any) -> dict[str, Any]:
     """Return the entry of a data header for a value; for None, a float64.
 
-    Raises
-    ------
-    EncodeError
-        If the name is no str, or bsread has no type for the value.
+    Raise EncodeError if the name is no str, or bsread has no type for the value.
     """
     if not isinstance(name, str):
         raise EncodeError(f"channel {name!r:.80}: its name is not a str")
@@ -184,18 +181,15 @@ def channel_parts(
 ) -> tuple[Part, bytes]:
     """Return the two parts of a channel: of a value, or with the part that it was read from.
 
-    Raises
-    ------
-    EncodeError
-        If the value doesn't fit the channel.
+    Raise EncodeError if the value doesn't fit the channel.
     """
     try:
         if part is None:
             part = _value_part(channel, value.value)
         if value.timestamp is None:
             return part, b""
-        return part, channel.write_stamp(value.timestamp, value.timestamp_offset or 0)
-    except StructError as error:
+        return part, STAMPS[channel.order].pack(value.timestamp, value.timestamp_offset or 0)
+    except StructError as error:  # they are no unsigned integers of 64 bits
         stamp = f"{value.timestamp!r:.40}, {value.timestamp_offset!r:.40}"
         raise EncodeError(f"channel {channel.name!r:.80}: timestamp ({stamp}): {error}") from None
     except (ValueError, TypeError, ArithmeticError) as error:

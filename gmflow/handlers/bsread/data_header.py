@@ -1,7 +1,8 @@
 """The data header of bsread messages: its text, the channels it describes, how it is compressed.
 
 It is read once, and used for every message that comes with the same one: by its bytes, or by
-its hash where a message has none.
+its hash where a message has none. One that can't be read is a DecodeError, one that can't be
+compressed an EncodeError.
 """
 
 from __future__ import annotations
@@ -38,22 +39,9 @@ class BsreadLayout(NamedTuple):
 def read_layout(
     part: bytes, old: bool, compression: Any = None, parts: int | None = None
 ) -> BsreadLayout:
-    """Return the layout in part 1 of a message.
+    """Return the layout in part 1 of a message, as it was received.
 
-    Parameters
-    ----------
-    part : bytes
-        The data header as received.
-    old, parts
-        As in `read_channels`.
-    compression : object, optional
-        The main header's ``dh_compression``.
-
-    Raises
-    ------
-    DecodeError
-        If the data header can't be decompressed or is not JSON, or a channel is described
-        wrongly, or the message has no value for it: says which.
+    `old` and `parts` are as in `read_channels`, `compression` is the main header's.
     """
     text = _decompressed(part, compression)
     try:
@@ -65,35 +53,12 @@ def read_layout(
 
 
 def make_layout(text: bytes, old: bool, compression: Any = None) -> BsreadLayout:
-    """Return the layout of a data header that is to be sent.
-
-    Parameters
-    ----------
-    text : bytes
-        Its JSON.
-    old, compression
-        As in `read_layout`.
-
-    Raises
-    ------
-    DecodeError
-        If a channel is described wrongly: says which.
-    EncodeError
-        If it can't be compressed.
-    """
+    """Return the layout of a data header (its JSON) that is to be sent, as `read_layout`."""
     return pack(text, read_channels(loads(text), old), compression)
 
 
 def pack(text: bytes, channels: tuple[BsreadChannel, ...], compression: Any) -> BsreadLayout:
-    """Return the layout that sends this text, compressed so, with the hash of the part it makes.
-
-    Raises
-    ------
-    DecodeError
-        If there is no such compression.
-    EncodeError
-        If it can't be compressed.
-    """
+    """Return the layout that sends this text, compressed so, with the hash of the part it makes."""
     from hashlib import md5  # late: it brings all of OpenSSL
 
     name = compression_of(compression)
@@ -116,11 +81,6 @@ class KnownLayouts:
 
         It is read if its bytes are not those of one seen before, whatever the hash says. A hash
         that is no str is none.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be read, or part 1 is empty and the hash is none seen before.
         """
         last, name = self._last, hash_ if isinstance(hash_, str) else None
         if not part:

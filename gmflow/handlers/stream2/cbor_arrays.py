@@ -64,13 +64,7 @@ class PackedArray:
         return 0 if self.compression == "none" else prod(self.shape) * self.dtype.itemsize
 
     def unpack(self) -> Array:
-        """Return the array, read-only.
-
-        Raises
-        ------
-        DecodeError
-            If the data doesn't decode to it.
-        """
+        """Return the array, read-only; DecodeError if the data doesn't decode to it."""
         try:
             return self._unpack()
         except DecodeError as error:
@@ -90,10 +84,7 @@ class PackedArray:
 def packed_of(value: Any, name: Any) -> PackedArray:
     """Return the array that a `cbor2.CBORTag` stands for, still packed; errors call it `name`.
 
-    Raises
-    ------
-    DecodeError
-        If it is no array, or its size, dimensions and type can't all be right.
+    Raise DecodeError if it is no array, or its size, dimensions and type can't all be right.
     """
     try:
         return _packed(value, name)
@@ -121,12 +112,8 @@ def is_array(value: Any) -> bool:
 def tag_of(array: Array, compression: str) -> Any:
     """Return the tag that stands for an array with its dimensions, row-major.
 
-    The compression is one of `COMPRESSIONS`.
-
-    Raises
-    ------
-    EncodeError
-        If the format has no such elements or compression.
+    Raise EncodeError if the format has no such elements, or `compression` is none of
+    `COMPRESSIONS`.
     """
     return library(EncodeError).CBORTag(
         ROW_MAJOR, [list(array.shape), typed_tag_of(array, compression)]

@@ -33,21 +33,13 @@ LEAST_VERSION = "6.2"
 
 
 def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
-    """Return the map that a part holds.
+    """Return the map that a part holds, with or without the tag that describes itself.
 
-    Parameters
-    ----------
-    part : bytes
-        With or without the tag that describes itself. Strings, arrays and maps of indefinite
-        length are read, too.
-    arrays : container of str, optional
-        The keys whose values are arrays or maps of them: their bytes come as views of the part.
+    Strings, arrays and maps of indefinite length are read, too. The values of the keys in
+    `arrays` are arrays or maps of them: their bytes come as views of the part.
 
-    Raises
-    ------
-    DecodeError
-        If it is no CBOR or no map, has bytes behind it, a key twice or that is no text, or is
-        nested too deep; or if cbor2 is not installed: install the extra gmflow[stream2].
+    Raise DecodeError if it is no CBOR or no map, has bytes behind it, a key twice or that is no
+    text, or is nested too deep.
     """
     cbor2 = library()
     reader = _MapReader(part, cbor2)
@@ -63,10 +55,7 @@ def read(part: bytes, arrays: Container[Any] = ()) -> dict[str, Any]:
 def write(message: dict[str, Any]) -> bytes:
     """Return the part that holds a map, with the tag that describes itself.
 
-    Raises
-    ------
-    EncodeError
-        If something in it can't be written, or if cbor2 is not installed.
+    Raise EncodeError if something in it can't be written.
     """
     cbor2 = library(EncodeError)
     try:
@@ -82,13 +71,7 @@ def content_of(value: Any) -> tuple[int | None, Any]:
 
 
 def library(error: type[GmflowError] = DecodeError) -> ModuleType:
-    """Return the library that does the work.
-
-    Raises
-    ------
-    DecodeError or EncodeError
-        If it is not installed or too old, with the extra that brings it.
-    """
+    """Return cbor2; raise the error, with the extra that brings it, if it is missing or too old."""
     install = f"pip install 'gmflow[stream2]' brings it, cbor2>={LEAST_VERSION}"
     try:
         import cbor2

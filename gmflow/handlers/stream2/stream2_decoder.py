@@ -15,6 +15,7 @@ from ...deferred import Deferred, failed
 from ...errors import DecodeError, MessageError
 from ...receiver import Receiver
 from ...validation import shown
+from ..dectris import TIMES
 from ..series import Image, SeenSeries, SeriesEnd, SeriesStart, number_of
 from .cbor_arrays import PackedArray, is_array, packed_of
 from .cbor_map import MAX_CHANNELS, content_of, read
@@ -97,7 +98,7 @@ def _image(message: dict[Any, Any], part: bytes, seen: SeenSeries) -> Deferred:
         )
     image = Image(series, frame, _header(message), {})
     try:
-        for key in ("real_time", "start_time", "stop_time"):
+        for key in TIMES:
             setattr(image, key, _nanoseconds(message, key))
     except DecodeError as error:
         raise DecodeError(f"{_name(image)}: {error}") from None

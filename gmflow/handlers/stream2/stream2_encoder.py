@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import EncodeError
 from ...message import Part
+from ..dectris import TIMES
 from ..series import Image, SeriesEnd, SeriesStart, by_channel
 from .cbor_arrays import tag_of, typed_tag_of
 from .cbor_map import library, write
@@ -131,7 +132,7 @@ def _start(start: SeriesStart) -> dict[str, Any]:
 def _image(image: Image, compression: str) -> dict[str, Any]:
     fields = _fields(image.header)
     message = _message("image", image.series, fields, image_id=int(image.frame))
-    for key in ("real_time", "start_time", "stop_time"):
+    for key in TIMES:
         time = getattr(image, key)
         if time is None:
             message.pop(key, None)

@@ -28,21 +28,13 @@ class FolderReader(Reader):
     Files with other names are ignored. Numbers that no message has are left out of the count:
     `messages` counts the messages that are there. One of which a part is missing, though a later
     one is there, can't be read. A message may be shorter than it was sent, as
-    ``m_dump -s`` leaves it. Arrival times and sources come from the folder's times, see
+    ``m_dump -s`` leaves it. Times and sources come from the folder's times, see
     `gmflow.recording.folder.times`; without a row there, they are 0 and "".
 
     A message that was being written when the recording ended has no part 0, or less than was
     announced: it is left out, and `problem` says so. `problem` also says if parts were left out.
 
-    Parameters
-    ----------
-    path : path
-        The folder.
-
-    Raises
-    ------
-    RecordingError
-        If the folder is missing, a file, can't be read or holds no recording.
+    Raise RecordingError if the folder is missing, a file, can't be read or holds no recording.
     """
 
     def __init__(self, path: Folder) -> None:

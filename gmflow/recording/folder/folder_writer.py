@@ -26,7 +26,7 @@ MAX_PARTS = 10_000
 
 
 class FolderWriter(Writer):
-    """Writes messages into a folder, numbered from 0.
+    """Writes messages into a folder, numbered from 0; the folder is made where it is missing.
 
     A message takes the place of one of an older recording that has the same number; those that
     have other numbers stay, without their times: what is in the folder is the new messages and
@@ -35,19 +35,10 @@ class FolderWriter(Writer):
     during the recording is followed.
 
     Messages without parts are refused, and those with a part that is no flat buffer of bytes.
+    `skip` leaves out the parts from that one on, counted from 1 as in ``m_dump -s``: 2 writes the
+    header only, 1 nothing, None and 0 all parts.
 
-    Parameters
-    ----------
-    path : path
-        The folder; made where it is missing.
-    skip : int, optional
-        Leave out the parts from this one on, counted from 1 as in ``m_dump -s``: 2 writes the
-        header only, 1 nothing. None and 0 write all parts.
-
-    Raises
-    ------
-    RecordingError
-        If the folder can't be made or written to, or is being recorded into.
+    Raise RecordingError if the folder can't be made or written to, or is being recorded into.
     """
 
     def __init__(self, path: Folder, skip: int | None = None) -> None:

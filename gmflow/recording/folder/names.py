@@ -1,7 +1,7 @@
 """The folder of a recording: one file for each part, ``NNNNNN_PPP.raw``, as mflow writes it.
 
 NNNNNN is the message's number and PPP the part's, both from 0, both with more digits where they
-need them. Everything here is plain blocking I/O.
+need them. Everything here is plain blocking I/O, and raises RecordingError where that fails.
 """
 
 from __future__ import annotations
@@ -34,11 +34,6 @@ def is_empty(folder: Folder) -> bool:
 
     Messages of a second recording in the same folder take the place of those of the first that
     have the same numbers; the others stay.
-
-    Raises
-    ------
-    RecordingError
-        If the folder is a file or can't be read.
     """
     if not os.path.lexists(folder):
         return True
@@ -50,18 +45,7 @@ def is_empty(folder: Folder) -> bool:
 
 
 def make_folder(folder: Folder) -> list[str]:
-    """Make the folder of a recording, if it isn't there.
-
-    Returns
-    -------
-    list of str
-        The folders that were missing: it, the one it is in, and so on.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be made or written to.
-    """
+    """Make the folder of a recording; return what was missing: it, the one it is in, and so on."""
     path, missing = os.path.abspath(folder), []
     while not os.path.lexists(path):
         missing.append(path)
@@ -78,13 +62,7 @@ def make_folder(folder: Folder) -> list[str]:
 
 
 def open_folder(folder: Folder) -> int:
-    """Open a folder, for calls relative to it, which work on it even when it is moved.
-
-    Raises
-    ------
-    RecordingError
-        If it is missing, a file, or can't be read.
-    """
+    """Open a folder, for calls relative to it, which work on it even when it is moved."""
     try:
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -92,20 +70,7 @@ def open_folder(folder: Folder) -> int:
 
 
 def list_parts(folder: Folder, opened: int) -> Iterator[tuple[int, int]]:
-    """Return the message's and the part's number of each file of a recording, in no order.
-
-    Parameters
-    ----------
-    folder : path
-        The folder, for what errors say.
-    opened : int
-        The same, opened.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be read.
-    """
+    """Return the message's and the part's number of each file of an open recording, in no order."""
     try:
         with os.scandir(opened) as entries:
             for entry in entries:

@@ -6,7 +6,7 @@ mflow has no such file and ignores it. It has a heading and a row for each messa
     0,5,5,18123,1718000000123456789,"eiger"
 
 ``message`` is the number in the names of its files, ``parts`` how many parts it came with,
-``kept`` how many of them were to be written and ``bytes`` their size together, ``arrived`` when
+``kept`` how many of them were to be written and ``bytes`` their size in all, ``arrived`` when
 it came in nanoseconds since 1970 (UTC; 0 where nobody noted it), and ``source`` the name of the
 source it came from. It is UTF-8 and quoted as in RFC 4180.
 
@@ -48,25 +48,10 @@ class Row(NamedTuple):
 
 
 class Times:
-    """Writes the times of a recording; those of an older one stay until it begins.
+    """Writes the times of a recording; those of an older one stay until it begins (`begun`).
 
-    Parameters
-    ----------
-    path : str
-        The folder, for what errors say.
-    folder : int
-        The open folder.
-
-    Attributes
-    ----------
-    begun : bool
-        They are being written.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be written, is being recorded into, or is another file of that name; all
-        methods, if it can't be written.
+    `path` is the folder's, for what errors say. Raise RecordingError if the file can't be written,
+    as all methods do, if it is being recorded into, or is another one of that name.
     """
 
     def __init__(self, path: str, folder: int) -> None:
@@ -168,10 +153,7 @@ def rows_of(first: int, messages: Sequence[Message], kept: Sequence[Sequence[Par
 
 
 def read_times(path: str, folder: int) -> Iterator[Row]:
-    """Return the rows of a recording's times, as far as they are whole; none where there are none.
-
-    Parameters are as of `Times`; raise RecordingError if they can't be read.
-    """
+    """Return the rows of a recording's times, as far as they are whole; none if there are none."""
     try:
         with open(
             NAME,

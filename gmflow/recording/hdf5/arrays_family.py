@@ -37,13 +37,7 @@ class ArrayLayout(NamedTuple):
 
 
 class ArraysFamily:
-    """Stores messages of array-1.0.
-
-    Parameters
-    ----------
-    files : Files
-        Where their files come from.
-    """
+    """Stores messages of array-1.0."""
 
     def __init__(self, files: Files) -> None:
         self._files = files

@@ -50,13 +50,7 @@ WITHOUT_DATA = {
 
 
 class BsreadFamily:
-    """Stores messages of bsr_m-1.0 and bsr_m-1.1.
-
-    Parameters
-    ----------
-    files : Files
-        Where their files come from.
-    """
+    """Stores messages of bsr_m-1.0 and bsr_m-1.1."""
 
     def __init__(self, files: Files) -> None:
         self._files = files

@@ -72,13 +72,7 @@ class Owner(Protocol):
 
 
 class RowBuffer:
-    """Columns that get a row at a time; the rows are kept back until there are enough of them.
-
-    Parameters
-    ----------
-    owner : Owner
-        Their file.
-    """
+    """Columns that get a row at a time; the rows are kept back until there are enough of them."""
 
     __slots__ = ("_columns", "_kept", "_most", "_owner", "_text_bytes")
 
@@ -99,15 +93,10 @@ class RowBuffer:
         self._add(TextColumn(data, self._column(f"{path}_end", np.uint64, (), {})))
 
     def append(self, row: Sequence[Any], text_bytes: int = 0) -> None:
-        """Add a row.
+        """Add a row: a value for each column, in the order in which they were made.
 
-        Parameters
-        ----------
-        row : sequence
-            A value for each column, in the order in which they were made. One that can't be made
-            a value of the column's type fails when it is written.
-        text_bytes : int, optional
-            The bytes of those that are strings of any length.
+        One that can't be made a value of the column's type fails when it is written. `text_bytes`
+        are those of strings of any length.
         """
         kept = self._kept
         kept.append(row)
@@ -198,14 +187,9 @@ class Chunks:
         self._length = 0
 
     def append(self, data: Part, filter_mask: int = 0) -> None:
-        """Write a row.
+        """Write a row as the filters make it.
 
-        Parameters
-        ----------
-        data : bytes-like
-            As the filters make it.
-        filter_mask : int, optional
-            The filters that were not applied, a bit for each: 1 for the first.
+        `filter_mask` has a bit for each filter that was not applied: 1 for the first.
         """
         row = self._length
         self._owner.dirty = True
@@ -228,13 +212,7 @@ def is_large(dtype: np.dtype[Any], shape: Sequence[int]) -> bool:
 
 
 def check_row(dtype: np.dtype[Any], shape: Sequence[int]) -> None:
-    """Validate that a dataset of HDF5 can have such rows.
-
-    Raises
-    ------
-    DecodeError
-        If there is no such type in HDF5, or the row has too many dimensions or bytes.
-    """
+    """Validate that HDF5 can have such rows: their type, number of dimensions and bytes."""
     from h5py.h5t import py_create
 
     try:
@@ -249,26 +227,14 @@ def check_row(dtype: np.dtype[Any], shape: Sequence[int]) -> None:
 
 
 def width_for(size: int) -> int:
-    """Return the width of a dataset that holds a string of `size` bytes, and somewhat longer ones.
-
-    Raises
-    ------
-    DecodeError
-        If it is too long.
-    """
+    """Return the width of a dataset for a string of `size` bytes, and somewhat longer ones."""
     if size > MAX_TEXT:
         raise DecodeError(f"it has {size} bytes; strings of up to {MAX_TEXT} go into HDF5")
     return max(LEAST_WIDTH, 1 << (size + size // 4).bit_length())
 
 
 def whole(number: int, what: str) -> int:
-    """Return a number that fits 64 bits, with its sign.
-
-    Raises
-    ------
-    DecodeError
-        If it doesn't.
-    """
+    """Return a number if it fits 64 bits, with its sign; else raise DecodeError."""
     if -(1 << 63) <= number < 1 << 63:
         return number
     raise DecodeError(f"{what} does not fit 64 bits: it has {number.bit_length()}")
@@ -293,13 +259,7 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def library() -> ModuleType:
-    """Return h5py, which can write and read the filters of detectors from now on.
-
-    Raises
-    ------
-    RecordingError
-        If it is not installed: install the extra gmflow[hdf5].
-    """
+    """Return h5py, which can write and read the filters of detectors from now on."""
     try:
         import h5py
         import hdf5plugin  # noqa: F401  # registers the filters

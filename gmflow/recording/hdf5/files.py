@@ -35,20 +35,8 @@ OLD = 24 * 3600
 class Files:
     """Makes the files of a recording, and keeps the last ones open.
 
-    Parameters
-    ----------
-    path : path
-        Of the first one.
-
-    Attributes
-    ----------
-    paths : list of str
-        The files that have got their names, in this order.
-
-    Raises
-    ------
-    RecordingError
-        If it or the second one is there already, or the folder is not there or can't be written.
+    `path` is the first one's, `paths` are those that have got their names, in this order. Raise
+    RecordingError if the first or the second is there already, or the folder can't be written.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -64,12 +52,8 @@ class Files:
     def create(self, instead: GrowingFile | None = None) -> GrowingFile:
         """Begin a file, and close the one that was not used for longest if too many are open.
 
-        It has to be started before the next one is begun; one that was not is dropped.
-
-        Parameters
-        ----------
-        instead : GrowingFile, optional
-            One that was closed, whose place it takes.
+        It has to be started before the next one is begun; one that was not is dropped. It takes the
+        place of `instead`, which was closed.
         """
         self._make_room()
         part = f".{self._name}.{os.getpid()}-{secrets.token_hex(4)}.part"

@@ -45,7 +45,7 @@ METADATA_BYTES = 128 << 20
 """Bytes of metadata that HDF5 keeps, if there are so many: its own limit."""
 
 BLOCK_BYTES = 2048
-"""Bytes of the blocks from which HDF5 gives smaller chunks: those need not stand at the end."""
+"""Bytes of the blocks from which HDF5 allocates smaller chunks: those need not stand at the end."""
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -67,32 +67,13 @@ Filters: TypeAlias = Sequence[tuple[int, tuple[int, ...]]]
 
 
 class GrowingFile:
-    """A file that is being built first, then grows.
+    """A file that is being built under the path `part` first, then grows.
 
-    Parameters
-    ----------
-    part : str
-        The path under which it is built.
-    publish : callable
-        Renames the part to its real name, and returns that.
+    `publish` renames the part to its real name, and returns that: `path` from then on. It is
+    `started` once it is built, `closed` if no more can be added, also because it could not be
+    written, and `dirty` if rows were added since the last `commit`.
 
-    Attributes
-    ----------
-    path : str
-        Where it is.
-    started : bool
-        It is built.
-    closed : bool
-        No more can be added: it was closed, or could not be written.
-    dirty : bool
-        Rows were added since the last `commit`.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be written there, or h5py is not installed.
-
-    What is built raises it, too, and DecodeError where HDF5 has no place for it.
+    What is built raises DecodeError where HDF5 has no place for it.
     """
 
     def __init__(self, part: str, publish: Callable[[str], str]) -> None:
@@ -127,12 +108,7 @@ class GrowingFile:
     def value(self, path: str, value: Any, **attributes: Any) -> None:
         """Write a dataset that doesn't grow.
 
-        Parameters
-        ----------
-        path : str
-        value : str, bytes, number or array-like
-            A text comes as one of fixed length in UTF-8, bytes as an array of them.
-        **attributes : object
+        A text comes as one of fixed length in UTF-8, bytes as an array of them.
         """
         self._build(path, lambda: self._file.create_dataset(path, **_content(value)), attributes)
 
@@ -149,10 +125,7 @@ class GrowingFile:
         filters: Filters = (),
         **attributes: Any,
     ) -> Chunks:
-        """Make a column whose rows are a chunk each, written as the filters make it.
-
-        No dimension may be 0.
-        """
+        """Make a column whose rows are a chunk each, as the filters make it; no dimension is 0."""
         return Chunks(self, self.grow(path, dtype, shape, attributes, (1, *shape), filters))
 
     def grow(
@@ -182,13 +155,7 @@ class GrowingFile:
         return dataset
 
     def start(self) -> None:
-        """End the building: only rows can be added from now on, and the file has its name.
-
-        Raises
-        ------
-        RecordingError
-            If the file can't be written, or its name is taken.
-        """
+        """End the building: only rows can be added from now on, and the file has its name."""
         try:
             self._file.swmr_mode = True
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)

@@ -41,16 +41,8 @@ class Hdf5Writer(Writer):
 
     Images of DECTRIS's stream v1 and v2, bsread and array-1.0 are stored; all else is refused.
     One file holds one series, the channels of one data header, or arrays of one shape and type.
-
-    Parameters
-    ----------
-    path : path
-        Of the first file. No file is made before a message came that is stored.
-
-    Raises
-    ------
-    RecordingError
-        If it is there already, can't be written, or h5py is not installed.
+    No file is made before a message came that is stored. Raise RecordingError if the first one
+    is there already, can't be written, or h5py is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

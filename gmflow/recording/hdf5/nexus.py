@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ...errors import DecodeError
+from ...handlers.dectris import TIMES
 from ...handlers.series import SeriesStart
 from ...validation import shown
 from .columns import UNKNOWN_TIME, RowBuffer, attribute_text, link_name
@@ -33,8 +34,6 @@ RECORDING = "/entry/recording"
 
 HASH_BYTES = 32
 """Bytes of a hash for which there is room at least."""
-
-TIMES = ("real_time", "start_time", "stop_time")
 
 SPECIFIC = f"{DETECTOR}/detectorSpecific"
 
@@ -55,20 +54,11 @@ PictureLayout: TypeAlias = tuple[tuple[str, str, tuple[int, ...]], ...]
 
 @dataclass(slots=True, eq=False)
 class Start:
-    """The start of a series, and what of it is stored as it came.
-
-    Attributes
-    ----------
-    item : SeriesStart
-    appendix : bytes-like
-        The user's own; empty without.
-    left : mapping of str to bytes-like
-        Tables that don't fit what is declared, by name.
-    """
+    """The start of a series, and what of it is stored as it came."""
 
     item: SeriesStart
-    appendix: Any = b""
-    left: Mapping[str, Any] = field(default_factory=dict)
+    appendix: Any = b""  # the user's own
+    left: Mapping[str, Any] = field(default_factory=dict)  # tables that don't fit their declaration
 
     @property
     def size(self) -> int:
@@ -104,30 +94,15 @@ def _same_table(table: Any, other: Any) -> bool:
 
 @dataclass(slots=True, eq=False)
 class Picture:
-    """An image as it is stored.
-
-    Attributes
-    ----------
-    series, frame : int
-    images : dict of str to Stored
-        By channel.
-    times : tuple of (int or None)
-        Real, start and stop time in nanoseconds.
-    header, appendix : bytes-like
-        Its header as JSON, and the user's own; empty where there is none.
-    hash : bytes or None
-        None with a stream that sends none.
-    received_ns : int
-        Nanoseconds since 1970.
-    """
+    """An image as it is stored."""
 
     series: int
     frame: int
-    images: dict[str, Stored]
-    times: tuple[int | None, ...]
-    header: Any
-    appendix: Any
-    hash: bytes | None
+    images: dict[str, Stored]  # by channel
+    times: tuple[int | None, ...]  # real, start and stop time in nanoseconds
+    header: Any  # JSON, as bytes; empty where there is none
+    appendix: Any  # the user's own, as bytes; empty where there is none
+    hash: bytes | None  # None with a stream that sends none
     received_ns: int
 
     @property
@@ -139,12 +114,7 @@ class Picture:
 class ImageDatasets:
     """The datasets of a file that grow with each image.
 
-    Parameters
-    ----------
-    file : GrowingFile
-        One that is being built.
-    first : Picture
-        Decides about channels, shapes, types and filters.
+    The `first` image decides about channels, shapes, types and filters.
     """
 
     def __init__(self, file: GrowingFile, first: Picture) -> None:
@@ -178,17 +148,11 @@ class ImageDatasets:
         self._ends = ends_rows(file)
 
     def add(self, picture: Picture) -> None:
-        """Write an image of the file's layout.
-
-        Raises
-        ------
-        DecodeError
-            If it has to be decoded and can't be: nothing of it is written then.
-        """
+        """Write an image of the file's layout, or nothing if it has to be decoded and can't be."""
         chunks = [
             (stored.data, 0)
             if stored.filters == filters
-            else (stored.plain(), (1 << len(filters)) - 1)
+            else (stored.decode().tobytes(), (1 << len(filters)) - 1)
             for stored, filters in zip(picture.images.values(), self._filters, strict=True)
         ]
         for images, (data, left_out) in zip(self._images, chunks, strict=True):
@@ -298,13 +262,7 @@ def ends_rows(file: GrowingFile) -> RowBuffer:
 
 
 def check_range(name: str, number: int | None, dtype: str) -> None:
-    """Validate that a number has a place in a column.
-
-    Raises
-    ------
-    DecodeError
-        If it is too large or too small.
-    """
+    """Validate that a number has a place in a column, else raise DecodeError."""
     limits = np.iinfo(dtype)
     if number is not None and not limits.min <= number <= limits.max:
         raise DecodeError(f"{name} is {shown(number)}; {dtype} can be stored")

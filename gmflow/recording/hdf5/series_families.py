@@ -20,7 +20,7 @@ from ...message import Message
 from ...receiver import Receiver
 from ...validation import shown
 from .files import Files
-from .nexus import TIMES, Picture, Start, check_range, text_of
+from .nexus import Picture, Start, check_range, text_of
 from .series_files import SeriesFiles
 from .stored import Stored, of_blob, of_packed
 
@@ -34,13 +34,8 @@ PARTS = {"flatfield": 3, "pixel_mask": 5, "countrate_correction_table": 7}
 class DetectorFamily(ABC):
     """Stores the messages of one version of the stream.
 
-    Parameters
-    ----------
-    files : Files
-        Where their files come from.
-    read : callable
-        Generates what is read from a receiver, which has a message each time that the next is
-        asked for.
+    `read` generates what is read from a receiver, which has a message each time that the next is
+    asked for.
     """
 
     def __init__(self, files: Files, read: Callable[[Receiver], Iterator[Any]]) -> None:
@@ -103,7 +98,7 @@ def _blob_picture(found: tuple[Any, ...], message: Message) -> Picture:
     try:
         stored = of_blob(value["part_3_raw"], about["encoding"], about["shape"], about["type"])
         check_range("frame", frame, "u8")
-        taken = tuple(_time(times, name) for name in TIMES)
+        taken = tuple(_time(times, name) for name in dectris.TIMES)
     except DecodeError as error:
         raise DecodeError(f"frame {frame} of series {number}: {error}") from None
     known = value["header"].get("hash", "")
@@ -150,13 +145,13 @@ class Stream2Family(DetectorFamily):
 
 
 def _packed_picture(image: Image, arrays: dict[str, PackedArray], received_ns: int) -> Picture:
-    times = tuple(getattr(image, name) for name in TIMES)
+    times = tuple(getattr(image, name) for name in dectris.TIMES)
     try:
         if not arrays:
             raise DecodeError("it has no channels")
         stored = {channel: _stored(packed) for channel, packed in arrays.items()}
         check_range("image_id", image.frame, "u8")
-        for name, time in zip(TIMES, times, strict=True):
+        for name, time in zip(dectris.TIMES, times, strict=True):
             check_range(name, time, "i8")
     except DecodeError as error:
         raise DecodeError(f"frame {image.frame} of series {image.series}: {error}") from None

@@ -40,10 +40,6 @@ class SeriesFiles:
 
     Series of several detectors are told apart by their sources. A source that sent no start of a
     series shares the one of another source: they are several receivers of one detector.
-
-    Parameters
-    ----------
-    files : Files
     """
 
     def __init__(self, files: Files) -> None:
@@ -66,26 +62,14 @@ class SeriesFiles:
         self._keep(source, number, RecordedSeries(self._files, source, number, start))
 
     def add(self, source: str, picture: Picture) -> None:
-        """Write an image; its series' start may not have been seen.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be stored.
-        """
+        """Write an image, also one whose series' start was not seen; DecodeError if it can't be."""
         number = picture.series
         series = self._find(source, number) or RecordedSeries(self._files, source, number, None)
         self._keep(source, number, series)
         series.add(picture)
 
     def end(self, source: str, number: int, received_ns: int) -> None:
-        """Note the end of a series; images may still come.
-
-        Raises
-        ------
-        DecodeError
-            If nothing of the series was recorded.
-        """
+        """Note the end of a series; images may still come. DecodeError if no file of it is open."""
         series = self._find(source, number)
         if series is None or not series.end(received_ns):
             raise DecodeError(f"series {number} ends, and no file of it is open")
@@ -131,12 +115,7 @@ class SeriesFiles:
 class RecordedSeries:
     """One series, and the files for its layouts, or one without images.
 
-    Attributes
-    ----------
-    source : str
-        Of whom its start came, or its first image.
-    started, ended : bool
-        Its start and its end came.
+    `source` is the one that its start came from, or its first image.
     """
 
     def __init__(self, files: Files, source: str, number: int, start: Start | None) -> None:
@@ -167,13 +146,7 @@ class RecordedSeries:
         return self._start.equals(start)
 
     def add(self, picture: Picture) -> None:
-        """Write an image.
-
-        Raises
-        ------
-        DecodeError
-            If it can't be stored.
-        """
+        """Write an image; DecodeError if it can't be stored."""
         layout = picture.layout
         frames = self._layouts.get(layout)
         if frames is not None and frames.file.closed:

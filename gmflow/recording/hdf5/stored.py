@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from ...codecs import MAX_BYTES, bslz4, lz4, pixels
-from ...codecs.blocks import HEADER, LENGTH, MAX_BLOCK, Blocks, read_header
+from ...codecs.blocks import HEADER, LENGTH, MAX_BLOCK, Blocks, block_bytes_of, read_header
 from ...codecs.limits import check_size, flat
 from ...errors import DecodeError
-from ...handlers.dimage_1_0 import TYPES
-from ...handlers.shapes import item_count
+from ...handlers.dimage_1_0 import TYPES, check_image
 from ...handlers.stream2.cbor_arrays import COLUMN_MAJOR, PackedArray
 from ...message import Part
 from ...validation import shown
@@ -36,59 +35,29 @@ LZ4: Filters = ((32004, (0,)),)
 
 @dataclass(slots=True, eq=False)
 class Stored:
-    """An image as a chunk.
-
-    Attributes
-    ----------
-    dtype : numpy.dtype
-    shape : tuple of int
-        Slowest first: (rows, columns).
-    filters : Filters
-        What reads it.
-    data : bytes-like
-        The chunk.
-    decode : callable
-        Returns the array, or raises DecodeError.
-    """
+    """An image as a chunk."""
 
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    filters: Filters
-    data: Part
-    decode: Callable[[], np.ndarray[Any, Any]]
+    shape: tuple[int, ...]  # slowest first: (rows, columns)
+    filters: Filters  # what reads it
+    data: Part  # the chunk
+    decode: Callable[[], np.ndarray[Any, Any]]  # may raise DecodeError
 
     @property
     def layout(self) -> tuple[str, tuple[int, ...]]:
         """What all images of a dataset have in common."""
         return self.dtype.str, self.shape
 
-    def plain(self) -> bytes:
-        """Return the pixels as they stand in a chunk without filters; raise as `decode`."""
-        return self.decode().tobytes()
-
 
 def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
-    """Return the chunk of an image of stream v1.
+    """Return the chunk of an image of stream v1, by part 1's encoding, shape ([x, y]) and type.
 
-    Parameters
-    ----------
-    blob : bytes-like
-    encoding, shape, name : object
-        What part 1 says: the shape fastest first, and the type.
-
-    Raises
-    ------
-    DecodeError
-        If they are not those of an image, or the blob is damaged, as far as that shows without
-        decoding it.
+    Raise DecodeError if they are not those of an image, or the blob is damaged, as far as that
+    shows without decoding it.
     """
     how = pixels.check(encoding)
-    if not isinstance(name, str) or name not in TYPES:
-        raise DecodeError(f"type is {shown(name)}; it can be {', '.join(TYPES)}")
+    check_image(shape, name)
     dtype = TYPES[name].newbyteorder(how.order)  # type: ignore[arg-type]
-    item_count(shape)
-    if len(shape) not in (2, 3):
-        raise DecodeError(f"shape {shown(shape)} has {len(shape)} dimensions; an image has 2 or 3")
     size = _size(shape, dtype)
     rows = tuple(shape[::-1])
 
@@ -106,13 +75,7 @@ def of_blob(blob: Part, encoding: Any, shape: Any, name: Any) -> Stored:
 
 
 def of_packed(packed: PackedArray) -> Stored:
-    """Return the chunk of an array of stream v2.
-
-    Raises
-    ------
-    DecodeError
-        If it is damaged, as far as that shows without decoding it.
-    """
+    """Return the chunk of an array of stream v2; raise as `of_blob` if it is damaged."""
     dtype, shape, decode = packed.dtype, tuple(packed.shape), packed.unpack
     size = _size(packed.shape, dtype)
     if len(shape) > MAX_DIMENSIONS:
@@ -126,7 +89,7 @@ def of_packed(packed: PackedArray) -> Stored:
     if shuffled:
         return Stored(dtype, shape, BITSHUFFLE, _framed(data, size, dtype.itemsize), decode)
     _, block_bytes = read_header(data)
-    _check_blocks(data, HEADER.size, size, block_bytes)
+    Blocks(data, HEADER.size, size, block_bytes, stored=True).runs()
     return Stored(dtype, shape, LZ4, data, decode)
 
 
@@ -151,10 +114,7 @@ def _framed(data: memoryview, size: int, itemsize: int) -> Part:
         start = 0 if any(head) else HEADER.size
         _check_shuffled(data, start, size, itemsize, bslz4.BLOCK_BYTES)
         return b"".join((HEADER.pack(size, bslz4.BLOCK_BYTES), data[start:]))
-    declared, block_bytes = read_header(data)
-    if declared != size:
-        raise DecodeError(f"the blob declares {declared} bytes, {size} are expected")
-    _check_shuffled(data, HEADER.size, size, itemsize, block_bytes)
+    _check_shuffled(data, HEADER.size, size, itemsize, block_bytes_of(data, size))
     return data
 
 
@@ -164,20 +124,8 @@ def _check_shuffled(
     group = bslz4.GROUP * itemsize
     if block_bytes % group:
         raise DecodeError(f"blocks of {block_bytes} bytes: a multiple of {group} is needed")
-    _check_blocks(data, start, size - size % group, block_bytes, size % group)
-
-
-def _check_blocks(
-    data: memoryview, start: int, size: int, block_bytes: int, left_over: int = 0
-) -> None:
-    """Validate that a blob is neither cut nor too long: its blocks' lengths lead to its end."""
-    runs = Blocks(data, start, size, block_bytes, stored=False).runs()
-    end = runs[-1].end if runs else start
-    if len(data) - end != left_over:
-        raise DecodeError(
-            f"{len(data) - end} bytes follow the last block, {left_over} are expected"
-        )
-    check_size(size + left_over, len(data))
+    left_over = size % group
+    Blocks(data, start, size - left_over, block_bytes, stored=False).runs(left_over)
 
 
 def _one_block(data: memoryview, size: int) -> bytes:

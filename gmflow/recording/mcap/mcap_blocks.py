@@ -81,16 +81,9 @@ def read_block(file: McapFile, span: Span) -> Block:
 
 
 def messages_in(block: Block, sources: dict[int, str], skip: int = 0) -> Iterator[Message]:
-    """Return the messages of a block from one on, counted from 0.
+    """Return the messages of a block but the first `skip`, which are not read.
 
-    Parameters
-    ----------
-    block : Block
-        The records.
-    sources : dict of int to str
-        The source of each channel; those that the block has are added where one is missing.
-    skip : int, optional
-        Messages to leave out, unread.
+    `sources` has the source of each channel; where one is missing, the block's are added.
     """
     data, at, end = block
     unpack_from, head = MESSAGE_RECORD.unpack_from, MESSAGE_RECORD.size
@@ -119,13 +112,7 @@ def count_in(block: Block) -> int:
 
 
 def sources_in(block: Block) -> dict[int, str]:
-    """Return the sources of the channels whose records a block has.
-
-    Raises
-    ------
-    OtherMessages
-        If one is of messages that are no arrays of byte strings.
-    """
+    """Return the sources of the channels whose records a block has; raise as `source_of`."""
     return dict(
         source_of(block.data[start:end])
         for opcode, start, end in records_in(block)
@@ -136,10 +123,7 @@ def sources_in(block: Block) -> dict[int, str]:
 def source_of(content: bytes) -> tuple[int, str]:
     """Return a channel's number and its source, from the content of its record.
 
-    Raises
-    ------
-    OtherMessages
-        If it is of messages that are no arrays of byte strings.
+    Raise OtherMessages if it is of messages that are no arrays of byte strings.
     """
     channel = unpack(records().Channel, content)
     if channel.message_encoding != ENCODING:

@@ -64,19 +64,9 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class McapFile:
-    """A file of which any bytes can be read.
+    """A file of which any bytes can be read, but not what is written after it was opened.
 
-    Attributes
-    ----------
-    path : str
-        Its name.
-    size : int
-        Its bytes when it was opened; what is written later is not seen.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be opened, or is no MCAP file.
+    Raise RecordingError if it can't be opened, or is no MCAP file.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -154,27 +144,14 @@ class McapFile:
 
 
 class AppendedFile:
-    """A file that is made, and written from its beginning to its end.
+    """A file that is written from its beginning to its end.
 
-    Parameters
-    ----------
-    path : path
-        What it is called; nothing of that name may be there.
-
-    Attributes
-    ----------
-    size : int
-        Its bytes.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be made.
+    Raise RecordingError if it is there already, or can't be made.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
-        self.size = 0
+        self.size = 0  # bytes written
         try:
             self._file = os.open(
                 self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666
@@ -185,10 +162,8 @@ class AppendedFile:
     def append(self, block: Sequence[Part]) -> None:
         """Write the buffers of a block, one after the other, none of them copied.
 
-        Raises
-        ------
-        RecordingError
-            If not all of it could be written, or nobody will ever find it: nothing of it is left.
+        Raise RecordingError if not all of it could be written, or nobody will ever find it: nothing
+        of it is left then.
         """
         try:
             size = _write(self._file, block)
@@ -248,13 +223,7 @@ def _why_not_written(path: str, error: OSError) -> str:
 
 
 def records() -> ModuleType:
-    """Return the library's classes of records.
-
-    Raises
-    ------
-    RecordingError
-        If it is not installed.
-    """
+    """Return the library's classes of records; RecordingError if it is not installed."""
     try:
         from mcap import records
     except ImportError as missing:

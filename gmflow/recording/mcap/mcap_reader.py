@@ -81,16 +81,8 @@ class McapReader(Reader):
     Small parts are bytes, large ones views that keep their chunk in memory. A chunk whose
     checksum is wrong raises when it is reached; the messages before and after it can be read.
 
-    Parameters
-    ----------
-    path : path
-        The file.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be read, is no MCAP file or holds other messages, or the library is not
-        installed.
+    Raise RecordingError if the file can't be read, is no MCAP file or holds other messages, or
+    the library is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -77,19 +77,8 @@ class McapWriter(Writer):
     message with a part that is no flat buffer of bytes is refused. The memory of parts must not
     change before they are written; that of a bytearray may, as it is copied.
 
-    A file that no message came for is removed when it is closed.
-
-    Parameters
-    ----------
-    path : path
-        The file; it must not be there.
-    aside : callable, optional
-        As of `gmflow.recording.open_writer`.
-
-    Raises
-    ------
-    RecordingError
-        If it can't be made, or the library is not installed.
+    A file that no message came for is removed when it is closed. Raise RecordingError if the file
+    is there already or can't be made, or the library is not installed.
     """
 
     def __init__(self, path: str | os.PathLike[str], aside: Aside = inline) -> None:
@@ -239,19 +228,9 @@ class Channels(dict[str, int]):
 
 
 class Chunk:
-    """Messages that will be one chunk.
+    """Messages that will be one chunk; the first one has this number.
 
-    Parameters
-    ----------
-    number : int
-        The number of the first one, from 0.
-
-    Attributes
-    ----------
-    count, bytes : int
-        Its messages, and the bytes of their parts.
-    since : float
-        When its first messages came, as of `time.monotonic`.
+    `bytes` are those of their parts, `since` is when the first ones came, as of `time.monotonic`.
     """
 
     def __init__(self, number: int) -> None:

@@ -29,28 +29,11 @@ class NoMessage(ValueError):
 def add_message(
     parts: Sequence[Part], pieces: list[Part], large: list[int], flat: set[type]
 ) -> tuple[int, int]:
-    """Add a message to a list of buffers that will be written one after the other.
+    """Add a message to buffers (`pieces`) that will be written one after the other, with its heads.
 
-    Parameters
-    ----------
-    parts : sequence of bytes-like
-        The parts of the message.
-    pieces : list of bytes-like
-        The buffers; the parts and the heads between them are appended.
-    large : list of int
-        The places, in `pieces`, of the parts of `LARGE` bytes and more are appended.
-    flat : set of type
-        As of `gmflow.recording.base.view_of`.
-
-    Returns
-    -------
-    size, heads : int
-        Bytes of the parts, and of the heads.
-
-    Raises
-    ------
-    Unfit
-        If a part is no flat buffer of bytes; those before it were appended.
+    The places in them of parts of `LARGE` bytes and more are added to `large`; `flat` is as of
+    `gmflow.recording.base.view_of`. Return the bytes of the parts, and of the heads. Raise Unfit
+    if a part is no flat buffer of bytes; those before it were added.
     """
     count = len(parts)
     first = COUNTS[count] if count < 24 else encode_head(ARRAY, count)
@@ -74,24 +57,10 @@ def add_message(
 
 
 def read_message(data: bytes, start: int, end: int) -> list[Part]:
-    """Read a message; any CBOR writer may have written it.
+    """Read the message between two places of `data`, by whatever CBOR writer; return its parts.
 
-    Parameters
-    ----------
-    data : bytes
-        It is somewhere in these,
-    start, end : int
-        from here to there.
-
-    Returns
-    -------
-    list of bytes or memoryview
-        Its parts; those of `LARGE` bytes and more are views that keep `data` in memory.
-
-    Raises
-    ------
-    NoMessage
-        If it is anything but an array of byte strings of known lengths.
+    Parts of `LARGE` bytes and more are views that keep `data` in memory. Raise NoMessage if it is
+    anything but an array of byte strings of known lengths.
     """
     parts: list[Part] = []
     try:
