@@ -153,14 +153,13 @@ def _stopped(ahead: ReadAhead, total: int, path: str, writer: Writer | None) -> 
 
 def _complaint(path: str, writer: Writer) -> str:
     """Say how many messages it can't hold, if any; raise an error if it holds no other."""
-    if not writer.refused:
-        return ""
-    if not writer.written:
+    if writer.refused and not writer.written:
         raise RecordingError(
             f"{path} can hold none of the {writer.refused} messages: write a .mcap file or a folder"
         )
     given = writer.refused + writer.written
-    return f"{writer.refused} of {given} messages are not in {path}, as told above"
+    complaint = f"{writer.refused} of {given} messages are not in {path}, as told above"
+    return complaint if writer.refused else ""
 
 
 def _summary(path: str, writer: Writer) -> str:

@@ -110,8 +110,8 @@ def eiger_series(
         how = pixels.check(encoding)
     except DecodeError as error:
         raise ConfigError(f"encoding is {encoding!r:.40}: {error}") from None
-    width = 8 * how.itemsize if how.itemsize in (1, 2, 4) else 16
-    detector = Detector(shape, dtype or f"uint{width}", seed)
+    bytes_each = how.itemsize if how.itemsize in (1, 2, 4) else 2
+    detector = Detector(shape, dtype or np.dtype(f"u{bytes_each}").name, seed)
     if how.itemsize and detector.bytes % how.itemsize:
         raise ConfigError(
             f"encoding is {encoding!r}, but the {detector.bytes} bytes of an image can't be"

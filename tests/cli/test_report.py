@@ -86,6 +86,7 @@ def test_rates_are_of_the_time_between_two_snapshots():
     now = {"seconds": 3.0, "nodes": {"in": node(700, 700, upstream=upstream(missing=5))}}
     assert rates(before) == "1 s | in: 100 Hz 0.1 MB/s, dropped 0"
     assert rates(now, before) == "3 s | in: 300 Hz 0.3 MB/s, dropped 0, missing 5"
+    assert rates(now, now) == "3 s | in: 0 Hz 0.0 MB/s, dropped 0, missing 5"
 
 
 def test_a_snapshot_is_one_line_of_json():

@@ -110,6 +110,13 @@ def test_what_has_no_header_is_of_nobody(parts):
 def test_what_counts_nothing(number):
     assert whole(number) is None
     assert counter_of(message({"frame": number})) is None
+    assert counter_of(message({"htype": "dimage-1.0", "frame": number})) is None
+
+
+@pytest.mark.parametrize("number", [0, 2**63 - 1, 1 - 2**63])
+def test_what_counts(number):
+    assert whole(number) == number
+    assert counter_of(message({"htype": "dimage-1.0", "frame": number})) == ("frame", number)
 
 
 @pytest.mark.parametrize("series", [True, 1.0, None, [1], {"a": 1}])

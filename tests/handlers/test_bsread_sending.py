@@ -1,5 +1,6 @@
 """The messages that a bsread sender makes, without a socket."""
 
+import hashlib
 import json
 import struct
 import time
@@ -17,6 +18,7 @@ from gmflow.decoder import Decoder
 from gmflow.errors import ConfigError, EncodeError
 from gmflow.handlers.bsread.bsread_message import Value
 from tests.support.bsread_wire import CODES, decode, same
+from tests.support.fips import fips_md5
 
 COMPRESSIONS = [None, "none", "lz4", "bitshuffle_lz4"]
 
@@ -37,6 +39,14 @@ def not_sent(sender: Any, data: Any = None, **more: Any) -> str:
         sender.parts(data, **more)
     assert sender.pulse_id == pulse_id
     return str(caught.value)
+
+
+def test_the_hash_is_made_where_md5_is_allowed_for_no_security(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hashlib, "md5", fips_md5)
+    parts = gmflow.bsread_sender({"A": 1}).parts()
+    assert header_of(parts)["hash"] == md5(parts[1]).hexdigest()
 
 
 def test_functions_are_called_with_the_pulse_id() -> None:

@@ -31,6 +31,7 @@ from gmflow.message import Message
 from gmflow.render.summary import Summaries
 from gmflow.simulate import eiger as simulated
 from tests.support.captures import needs_captures, read_capture, truth
+from tests.support.fips import fips_md5
 
 SHAPE = (30, 20)
 TYPES = ["uint8", "uint16", "uint32", "float32"]
@@ -656,6 +657,13 @@ def test_what_else_is_in_a_header_stays():
     written = json.loads(eiger.encode(replace(came, frame=5))[0])
     assert (written["run"], written["frame"]) == ("night", 5)
     assert written["hash"] == hashlib.md5(parts[2]).hexdigest()
+
+
+def test_the_hash_is_made_where_md5_is_allowed_for_no_security(monkeypatch):
+    monkeypatch.setattr(hashlib, "md5", fips_md5)
+    (came,) = decode_all([an_image(4)])
+    written = json.loads(eiger.encode(replace(came, frame=5))[0])
+    assert written["hash"] == fips_md5(an_image(4)[2], usedforsecurity=False).hexdigest()
 
 
 @pytest.mark.parametrize("encoding", [">", "lz4<", "bs16-lz4>"])

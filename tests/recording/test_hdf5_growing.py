@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from gmflow.errors import RecordingError
+from gmflow.recording.hdf5 import growing
 from gmflow.recording.hdf5.columns import MAX_KEPT, MAX_ROWS
 from gmflow.recording.hdf5.files import MAX_OPEN, Files
 from gmflow.recording.hdf5.growing import is_known, lookup3
@@ -88,6 +89,39 @@ def test_what_is_built_and_what_grows(files, tmp_path):
         assert entry["data/image"].dtype == ">u2"
         assert entry["data/image"].chunks == (1, 4, 5)
         assert (entry["data/image"][:] == np.arange(rows)[:, None, None]).all()
+
+
+def test_what_is_committed_is_not_flushed_again(files, monkeypatch):
+    file, flushed = files.create(), []
+    column = Single(file, "/number", "u8")
+    file.start()
+    flush = file._flush
+    monkeypatch.setattr(file, "_flush", lambda: flushed.append(flush()))
+    for number in range(3):
+        column.append(number)
+        assert file.dirty
+        for _ in range(2):
+            file.commit()
+            assert not file.dirty
+            assert len(flushed) == number + 1
+
+
+def test_what_is_interrupted_while_it_is_left_is_not_touched_again(files, monkeypatch, tmp_path):
+    file = files.create()
+    column = Single(file, "/number", "u8")
+    file.start()
+    column.append(1)
+    leave = growing._leave
+
+    def interrupted(*arguments):
+        leave(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(growing, "_leave", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        file.failed(OSError("no space"))
+    assert file.closed
+    file.close()
 
 
 def test_what_a_column_keeps_back_is_bounded(files, tmp_path):

@@ -16,7 +16,16 @@ from gmflow.handlers import DEFAULT
 from gmflow.merging.merged import Joiner
 from gmflow.message import Message
 from gmflow.render.summary import Summaries, figures, kind
-from gmflow.render.words import many, printable, size, text_of, time_of
+from gmflow.render.words import (
+    many,
+    named,
+    printable,
+    shortened,
+    size,
+    text_of,
+    time_of,
+    word,
+)
 from gmflow.simulate import array, eiger, raw, stream2
 from tests.support.captures import captures, needs_captures, read_capture, truth
 
@@ -371,6 +380,24 @@ def test_words():
     assert time_of(-1, 2**70) == f"-1 s {2**70} ns"
     assert time_of(-(2**200), 0) == "(a number of 201 bits) s 0 ns"
     assert time_of(2**200, 0).startswith("(a number of ")
+    assert word(2**128 - 1) == str(2**128 - 1)
+    assert word(2**128) == "(a number of 129 bits)"
+    assert [word(value) for value in ("x" * 40, "x" * 41)] == ["x" * 40, "x" * 37 + "..."]
+    assert [word(value) for value in (True, None, [1], 0.5)] == ["true", "?", "(list)", "0.5"]
+
+
+def test_a_first_line_names_the_htype_in_a_column():
+    assert named("raw", "rest") == named(["raw"], "rest") == "raw" + " " * 15 + "rest"
+    assert named("x" * 24, "rest") == "x" * 24 + "  rest"
+    assert named("x" * 25, "rest") == "x" * 21 + "...  rest"
+    assert named(["a", "b"], "rest") == named([], "rest") == "(list)" + " " * 12 + "rest"
+
+
+def test_many_lines_are_shortened():
+    lines = [f"{n}" for n in range(34)]
+    assert shortened(lines[:32]) == lines[:32]
+    assert shortened(lines[:33]) == [*lines[:32], "... and 1 more"]
+    assert shortened(lines) == [*lines[:32], "... and 2 more"]
 
 
 # what nobody should send

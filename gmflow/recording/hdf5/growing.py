@@ -92,7 +92,6 @@ class GrowingFile:
             )
             _keep_metadata(self._file)
         except FAILURES as error:
-            self.closed = True
             with suppress(OSError):
                 os.unlink(part)
             raise failure(part, error) from error

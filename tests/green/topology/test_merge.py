@@ -1,28 +1,22 @@
-"""Merging: a topology's mergers, and `Merge` of streams in a program's own loop."""
+"""A topology's mergers."""
 
-import json
 import random
 from collections import Counter
 from itertools import chain
 
 import gevent
-import numpy as np
 import pytest
 import zmq
 from gevent.event import Event
 
 import gmflow
 from gmflow import ConfigError, Topology
-from gmflow.merging import Arrival, ByKey, RoundRobin
+from gmflow.merging import Arrival, ByKey
 from gmflow.merging.merged import Merged
 from tests.support.green import books, endpoint, peer, until
+from tests.support.merging import numbered, push
 
 NAMES = ("a", "b", "c")
-
-
-def numbered(name, key, **more):
-    header = {"htype": "array-1.0", "type": "int64", "shape": [1], "pulse_id": key, **more}
-    return [json.dumps(header).encode(), np.array([key]).tobytes()]
 
 
 def feeds(topology, streams):
@@ -237,16 +231,6 @@ def received(topology, name):
     return topology.statistics()["nodes"][name]["received"]
 
 
-def push(socket, keys):
-    for key in keys:
-        while True:
-            try:
-                socket.send_multipart(numbered("", key), zmq.NOBLOCK)
-                break
-            except zmq.Again:
-                gevent.sleep(0.001)
-
-
 def peer_at(kind, address):
     """Return a plain socket bound to an address that another has just left."""
     from contextlib import contextmanager
@@ -269,83 +253,3 @@ def peer_at(kind, address):
             context.term()
 
     return bound()
-
-
-class TestMerge:
-    """`Merge` of streams."""
-
-    def test_by_key(self):
-        with peer(zmq.PUSH) as one, peer(zmq.PUSH) as two:
-            addresses = endpoint(one), endpoint(two)
-            streams = [gmflow.connect(a, receive_timeout=2000) for a in addresses]
-            merge = gmflow.tools.Merge(*streams, receive_strategy=ByKey(window=4))
-            push(one, [1, 2, 3])
-            push(two, [2, 2, 3])
-            for key in (2, 3):
-                message = merge.receive()
-                assert set(message.data) == set(addresses)
-                assert message.data.header["value"] == key
-                values = [one.data["data"][0][0] for one in message.data.values()]
-                assert values == [key, key]
-            assert merge.receive(block=False) is None
-            assert merge.statistics.dropped == {"duplicate": 1}
-            merge.disconnect()
-
-    def test_arrival_gives_what_is_there(self):
-        with peer(zmq.PUSH) as one, peer(zmq.PUSH) as two:
-            streams = [gmflow.connect(endpoint(s), receive_timeout=50) for s in (one, two)]
-            merge = gmflow.tools.Merge(*streams, receive_strategy=Arrival)
-            assert merge.receive() is None  # each stream's time-out
-            push(two, [1, 2])
-            streams_were = [merge.receive().data["header"]["pulse_id"] for _ in range(2)]
-            assert streams_were == [1, 2]
-            merge.disconnect()
-
-    def test_others_run_while_it_waits(self):
-        with peer(zmq.PUSH) as one, peer(zmq.PUSH) as two:
-            streams = [gmflow.connect(endpoint(s)) for s in (one, two)]
-            merge = gmflow.tools.Merge(*streams, receive_strategy=Arrival())
-            gevent.spawn_later(0.05, push, two, [7])
-            message = merge.receive()
-            assert message.data["header"]["pulse_id"] == 7
-            merge.disconnect()
-
-    def test_each_has_a_strategy_of_its_own(self):
-        one, two = gmflow.tools.Merge(), gmflow.tools.Merge()
-        assert one.receive_strategy is not two.receive_strategy
-        assert type(one.receive_strategy) is RoundRobin
-
-    def test_patience_does_not_pass_while_the_program_is_busy(self):
-        with peer(zmq.PUSH) as one, peer(zmq.PUSH) as two:
-            streams = [gmflow.connect(endpoint(s), receive_timeout=2000) for s in (one, two)]
-            merge = gmflow.tools.Merge(*streams, receive_strategy=ByKey(patience=0.05))
-            push(one, range(5))
-            push(two, range(5))
-            for key in range(5):
-                assert merge.receive().data.header["value"] == key
-                gevent.sleep(0.1)
-            merge.disconnect()
-
-    def test_streams_are_connected_first(self):
-        merge = gmflow.tools.Merge(gmflow.Stream(), receive_strategy=Arrival)
-        with pytest.raises(gmflow.ConnectError, match="connect all of them first"):
-            merge.receive()
-
-    def test_no_address_comes_twice(self):
-        with peer(zmq.PUSH) as one:
-            stream = gmflow.connect(endpoint(one))
-            merge = gmflow.tools.Merge(stream, stream, receive_strategy=Arrival)
-            for _ in range(2):
-                with pytest.raises(ConfigError, match="one address"):
-                    merge.receive()
-            stream.disconnect()
-
-    def test_patience_passes_without_a_message(self):
-        with peer(zmq.PUSH) as one, peer(zmq.PUSH) as two:
-            streams = [gmflow.connect(endpoint(s)) for s in (one, two)]
-            strategy = ByKey(patience=0.05, complete=False)
-            merge = gmflow.tools.Merge(*streams, receive_strategy=strategy)
-            push(one, [1])
-            message = merge.receive()
-            assert list(message.data) == [endpoint(one)]
-            merge.disconnect()

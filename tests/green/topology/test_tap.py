@@ -377,6 +377,17 @@ def test_the_newest_go_at_a_rate_and_headers_and_ends_all_go_in_order(tapped):
     assert counters["dropped"] == {"rate": counters["received"] - counters["sent"]}
 
 
+@pytest.mark.parametrize(("rate", "frames"), [(10.0, [2]), (None, [0, 1, 2])])
+def test_a_rate_leaves_the_newest_of_a_burst_and_none_leaves_what_there_is_room_for(rate, frames):
+    topology = Topology()
+    tap = topology.tap(topology.feed([]), "tcp://127.0.0.1:*", rate=rate)
+    burst = [Message(parts=parts) for parts in (header(1), *map(image, range(3)), end(1))]
+    _, newest = tap.inlet._filters
+    assert newest.cause == ("full" if rate is None else "rate")
+    chosen = [message.parts for message in newest.choose(burst)]
+    assert chosen == [header(1), *map(image, frames), end(1)]
+
+
 @pytest.mark.parametrize("rate", [0, -1, "fast", float("nan")])
 def test_a_wrong_rate(rate):
     topology = Topology()

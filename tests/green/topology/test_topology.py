@@ -617,6 +617,29 @@ def test_seconds_are_counted_from_the_start_to_the_end(topology, monkeypatch):
     assert seen == [0.0, 0.0, 0.0, 3.5, 3.5, 3.5]
 
 
+def test_the_time_since_the_last_message_ends_with_the_source(topology, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("gmflow.green.topology.source.monotonic", lambda: now[0])
+
+    def since_last():
+        return topology.statistics()["nodes"]["in"]["upstream"]["seconds_since_last"]
+
+    with peer(zmq.PUSH) as sender:
+        source = topology.source(endpoint(sender), name="in")
+        topology.sink(source, print, decode=False)
+        topology.start()
+        sender.send(b"x")
+        until(lambda: topology.statistics()["nodes"]["in"]["upstream"])
+        begun = since_last()
+        now[0] += 5.0
+        assert since_last() == begun + 5.0
+        topology.stop()
+        assert topology.join(5)
+    ended = since_last()
+    now[0] += 60.0
+    assert since_last() == ended == begun + 5.0
+
+
 def test_seconds_count_also_where_the_clock_began_with_the_topology(topology, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("gmflow.green.topology.runner.monotonic", lambda: now[0])

@@ -140,6 +140,19 @@ def test_burst_waits_for_its_first_message(pair):
 # time-outs and wake
 
 
+def test_a_poller_knows_whether_it_slept(pair):
+    sender, receiver = pair
+    poller = receiver.socket.poller
+    assert poller.slept is False
+    assert poller.wait(zmq.POLLIN, 0) is None
+    assert poller.slept is False
+    assert poller.wait(zmq.POLLIN, 0.001) is None
+    assert poller.slept is True
+    sender.send_parts([b"x"])
+    until(lambda: poller.wait(zmq.POLLIN, 0))
+    assert poller.slept is False
+
+
 class InVain:
     """A poller that wakes in vain each second of its clock, and after the time-out."""
 
