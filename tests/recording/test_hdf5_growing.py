@@ -607,3 +607,11 @@ def test_a_kill_loses_nothing_that_was_committed(tmp_path):
                 assert np.array_equal(read[f"row_{column}"][:safe], expected)
             assert texts(read, "text")[:safe] == [b"%d" % row for row in range(safe)]
             assert read["image"][safe:, 0].tolist() == list(range(safe, len(read["image"])))
+
+
+def test_that_files_are_begun_again_and_again_is_said_once(files, caplog):
+    for _ in range(3):
+        files.warn()
+    assert [record.getMessage()[:28] for record in caplog.records] == [
+        "more layouts or series alter"
+    ]
