@@ -15,8 +15,9 @@ from ..receiver import Receiver
 from . import (
     array_1_0,
     bsr_m,
-    dectris,
+    dheader_1_0,
     dimage_1_0,
+    dseries_end_1_0,
     eiger,
     merged_1_0,
     raw_1_0,
@@ -31,9 +32,9 @@ DEFAULT: dict[str, Callable[[Receiver], Any]] = {
     "raw-1.0": raw_1_0.receive,
     "bsr_m-1.0": bsr_m.receive_1_0,
     "bsr_m-1.1": bsr_m.receive_1_1,
-    "dheader-1.0": dectris.receive_start,
+    "dheader-1.0": dheader_1_0.receive,
     "dimage-1.0": dimage_1_0.receive,
-    "dseries_end-1.0": dectris.receive_end,
+    "dseries_end-1.0": dseries_end_1_0.receive,
     "merged-1.0": merged_1_0.receive,
     NOT_JSON: stream2.receive,
 }

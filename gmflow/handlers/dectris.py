@@ -1,10 +1,7 @@
-"""DECTRIS stream v1: its dheader-1.0 and dseries_end-1.0, and what reads the parts of all three.
+"""What DECTRIS's handlers share: JSON parts that go out as they came, and the appendix.
 
-Values are dicts with mflow's keys. A start has ``header``; with detail basic and all ``part_2``
-(the detector's configuration); with all also ``part_3``/``part_4_raw`` (flatfield),
-``part_5``/``part_6_raw`` (pixel mask) and ``part_7``/``part_8_raw`` (count-rate table). An end has
-``header``. Both have ``appendix`` if there is one; one that is not JSON stays bytes. JSON parts
-remember their text, and go out as they came. Images are read by `dimage_1_0`.
+Values are dicts with mflow's keys: ``header``, the parts that an htype has, and ``appendix`` if
+there is one; an appendix that is not JSON stays bytes. JSON parts remember their text.
 """
 
 from __future__ import annotations
@@ -12,64 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import DecodeError, EncodeError, MessageError
+from ..errors import EncodeError, MessageError
 from ..jsonwire import JsonText, dumps_compact, loads_text
 from ..message import Part
 from ..receiver import Receiver
 from ..validation import shown
 
-KEYS = {
-    "none": [],
-    "basic": ["part_2"],
-    "all": ["part_2", "part_3", "part_4_raw", "part_5", "part_6_raw", "part_7", "part_8_raw"],
-}
-"""The keys that follow ``header`` in a start, for each header detail."""
-
 TIMES = ("real_time", "start_time", "stop_time")
 """The times of an image, by their names in either version."""
-
-
-def receive_start(receiver: Receiver) -> dict[str, Any]:
-    """Read a dheader-1.0.
-
-    Returns
-    -------
-    dict
-        JSON parts as dicts, ``part_N_raw`` as bytes (or memoryviews), by mflow's keys.
-
-    Raises
-    ------
-    DecodeError
-        If header_detail is missing or unknown, or parts are missing.
-    """
-    value: dict[str, Any] = {"header": read_header(receiver)}
-    for key in _keys(value["header"], DecodeError):
-        value[key] = receiver.next() if key.endswith("_raw") else read_json(receiver)
-    return read_rest(receiver, value)
-
-
-def encode_start(value: dict[str, Any]) -> list[Part]:
-    """Return the parts of a dheader-1.0; EncodeError if a key of its detail is missing."""
-    keys = ["header", *_keys(value.get("header", {}), EncodeError)]
-    writers = {key: as_is if key.endswith("_raw") else dumps_compact for key in keys}
-    return parts_of(value, writers, "dheader-1.0")
-
-
-def _keys(header: dict[str, Any], error: type[Exception]) -> list[str]:
-    detail = header.get("header_detail")
-    if not isinstance(detail, str) or detail not in KEYS:
-        raise error(f"header_detail is {shown(detail)}; it can be {', '.join(KEYS)}")
-    return KEYS[detail]
-
-
-def receive_end(receiver: Receiver) -> dict[str, Any]:
-    """Read a dseries_end-1.0: a dict with ``header``."""
-    return read_rest(receiver, {"header": read_header(receiver)})
-
-
-def encode_end(value: dict[str, Any]) -> list[Part]:
-    """Return the parts of a dseries_end-1.0; EncodeError if ``header`` is missing."""
-    return parts_of(value, {"header": dumps_compact}, "dseries_end-1.0")
 
 
 def read_json(receiver: Receiver) -> JsonText:

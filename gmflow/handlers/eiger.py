@@ -21,7 +21,7 @@ from ..errors import DecodeError, EncodeError
 from ..message import Part
 from ..receiver import Receiver
 from ..validation import shown
-from . import dectris, dimage_1_0
+from . import dectris, dheader_1_0, dimage_1_0, dseries_end_1_0
 from .series import CHANNEL, Array, Image, SeenSeries, SeriesEnd, SeriesStart, by_channel, number_of
 from .shapes import check_size, item_count, number_type, view_array
 
@@ -92,7 +92,7 @@ def _read(receiver: Receiver, seen: SeenSeries) -> SeriesStart | SeriesEnd | Def
 
 def _start(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> SeriesStart:
     number = number_of(header, "series")
-    value = dectris.receive_start(receiver)
+    value = dheader_1_0.receive(receiver)
     config = value.get("part_2", {})
     seen.begin(number, _expected(config), getattr(config, "text", b""))
     flatfield = _table(value, number, "flatfield", 3)
@@ -119,7 +119,7 @@ def _image(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> Defe
 
 def _end(receiver: Receiver, header: dict[str, Any], seen: SeenSeries) -> SeriesEnd:
     number = number_of(header, "series")
-    value = dectris.receive_end(receiver)
+    value = dseries_end_1_0.receive(receiver)
     end = SeriesEnd(number, value["header"], *seen.end(number))
     end.value = value
     return end
@@ -179,9 +179,9 @@ def _table(value: dict[str, Any], series: int, name: str, part: int) -> Array | 
 
 
 ENCODERS = {
-    "dheader-1.0": dectris.encode_start,
+    "dheader-1.0": dheader_1_0.encode,
     "dimage-1.0": dimage_1_0.encode,
-    "dseries_end-1.0": dectris.encode_end,
+    "dseries_end-1.0": dseries_end_1_0.encode,
 }
 
 TABLES = (("dflatfield-1.0", "<f4"), ("dpixelmask-1.0", "<u4"), ("dcountrate_table-1.0", "<f4"))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...errors import DecodeError
-from ...handlers import dectris
+from ...handlers import dectris, dheader_1_0
 from ...handlers.eiger import series as read_series
 from ...handlers.series import CHANNEL, Image, SeriesEnd, SeriesStart
 from ...handlers.stream2.cbor_arrays import PackedArray
@@ -74,7 +74,7 @@ class EigerFamily(DetectorFamily):
 
 
 def _start(item: SeriesStart, message: Message) -> Start:
-    place = 1 + len(dectris.KEYS[item.header["header_detail"]])
+    place = 1 + len(dheader_1_0.KEYS[item.header["header_detail"]])
     appendix = message.parts[place] if len(message.parts) > place else b""
     there = {
         "flatfield": item.flatfields,
