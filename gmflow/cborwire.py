@@ -8,10 +8,9 @@ keys they stand. Whatever the bytes are, nothing but ValueError is raised, after
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .message import Part
+from .jsonwire import Part
 
 UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY, MAP, TAG, SIMPLE = range(8)
 """Major types."""

@@ -6,20 +6,18 @@ Runs without a socket: all it sees is lists of bytes. The contract of handlers s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
+from collections.abc import Generator, Mapping, MutableMapping, Sequence
 from types import GeneratorType
-from typing import Any, TypeAlias
+from typing import Any
 
 from .deferred import Deferred, describe_failure, work
 from .errors import DecodeError, HandlerError, HeaderError, UnknownHtype
 from .handlers import BUILT_IN, DEFAULT, NOT_JSON
 from .message import Message, Part, header_of
+from .receiver import Handler as Handler
 from .receiver import Receiver
 from .statistics import Statistics
 from .validation import check_handlers, shown
-
-Handler: TypeAlias = Callable[[Receiver], Any]
-"""A plain function that returns a value, or a generator function that yields one a message."""
 
 _ENDED: Any = object()  # what comes of a generator that has returned, or raised before
 

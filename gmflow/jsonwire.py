@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from .message import Part
-
+Part: TypeAlias = Any
+"""bytes, memoryview or zmq.Frame: ``len(part)``, ``bytes(part)`` and ``memoryview(part)`` work."""
 
 SMALL = 512
 """Bytes of a part that is read without asking first whether it can be a JSON object."""

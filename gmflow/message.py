@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from .cborwire import is_map
 from .cborwire import read_header as read_cbor
 from .jsonwire import SMALL, loads, opens
+from .jsonwire import Part as Part
 
 if TYPE_CHECKING:
     from .errors import DecodeError
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 1 << 20
 """Bytes of a header that is read: one that is made to take long takes half a second."""
-
-Part: TypeAlias = Any
-"""bytes, memoryview or zmq.Frame: ``len(part)``, ``bytes(part)`` and ``memoryview(part)`` work."""
 
 
 class Message:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from .errors import HeaderError, MessageError
 from .jsonwire import loads
@@ -153,3 +153,7 @@ class Receiver:
             return loads(self.parts[index])
         except ValueError as error:
             raise MessageError(f"part {index} is not JSON: {error}", self.parts) from None
+
+
+Handler: TypeAlias = Callable[[Receiver], Any]
+"""A plain function that returns a value, or a generator function that yields one a message."""

@@ -39,8 +39,8 @@ from ..validation import (
 )
 
 if TYPE_CHECKING:
-    from ..decoder import Handler
     from ..message import Part
+    from ..receiver import Handler
 
 MAX_QUEUE = 2**31 - 1
 """ZeroMQ keeps high-water marks and lingers as 32-bit integers."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 from ..codecs import MAX_BYTES
 from ..codecs.limits import figure
@@ -18,10 +18,10 @@ from ..merging.merged import HTYPE, Merged, encode, parts_of
 from ..message import Message, Part
 from ..receiver import Receiver
 
-if TYPE_CHECKING:
-    from ..decoder import Decoder
-
 __all__ = ["encode", "receive"]
+
+Decoder: TypeAlias = Any
+"""`gmflow.decoder.Decoder`, which imports the table that this handler stands in."""
 
 MAX_SOURCES = 4096
 """Sources of a message, and those whose decoders are kept, also of messages within messages."""

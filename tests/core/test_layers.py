@@ -1,6 +1,6 @@
 """The house: imports go downward only, those inside functions too, and never in a circle.
 
-Every import of every module is read, but for what only a type checker sees. The order of the
+Every import of every module is read, what only a type checker sees among them. The order of the
 folders is all there is to keep; modules at the root may stand anywhere below the green line, as
 long as no circle comes of it.
 """
@@ -88,7 +88,7 @@ def house() -> list[Module]:
 
 
 def imports_of(module: Module, known: set[str]) -> Iterator[Import]:
-    """Return what a module imports, without what only a type checker sees."""
+    """Return what a module imports, at its top, in functions and for type checkers."""
     for node, lazy in nodes_of(ast.parse(module.source)):
         if isinstance(node, ast.Import):
             targets = {alias.name for alias in node.names}
@@ -106,8 +106,6 @@ def imports_of(module: Module, known: set[str]) -> Iterator[Import]:
 def nodes_of(node: ast.AST, lazy: bool = False) -> Iterator[tuple[ast.AST, bool]]:
     for child in ast.iter_child_nodes(node):
         yield child, lazy
-        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
-            child = ast.Module(child.orelse, [])
         function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef))
         yield from nodes_of(child, lazy or function)
 
