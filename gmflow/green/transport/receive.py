@@ -95,6 +95,8 @@ class MessageReceiver:
         self._taken.appendleft(first)
         if flows or (not self._torn and self._get(zmq.EVENTS) & POLLIN):
             flows = self._take(most - len(self._taken), most_bytes - size_of(first), compact)
+        if compact:  # as the others are
+            self._taken[0] = tuple(one if len(one) > SMALL else bytes(one) for one in first)
         burst, self._taken = list(self._taken), deque()
         self._flows = flows
         return burst

@@ -128,6 +128,17 @@ def test_burst_ends_at_its_bytes(context):
     assert bursts == [4, 4, 4]
 
 
+def test_small_parts_of_a_compact_burst_are_bytes_and_large_ones_stay_frames(pair):
+    sender, receiver = pair
+    large = bytes(inbox.SMALL + 1)
+    for _ in range(3):
+        sender.send_parts([b"header", large])
+    burst = receiver.receive_burst(compact=True)
+    assert [[bytes(part) for part in parts] for parts in burst] == [[b"header", large]] * 3
+    assert {type(parts) for parts in burst} == {tuple}
+    assert [[type(part) for part in parts] for parts in burst] == [[bytes, zmq.Frame]] * 3
+
+
 def test_burst_waits_for_its_first_message(pair):
     sender, receiver = pair
     waiting = gevent.spawn(receiver.receive_burst)
